@@ -1,0 +1,65 @@
+# The course's commands. Each first makes the virtual environment in .venv if it is missing or out of date.
+# Needs: make, and Python 3.11 or newer with venv (another interpreter: `make course PYTHON=python3.12`).
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+# Kernels and tests run side by side, one per core: one thread each, or they wait for each other in spin loops.
+ONE_THREAD := OMP_NUM_THREADS=1
+COURSE := $(ONE_THREAD) $(BIN)/python -m sgan_lib.course run $(NOTEBOOKS) $(if $(PRESET),--preset $(PRESET))
+NBVAL := $(ONE_THREAD) $(BIN)/pytest notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout 300 \
+	--dist loadscope -n 2 --timeout 600
+
+.DEFAULT_GOAL := help
+.PHONY: help setup course lab test check bench notebooks figures sweep clean badges
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{printf "make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## make the virtual environment .venv with everything installed
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$(PYTHON) is missing or older than Python 3.11. Name a newer one: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12"; \
+		exit 1; } >&2
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+		echo "$(PYTHON) has no venv module. Install it (Debian, Ubuntu: apt install python3-venv)."; exit 1; } >&2
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,sweep]'
+	@touch $@
+
+course: $(STAMP) ## run every notebook (PRESET=standard, NOTEBOOKS="00_start_here 03_sgan") and print the table
+	@$(COURSE)
+
+lab: $(STAMP) ## open the notebooks in JupyterLab
+	$(BIN)/jupyter lab --notebook-dir=. --ServerApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
+
+test: check ## run all checks and tests: units with coverage, integration, notebooks, browser
+	$(ONE_THREAD) $(BIN)/pytest -n 2 -m "not integration and not browser" --cov --cov-report=term --cov-fail-under=90
+	$(ONE_THREAD) $(BIN)/pytest -m integration
+	$(NBVAL)
+	@if [ -d tests/browser ]; then $(ONE_THREAD) $(BIN)/pytest -m browser; else echo "no browser tests yet"; fi
+
+check: $(STAMP) ## lint, formatting, types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(STAMP) ## run the benchmarks
+	@if [ -d tests/benchmarks ]; then $(BIN)/pytest tests/benchmarks --benchmark-enable; else echo "no benchmarks yet"; fi
+
+notebooks: $(STAMP) ## build notebooks/*.ipynb from notebooks/src/*.py (NOTEBOOKS="03_sgan")
+	$(ONE_THREAD) $(BIN)/python notebooks/build.py $(NOTEBOOKS)
+
+figures: $(STAMP) ## draw the figures of README and notebooks from the CSVs beside them
+	$(BIN)/python figures/make_figures.py
+
+sweep: $(STAMP) ## run the label-scarcity sweep (ARGS="--dataset digits ...")
+	@if [ -e sgan_lib/sweep.py ]; then $(BIN)/python -m sgan_lib.sweep $(ARGS); else echo "no sweep yet"; fi
+
+badges: $(STAMP) ## set the Colab badges (REPOSITORY=owner/name; otherwise GITHUB_REPOSITORY or the git remote)
+	$(BIN)/python notebooks/build.py --badges $(REPOSITORY)
+
+clean: ## remove the virtual environment, caches and runs
+	rm -rf .venv runs build dist .coverage *.egg-info .pytest_cache .mypy_cache .ruff_cache .benchmarks
+	find . -name __pycache__ -prune -exec rm -rf {} +

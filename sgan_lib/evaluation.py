@@ -1,0 +1,90 @@
+"""How good is a classifier, how sure are we, and what do samples look like."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from scipy import stats
+from torch import Tensor, nn
+from torchmetrics.functional.classification import multiclass_confusion_matrix
+from torchvision.utils import make_grid
+
+
+@torch.no_grad()
+def class_logits(
+    discriminator: nn.Module, images: Float[Tensor, "n ..."], batch_size: int = 2000
+) -> Float[Tensor, "n classes"]:
+    """The K logits of each image, in evaluation mode; the network is left in the mode in which it came."""
+    was_training = discriminator.training
+    discriminator.eval()
+    try:
+        return torch.cat([discriminator(part).class_logits for part in images.split(batch_size)])
+    finally:
+        discriminator.train(was_training)
+
+
+def predict(discriminator: nn.Module, images: Float[Tensor, "n ..."]) -> Int[Tensor, "n"]:
+    """The class of the largest of the K logits; "fake" is never an answer for a test image."""
+    return class_logits(discriminator, images).argmax(dim=1)
+
+
+def error_rate(discriminator: nn.Module, images: Float[Tensor, "n ..."], labels: Int[Tensor, "n"]) -> float:
+    """Share of wrong predictions, a fraction in [0, 1]."""
+    return (predict(discriminator, images) != labels).float().mean().item()
+
+
+def confusion_matrix(
+    predictions: Int[Tensor, "n"], labels: Int[Tensor, "n"], n_classes: int
+) -> Int[Tensor, "classes classes"]:
+    """Counts, true class by row, predicted class by column (torchmetrics)."""
+    return multiclass_confusion_matrix(predictions, labels, num_classes=n_classes)
+
+
+def wilson_interval(n_wrong: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval for an error rate measured on n test images (Wilson 1927).
+
+    It says how well n images measure *this* network. It says nothing of another seed or another labelled set: for that,
+    run several and use `bootstrap_interval`.
+    """
+    interval = stats.binomtest(n_wrong, n).proportion_ci(confidence_level=confidence, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def bootstrap_interval(values: Sequence[float], confidence: float = 0.95, seed: int = 0) -> tuple[float, float]:
+    """Percentile bootstrap interval for the mean over runs, from 10,000 resamples.
+
+    Raises:
+        ValueError: for fewer than two values.
+    """
+    if len(values) < 2:
+        raise ValueError(f"values must hold at least 2 runs for an interval; got {len(values)}")
+    if np.ptp(values) == 0:  # all alike: scipy would warn of a degenerate distribution
+        return float(values[0]), float(values[0])
+    found = stats.bootstrap(
+        (np.asarray(values),),
+        np.mean,
+        confidence_level=confidence,
+        n_resamples=10_000,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    )
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+
+
+def sample_grid(
+    images: Float[Tensor, "n channels height width"], per_row: int = 8
+) -> Float[Tensor, "rgb rows columns"]:
+    """Lay images in [-1, 1] out as one picture with values in [0, 1] (torchvision's make_grid)."""
+    return make_grid(images.detach().cpu(), nrow=per_row, padding=1, normalize=True, value_range=(-1, 1), pad_value=0.5)
+
+
+@torch.no_grad()
+def generate(generator: nn.Module, latent: Float[Tensor, "n latent"], batch_size: int = 1000) -> Float[Tensor, "n ..."]:
+    """Images in [-1, 1] from given latents, in evaluation mode; the network is left in the mode in which it came."""
+    was_training = generator.training
+    generator.eval()
+    try:
+        return torch.cat([generator(part) for part in latent.split(batch_size)])
+    finally:
+        generator.train(was_training)

@@ -1,0 +1,43 @@
+"""Checkers for the exercises: each says what is wrong with an answer, none gives the answer away.
+
+In a notebook: `check("theory.real_logit", my_real_logit)`. A checker takes the answer and returns None where it is right,
+or one sentence that says what is not right yet.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from sgan_lib.runtime import check_choice
+
+Checker = Callable[[Any], str | None]
+CHECKERS: dict[str, Checker] = {}
+
+
+def checker(name: str) -> Callable[[Checker], Checker]:
+    """Register a checker under `<notebook>.<exercise>`."""
+
+    def register(function: Checker) -> Checker:
+        CHECKERS[name] = function
+        return function
+
+    return register
+
+
+def check(name: str, answer: Any) -> bool:
+    """Print whether the answer is right, and what is not; return whether it is.
+
+    An answer that raises is told so, with its exception: an exercise never stops a notebook.
+
+    Raises:
+        ValueError: where there is no exercise of that name.
+    """
+    check_choice("name", name, CHECKERS)
+    try:
+        complaint = "this is still the empty answer; fill it in" if answer is None else CHECKERS[name](answer)
+    except Exception as error:  # whatever a learner's code does wrong
+        complaint = f"your answer raised {type(error).__name__}: {error}"
+    print(f"Not yet: {complaint}." if complaint else "Right.")
+    return complaint is None
+
+
+from sgan_lib.exercises import gan_baseline, sgan, start, theory  # noqa: E402, F401  (each registers its checkers)

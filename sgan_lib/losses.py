@@ -1,0 +1,149 @@
+"""Losses of GANs and semi-supervised GANs: pure functions of logits and features, each returning a scalar.
+
+Logits go in, never probabilities. Symbols used throughout:
+
+| symbol | variable | meaning |
+| --- | --- | --- |
+| l_k(x) | `class_logits[:, k]` | logit of real class k, k = 1 … K; the fake class's logit is fixed at 0 |
+| Z(x) = Σ_k exp l_k(x) | `real_logit(...).exp()` | so D(x) = Z(x) / (Z(x) + 1) is the probability that x is real |
+| f(x) | `features` | the activations of the discriminator's last hidden layer |
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+GENERATOR_LOSSES = ("nonsaturating", "minimax")
+NORMS = ("l1", "l2")
+
+
+def _check_kind(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
+
+
+def real_logit(class_logits: Float[Tensor, "batch classes"]) -> Float[Tensor, "batch"]:
+    """Log-odds that each x is real: log Z(x) = logsumexp_k l_k(x).
+
+    With the fake class's logit at 0, p(real | x) = Z / (Z + 1) = sigmoid(log Z) (Salimans 2016, arXiv:1606.03498, §5).
+    With one class it is the logit itself, so a plain GAN's discriminator is the case K = 1.
+    """
+    return torch.logsumexp(class_logits, dim=1)
+
+
+def append_fake_logit(class_logits: Float[Tensor, "batch classes"]) -> Float[Tensor, "batch classes_and_fake"]:
+    """The explicit form of the N+1-class softmax: a last column of zeros for the class "fake" (Odena 2016, arXiv:1606.01583).
+
+    Subtracting one number from all logits leaves a softmax unchanged, so fixing the fake logit at 0 loses nothing.
+    """
+    return F.pad(class_logits, (0, 1))
+
+
+def supervised(
+    class_logits: Float[Tensor, "batch classes"],
+    labels: Int[Tensor, "batch"],
+    mask: Bool[Tensor, "batch"] | Float[Tensor, "batch"] | None = None,
+) -> Float[Tensor, ""]:
+    """Mean cross-entropy −log p(y | x, real) over the labelled images of a batch (Salimans 2016, §5, L_supervised).
+
+    Args:
+        class_logits: the K logits l_k(x).
+        labels: class numbers in [0, K); where the mask is 0 they are ignored and may be anything in that range.
+        mask: 1 or True where the label may be used. None: everywhere. A mask that selects nothing gives 0, with zero
+            gradients, not NaN.
+    """
+    losses = F.cross_entropy(class_logits, labels.long(), reduction="none")
+    if mask is None:
+        return losses.mean()
+    weights = mask.to(losses.dtype)
+    return (losses * weights).sum() / weights.sum().clamp(min=1)
+
+
+def discriminator(
+    real_logit_on_real: Float[Tensor, "real"], real_logit_on_fake: Float[Tensor, "fake"]
+) -> Float[Tensor, ""]:
+    """−E_real[log D(x)] − E_fake[log(1 − D(G(z)))], with D = sigmoid(logit) (Goodfellow 2014, arXiv:1406.2661, eq. 1).
+
+    log D = −softplus(−logit) and log(1 − D) = −softplus(logit): exact for logits of any size.
+    """
+    return F.softplus(-real_logit_on_real).mean() + F.softplus(real_logit_on_fake).mean()
+
+
+def generator(real_logit_on_fake: Float[Tensor, "fake"], kind: str = "nonsaturating") -> Float[Tensor, ""]:
+    """What the generator minimises, given the logits of its own samples (Goodfellow 2014, §3).
+
+    Args:
+        real_logit_on_fake: log-odds that each sample is real, with gradients to the generator.
+        kind: "nonsaturating" is −E[log D(G(z))]; "minimax" is E[log(1 − D(G(z)))], whose gradient vanishes where the
+            discriminator is sure.
+
+    Raises:
+        ValueError: for another kind.
+    """
+    _check_kind("kind", kind, GENERATOR_LOSSES)
+    if kind == "minimax":
+        return -F.softplus(real_logit_on_fake).mean()
+    return F.softplus(-real_logit_on_fake).mean()
+
+
+def feature_matching(
+    features_real: Float[Tensor, "real features"], features_fake: Float[Tensor, "fake features"], norm: str = "l2"
+) -> Float[Tensor, ""]:
+    """Distance between mean features, ‖E_real f(x) − E_fake f(G(z))‖, averaged over features (Salimans 2016, §3.1).
+
+    Args:
+        features_real: f(x); the target, so no gradient flows into it.
+        features_fake: f(G(z)), with gradients to the generator.
+        norm: "l2" is the mean squared difference (the paper's equation and its MNIST code), "l1" the mean absolute
+            difference (its SVHN and CIFAR-10 code).
+
+    Raises:
+        ValueError: for another norm.
+    """
+    _check_kind("norm", norm, NORMS)
+    difference = features_real.detach().mean(dim=0) - features_fake.mean(dim=0)
+    return difference.abs().mean() if norm == "l1" else difference.square().mean()
+
+
+def bigan_discriminator(
+    joint_logit_on_encoded: Float[Tensor, "real"], joint_logit_on_generated: Float[Tensor, "fake"]
+) -> Float[Tensor, ""]:
+    """The joint discriminator's loss: pairs (x, E(x)) count as real, (G(z), z) as fake (Donahue 2016, arXiv:1605.09782, eq. 2)."""
+    return discriminator(joint_logit_on_encoded, joint_logit_on_generated)
+
+
+def bigan_encoder_generator(
+    joint_logit_on_encoded: Float[Tensor, "real"], joint_logit_on_generated: Float[Tensor, "fake"]
+) -> Float[Tensor, ""]:
+    """What encoder and generator minimise together: the discriminator's loss with its labels swapped (Donahue 2016, §3.4).
+
+    The inverse objective keeps strong gradients where the discriminator is right; it is bounded below by 0, while minus the
+    discriminator's loss is not.
+    """
+    return discriminator(joint_logit_on_generated, joint_logit_on_encoded)
+
+
+def pull_away(features_fake: Float[Tensor, "fake features"]) -> Float[Tensor, ""]:
+    """Mean squared cosine similarity between different samples' features, in [0, 1] (Zhao 2017, arXiv:1609.03126, eq. 7).
+
+    Small where generated samples differ from one another; used with feature matching by Dai 2017 (arXiv:1705.09783).
+
+    Raises:
+        ValueError: for fewer than two samples.
+    """
+    n = len(features_fake)
+    if n < 2:
+        raise ValueError(f"features_fake must hold at least 2 samples; got {n}")
+    directions = F.normalize(features_fake, dim=1)
+    similarities = directions @ directions.T
+    return (similarities.square().sum() - similarities.diagonal().square().sum()) / (n * (n - 1))
+
+
+def conditional_entropy(class_logits: Float[Tensor, "batch classes"]) -> Float[Tensor, ""]:
+    """Mean entropy −Σ_k p_k log p_k of p(y | x, real), in nats, in [0, log K] (Springenberg 2016, arXiv:1511.06390; Dai 2017).
+
+    Minimised on unlabelled images, it asks the classifier to decide.
+    """
+    log_probabilities = F.log_softmax(class_logits, dim=1)
+    return -(log_probabilities.exp() * log_probabilities).sum(dim=1).mean()

@@ -1,0 +1,191 @@
+"""Figures from results. Every function returns a `Figure` and shows nothing; in a notebook, let it end the cell.
+
+Colours are Okabe and Ito's, which readers with colour-blindness can tell apart; a marker of its own doubles each colour.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+COLOURS = {"black": "#000000", "orange": "#E69F00", "sky": "#56B4E9", "green": "#009E73", "yellow": "#F0E442",
+           "blue": "#0072B2", "vermilion": "#D55E00", "purple": "#CC79A7", "grey": "#8A8A8A"}  # fmt: skip
+
+# name of a method -> label, colour, marker: the same in every figure of the course
+METHOD_STYLES = {
+    "supervised": ("supervised", COLOURS["grey"], "o"),
+    "gan": ("plain GAN", COLOURS["black"], "v"),
+    "sgan": ("SGAN (N+1 classes)", COLOURS["blue"], "s"),
+    "two_head": ("SGAN (two heads)", COLOURS["sky"], "D"),
+    "feature_matching": ("feature matching", COLOURS["vermilion"], "^"),
+    "bad_gan": ("bad GAN", COLOURS["purple"], "P"),
+    "bigan": ("BiGAN", COLOURS["green"], "X"),
+    "conditional_sgan": ("conditional SGAN", COLOURS["yellow"], "*"),
+    "pseudo_label": ("pseudo-label", COLOURS["orange"], "<"),
+    "consistency": ("consistency", COLOURS["green"], ">"),
+}
+
+
+def use_course_style() -> None:
+    """Set matplotlib's defaults for the notebooks: readable sizes, no box, a title that starts at the left."""
+    sns.set_theme(style="ticks", font_scale=0.95)
+    plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left",
+                         "axes.titleweight": "bold", "figure.dpi": 100, "savefig.dpi": 150})  # fmt: skip
+
+
+def new_figure(width: float = 7.0, height: float = 3.6, rows: int = 1, columns: int = 1) -> tuple[Figure, np.ndarray]:
+    """A figure of `width` × `height` inches and its axes as an array [rows, columns].
+
+    It is closed at once, so that a notebook shows it where it is returned and nowhere else.
+    """
+    figure, axes = plt.subplots(rows, columns, figsize=(width, height), layout="constrained", squeeze=False)
+    plt.close(figure)
+    return figure, axes
+
+
+def _as_pictures(images: Tensor) -> np.ndarray:
+    """[n, channels, height, width] in [-1, 1] -> [n, height, width] or [n, height, width, 3] in [0, 1]."""
+    pictures = ((images.detach().cpu().float() + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).numpy()
+    return pictures[..., 0] if pictures.shape[-1] == 1 else pictures
+
+
+def _show(axes: Axes, picture: np.ndarray) -> None:
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
+    axes.set(xticks=[], yticks=[])
+
+
+def image_grid(
+    images: Tensor,
+    title: str,
+    captions: Sequence[str] | None = None,
+    marked: Sequence[bool] | None = None,
+    per_row: int = 10,
+    size: float = 0.7,
+) -> Figure:
+    """Images [n, channels, height, width] in [-1, 1] in rows; `captions` below each, `marked` ones framed in red."""
+    rows = -(-len(images) // per_row)
+    height = size + (0.25 if captions else 0.05)
+    figure, axes = new_figure(size * per_row, height * rows + 0.4, rows, per_row)
+    for cell in axes.flat[len(images) :]:
+        cell.set_axis_off()
+    for i, (cell, picture) in enumerate(zip(axes.flat, _as_pictures(images), strict=False)):
+        _show(cell, picture)
+        is_marked = bool(marked is not None and marked[i])
+        cell.spines[:].set(visible=True, color=COLOURS["vermilion"] if is_marked else "white", linewidth=2.5)
+        if captions:
+            cell.set_xlabel(captions[i], fontsize=8, color=COLOURS["vermilion"] if is_marked else "black", labelpad=2)
+    figure.suptitle(title, x=0.01, ha="left", weight="bold")
+    return figure
+
+
+def filmstrip(frames: Mapping[str, Tensor], title: str, size: float = 0.6) -> Figure:
+    """One row a frame: the key names it, the images [n, channels, height, width] in [-1, 1] stand beside it."""
+    columns = len(next(iter(frames.values())))
+    figure, axes = new_figure(size * columns + 1.2, size * len(frames) + 0.4, len(frames), columns)
+    for row, (name, images) in zip(axes, frames.items(), strict=True):
+        for cell, picture in zip(row, _as_pictures(images), strict=True):
+            _show(cell, picture)
+            cell.spines[:].set_visible(False)
+        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    figure.suptitle(title, x=0.01, ha="left", weight="bold")
+    return figure
+
+
+def errors_by_method(table: pd.DataFrame, title: str) -> Figure:
+    """Test errors of several seeds: a point a run, lines between runs on the same split, means with 95 % intervals.
+
+    `table` has a row a run and the columns method, seed, test_error (a fraction in [0, 1]).
+    """
+    methods = list(dict.fromkeys(table["method"]))
+    figure, axes = new_figure(1.9 * len(methods) + 1.2, 3.8)
+    panel = axes[0, 0]
+    percent = table.assign(percent=100 * table["test_error"]).pivot(index="seed", columns="method", values="percent")[
+        methods
+    ]
+    panel.plot(range(len(methods)), percent.T, color="#BBBBBB", linewidth=0.8, zorder=1)
+    for place, method in enumerate(methods):
+        label, colour, marker = METHOD_STYLES[method]
+        panel.scatter([place] * len(percent), percent[method], color=colour, marker=marker, alpha=0.5, s=28)
+        sns.pointplot(x=[place] * len(percent), y=percent[method].to_numpy(), ax=panel, color=colour, marker=marker,
+                      errorbar=("ci", 95), seed=0, capsize=0.12, native_scale=True)  # fmt: skip
+        panel.annotate(f"{percent[method].mean():.1f} %", (place, percent[method].mean()), xytext=(12, 0),
+                       textcoords="offset points", color=colour, weight="bold", va="center")  # fmt: skip
+    panel.set(xticks=range(len(methods)), xticklabels=[METHOD_STYLES[m][0] for m in methods], xlabel="",
+              ylabel="test error, %", ylim=(0, None), xlim=(-0.4, len(methods) - 0.4), title=title)  # fmt: skip
+    return figure
+
+
+def curves(
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    title: str,
+    x: str,
+    y: str,
+    logarithmic: bool = False,
+) -> Figure:
+    """Lines, each named where it ends. `lines`: name -> (x values, y values); a method's name brings its style."""
+    figure, axes = new_figure(7.0, 3.6)
+    panel = axes[0, 0]
+    spare = iter([COLOURS[c] for c in ("blue", "vermilion", "green", "orange", "purple", "sky", "grey", "black")])
+    for name, (across, up) in lines.items():
+        label, colour, _ = METHOD_STYLES.get(name) or (name, next(spare), "")
+        panel.plot(across, up, color=colour)
+        panel.annotate(
+            label, (across[-1], up[-1]), xytext=(5, 0), textcoords="offset points", color=colour, va="center"
+        )
+    panel.set(xlabel=x, ylabel=y, title=title)
+    if logarithmic:
+        panel.set_yscale("log")
+    return figure
+
+
+def decision_regions(
+    panels: Mapping[str, Callable[[Tensor], Tensor]],
+    points: Tensor,
+    labelled: tuple[Tensor, Tensor],
+    title: str,
+    reach: float = 1.1,
+    generated: Mapping[str, Tensor] | None = None,
+) -> Figure:
+    """How classifiers of two classes divide the plane, a panel each.
+
+    Args:
+        panels: title of the panel -> function from points [n, 2] to the probability of class 1, [n], in [0, 1].
+        points: unlabelled points [n, 2], drawn small.
+        labelled: their positions [m, 2] and classes [m], drawn large.
+        title: the message.
+        reach: the square drawn is [-reach, reach]².
+        generated: panel's title -> generated points [n, 2], drawn as small crosses.
+    """
+    steps = torch.linspace(-reach, reach, 160)
+    across, up = torch.meshgrid(steps, steps, indexing="xy")
+    figure, axes = new_figure(3.3 * len(panels), 3.7, 1, len(panels))
+    for cell, (name, probability) in zip(axes[0], panels.items(), strict=True):
+        shades = probability(torch.stack([across.flatten(), up.flatten()], dim=1)).reshape(across.shape)
+        cell.contourf(across, up, shades.numpy(), levels=np.linspace(0, 1, 11), cmap="PuOr", alpha=0.6)
+        cell.contour(across, up, shades.numpy(), levels=[0.5], colors="black", linewidths=1.5)
+        cell.scatter(*points.T.numpy(), s=3, color="#444444", alpha=0.5, linewidths=0)
+        if generated and name in generated:
+            cell.scatter(*generated[name].T.numpy(), s=10, marker="x", color=COLOURS["green"], linewidths=0.7)
+        for one, marker in ((0, "o"), (1, "s")):
+            cell.scatter(*labelled[0][labelled[1] == one].T.numpy(), s=90, marker=marker, edgecolor="black",
+                         color=(COLOURS["vermilion"], COLOURS["purple"])[one], zorder=3)  # fmt: skip
+        cell.set(title=name, xticks=[], yticks=[], aspect="equal", xlim=(-reach, reach), ylim=(-reach, reach))
+    figure.suptitle(title, x=0.01, ha="left", weight="bold")
+    return figure
+
+
+def confusion(matrix: Sequence[Sequence[int]], class_names: Sequence[str], title: str) -> Figure:
+    """A confusion matrix of counts, true class by row; the diagonal is left white, so that the errors stand out."""
+    counts = np.asarray(matrix)
+    figure, axes = new_figure(5.2, 4.6)
+    mistakes = counts * (1 - np.eye(len(counts), dtype=int))
+    sns.heatmap(mistakes, annot=counts, fmt="d", cmap="Oranges", cbar=False, ax=axes[0, 0], linewidths=0.5,
+                xticklabels=list(class_names), yticklabels=list(class_names), annot_kws={"size": 8})  # fmt: skip
+    axes[0, 0].set(xlabel="predicted class", ylabel="true class", title=title)
+    return figure

@@ -1,0 +1,104 @@
+"""Device choice, seeding, argument checks, and the guard against divergence."""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class DivergenceError(RuntimeError):
+    """Training produced a value that is not finite, or exploded. The message says which term, when, and what to try."""
+
+
+def check_choice(name: str, value: Any, allowed: Collection[str]) -> str:
+    """Return `value` if it is one of `allowed`; otherwise raise a ValueError that names the argument and the choices."""
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
+    return str(value)
+
+
+def check_whole_number(name: str, value: Any, at_least: int, at_most: int | None = None) -> int:
+    """Return `value` as an int within [at_least, at_most].
+
+    Raises TypeError where it is not a whole number (True and 2.0 are not), ValueError where it is out of range.
+    """
+    allowed = f"a whole number of at least {at_least}" + (f" and at most {at_most}" if at_most is not None else "")
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"{name} must be {allowed}; got {value!r} of type {type(value).__name__}")
+    number = value.__index__()
+    if number < at_least or (at_most is not None and number > at_most):
+        raise ValueError(f"{name} must be {allowed}; got {number}")
+    return int(number)
+
+
+def check_number(
+    name: str, value: Any, above: float | None = None, at_least: float = 0.0, at_most: float = 1e9
+) -> float:
+    """Return `value` as a float within the bounds; raise TypeError or ValueError that names argument, value and bounds."""
+    lower = f"above {above:g}" if above is not None else f"at least {at_least:g}"
+    allowed = f"a number {lower} and at most {at_most:g}"
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be {allowed}; got {value!r} of type {type(value).__name__}")
+    too_small = value <= above if above is not None else value < at_least
+    if too_small or not value <= at_most:  # the second form also refuses NaN
+        raise ValueError(f"{name} must be {allowed}; got {value!r}")
+    return float(value)
+
+
+def available_devices() -> list[str]:
+    """The names of the devices that this machine has, fastest first; the last is always "cpu"."""
+    found = ["cuda"] if torch.cuda.is_available() else []
+    found += ["mps"] if torch.backends.mps.is_available() else []
+    return [*found, "cpu"]
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Turn "auto", "cpu", "cuda" or "mps" into a device; "auto" takes the fastest one there is.
+
+    Raises ValueError for another name, and for a device that this machine does not have.
+    """
+    check_choice("device", name, ("auto", "cpu", "cuda", "mps"))
+    there = available_devices()
+    if name != "auto" and name not in there:
+        raise ValueError(f"device {name!r} is not available here; this machine has {', '.join(there)} (or use 'auto')")
+    return torch.device(there[0] if name == "auto" else name)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed torch's global random numbers inside the block and give them back as they were afterwards.
+
+    Layers such as dropout draw from the global state; everything else in this library takes a `torch.Generator`.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(check_whole_number("seed", seed, at_least=0))
+        yield
+
+
+@contextmanager
+def threads(count: int | None) -> Iterator[None]:
+    """Use `count` CPU threads inside the block (None: leave them as they are)."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def guard_against_divergence(terms: Mapping[str, Tensor], step: int, limit: float = 1e3) -> dict[str, float]:
+    """Return the loss terms as floats, or raise DivergenceError if one is not finite or larger than `limit` in size.
+
+    One transfer from the device for all terms together.
+    """
+    values = dict(zip(terms, torch.stack([term.detach().float() for term in terms.values()]).tolist(), strict=True))
+    for name, value in values.items():
+        if not abs(value) <= limit:  # written so that NaN fails too
+            raise DivergenceError(
+                f"training diverged at step {step}: the term {name!r} is {value:.4g} (allowed: finite and within "
+                f"±{limit:g}). Try, in this order: a smaller learning rate (half of it); frozen weight-norm scales in "
+                "the hidden layers; more input noise for the discriminator; another seed, to see whether it is chance."
+            )
+    return values

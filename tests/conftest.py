@@ -1,0 +1,31 @@
+"""What all tests share."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import matplotlib
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+
+matplotlib.use("agg")
+torch.set_num_threads(1)  # tests run side by side
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's root."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def build() -> ModuleType:
+    """The module notebooks/build.py, which is a script and in no package."""
+    spec = importlib.util.spec_from_file_location("build", ROOT / "notebooks" / "build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
