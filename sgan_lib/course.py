@@ -142,7 +142,9 @@ def run_notebook(
         raise ValueError(f"out must not be the notebook's own folder, got {out}: the copy would replace the notebook")
     # Kernels side by side, or beside anything else that is busy, slow each other down with more than one thread each.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    papermill.execute_notebook(str(path), str(executed), checked, cwd=str(cwd or path.parent), **_PAPERMILL_SETTINGS)
+    # Not papermill's argument `cwd`: it changes the folder of this whole process, so runs side by side would collide.
+    resources = {"metadata": {"path": str((cwd or path.parent).resolve())}}
+    papermill.execute_notebook(path.resolve(), executed, checked, resources=resources, **_PAPERMILL_SETTINGS)
     return executed
 
 

@@ -80,11 +80,14 @@ def sample_grid(
 
 
 @torch.no_grad()
-def generate(generator: nn.Module, latent: Float[Tensor, "n latent"], batch_size: int = 1000) -> Float[Tensor, "n ..."]:
-    """Images in [-1, 1] from given latents, in evaluation mode; the network is left in the mode in which it came."""
+def generate(generator: nn.Module, latent: Float[Tensor, "n latent"]) -> Float[Tensor, "n ..."]:
+    """Images in [-1, 1] from given latents, in evaluation mode; the network is left in the mode in which it came.
+
+    One pass: a generator whose batch norm uses the batch's own statistics needs at least two latents.
+    """
     was_training = generator.training
     generator.eval()
     try:
-        return torch.cat([generator(part) for part in latent.split(batch_size)])
+        return generator(latent.to(next(generator.parameters()).device))
     finally:
         generator.train(was_training)

@@ -82,7 +82,7 @@ def initialise_from_data(network: nn.Module, images: Float[Tensor, "batch ..."])
         mean, deviation = output.mean(dim=0), output.std(dim=0) + 1e-8
         scale, _ = _scale_and_direction(layer)
         scale.div_(deviation[:, None])
-        layer.bias.copy_(-mean / deviation)  # type: ignore[operator]
+        layer.bias.sub_(mean).div_(deviation)  # type: ignore[operator]
         return (output - mean) / deviation
 
     normed = [

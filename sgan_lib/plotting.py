@@ -5,6 +5,8 @@ Colours are Okabe and Ito's, which readers with colour-blindness can tell apart;
 
 from collections.abc import Callable, Mapping, Sequence
 
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -188,4 +190,35 @@ def confusion(matrix: Sequence[Sequence[int]], class_names: Sequence[str], title
     sns.heatmap(mistakes, annot=counts, fmt="d", cmap="Oranges", cbar=False, ax=axes[0, 0], linewidths=0.5,
                 xticklabels=list(class_names), yticklabels=list(class_names), annot_kws={"size": 8})  # fmt: skip
     axes[0, 0].set(xlabel="predicted class", ylabel="true class", title=title)
+    return figure
+
+
+def _stored(name: str) -> Path:
+    """A file of `figures/`, in the checkout or, where the library is installed alone, beside the library."""
+    places = [Path(__file__).parents[1] / "figures", Path(__file__).parent / "figures"]
+    for place in places:
+        if (place / name).is_file():
+            return place / name
+    raise FileNotFoundError(f"no stored figure {name!r} in {places[0]}; `make figures` draws all of them")
+
+
+def stored_table(name: str) -> pd.DataFrame:
+    """A CSV of `figures/`, by file name: what a run of `make figures` measured.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+    """
+    return pd.read_csv(_stored(name))
+
+
+def stored_figure(name: str, width: float = 8.0) -> Figure:
+    """A PNG of `figures/`, by file name, as a figure of `width` inches.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+    """
+    picture = plt.imread(_stored(name))
+    figure, axes = new_figure(width, width * picture.shape[0] / picture.shape[1])
+    axes[0, 0].imshow(picture)
+    axes[0, 0].set_axis_off()
     return figure

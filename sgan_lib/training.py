@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -178,19 +178,23 @@ def save_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(_tensors_of(state), partial, metadata={"training": json.dumps(header)})
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def load_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any]) -> None:
     """Bring a freshly made state to where the checkpoint left off, random numbers included.
 
     Raises:
-        ValueError: where the checkpoint belongs to a run with other settings; it names those that differ.
+        ValueError: where the file is damaged or is no checkpoint, or belongs to a run with other settings; it names those
+            that differ.
     """
-    with safe_open(path, framework="pt") as file:
-        header = json.loads(file.metadata()["training"])
-        _check_same_settings(path, header["settings"], json.loads(json.dumps(dict(settings))))
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads(file.metadata()["training"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, TypeError, KeyError) as error:
+        raise ValueError(f"{path} does not hold a whole checkpoint ({error}); delete it to start afresh") from error
+    _check_same_settings(path, header["settings"], json.loads(json.dumps(dict(settings))))
     state.modules.load_state_dict(_below("modules.", tensors))
     state.average.load_state_dict(_below("average.", tensors))
     for name, player in state.players.items():

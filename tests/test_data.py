@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from importlib import resources
-from itertools import pairwise
+from itertools import combinations, pairwise
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
 
 import jaxtyping
@@ -670,6 +670,15 @@ def test_batches_shift_each_image_by_its_own_offset(mnist):
         assert matching
         found.update(matching)
     assert len(found) == 25  # every shift occurs among 300 images
+
+
+def test_every_step_draws_new_shifts():
+    one = Labelled(torch.arange(64.0).reshape(1, 1, 8, 8), torch.zeros(1, dtype=torch.int64))
+    alone = SemiSupervisedData("one image", 0, one, one.images, one, one, ("a", "b"))
+    batches = Batches(alone, 50, 50, seed=0, shift=2)
+    drawn = [batches.at(step) for step in (0, 1, 63, 64, 65, 128)]
+    seen = [part for batch in drawn for part in (batch.images, batch.unlabelled)]
+    assert not any(torch.equal(*pair) for pair in combinations(seen, 2))
 
 
 # --- numbers that must never change: a reader's figures depend on them

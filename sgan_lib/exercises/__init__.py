@@ -7,7 +7,6 @@ or one sentence that says what is not right yet.
 from collections.abc import Callable
 from typing import Any
 
-from sgan_lib.runtime import check_choice
 
 Checker = Callable[[Any], str | None]
 CHECKERS: dict[str, Checker] = {}
@@ -31,7 +30,8 @@ def check(name: str, answer: Any) -> bool:
     Raises:
         ValueError: where there is no exercise of that name.
     """
-    check_choice("name", name, CHECKERS)
+    if name not in CHECKERS:
+        raise ValueError(f"name must be one of {', '.join(sorted(CHECKERS))}; got {name!r}")
     try:
         complaint = "this is still the empty answer; fill it in" if answer is None else CHECKERS[name](answer)
     except Exception as error:  # whatever a learner's code does wrong

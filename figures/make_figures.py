@@ -1,0 +1,138 @@
+"""Measure and draw the stored figures: `make figures`. Hours on two cores; what is measured already is not run again.
+
+Each table is a CSV with a row a run, added when the run ends, so that a stop loses one run at the most. To measure a table
+anew, delete its CSV. Each picture is drawn from its CSV.
+"""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one run a core, one thread a run
+
+import argparse
+from collections.abc import Callable, Iterator
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from tqdm.auto import tqdm
+
+from sgan_lib import evaluation, experiments, plotting
+
+HERE = Path(__file__).parent
+Arguments = dict[str, Any]
+
+METHODS = ("supervised", "sgan", "two_head")
+RATES = (3e-4, 1e-3, 3e-3)
+
+
+def digits_50_labels() -> Iterator[Arguments]:
+    """The promise of notebook 00 at full length: ten splits of `digits`."""
+    for seed, method in product(range(10), ("supervised", "sgan", "feature_matching")):
+        yield {"method": method, "dataset": "digits", "n_labels": 50, "seed": seed, "preset": "standard"}
+
+
+def sgan_half_of_labels() -> Iterator[Arguments]:
+    """Notebook 03: MNIST at few labels and at half of them, one pair of networks for all methods."""
+    for seed, n_labels, method in product(range(3), (100, 30_000), METHODS):
+        yield {"method": method, "dataset": "mnist", "network": "dcgan", "n_labels": n_labels, "seed": seed,
+               "preset": "standard"}  # fmt: skip
+
+
+def baseline_tuning() -> Iterator[Arguments]:
+    """Notebook 02: a grid for the supervised baseline at 100 MNIST labels, on splits 100 to 102."""
+    for seed, network, shift, rate in product(range(100, 103), ("cnn", "mlp"), (0, 2), RATES):
+        yield {"method": "supervised", "dataset": "mnist", "network": network, "shift": shift, "learning_rate": rate,
+               "n_labels": 100, "seed": seed, "preset": "quick"}  # fmt: skip
+
+
+def baseline_tuned() -> Iterator[Arguments]:
+    """Notebook 02: the rate with the least validation error on the tuning splits, for each row, on splits 0 to 4."""
+    tuning = pd.read_csv(HERE / "baseline_tuning.csv")
+    means = tuning.groupby(["network", "shift", "learning_rate"])["validation_error"].mean()
+    best = means.groupby(["network", "shift"]).idxmin()
+    for seed, (network, shift, rate) in product(range(5), best):
+        yield {"method": "supervised", "dataset": "mnist", "network": network, "shift": int(shift),
+               "learning_rate": float(rate), "n_labels": 100, "seed": seed, "preset": "quick"}  # fmt: skip
+
+
+TABLES: dict[str, Callable[[], Iterator[Arguments]]] = {
+    "digits_50_labels": digits_50_labels,
+    "baseline_tuning": baseline_tuning,
+    "baseline_tuned": baseline_tuned,
+    "sgan_half_of_labels": sgan_half_of_labels,
+}
+
+
+def _measure(arguments: Arguments) -> dict[str, Any]:
+    """One run, as one row: what was asked, what was found, and with what."""
+    torch.set_num_threads(1)
+    result = experiments.run(**arguments)
+    settings = result.settings
+    return arguments | {
+        "split_seed": settings.split_seed,
+        "steps": settings.steps,
+        "validation_error": result.history[-1].scores.get("validation_error"),
+        "test_error": result.test_error,
+        "seconds": round(result.seconds, 1),
+        "device": result.device,
+        "torch": result.versions["torch"],
+    }
+
+
+def _key(row: Arguments, names: list[str]) -> tuple[str, ...]:
+    return tuple(str(row[name]) for name in names)
+
+
+def measure_table(name: str, workers: int) -> None:
+    """Run what the CSV lacks, `workers` at a time, and add a row as each run ends."""
+    path, wanted = HERE / f"{name}.csv", list(TABLES[name]())
+    names = list(wanted[0])
+    done = {_key(row, names) for row in pd.read_csv(path).to_dict("records")} if path.exists() else set()
+    missing = [arguments for arguments in wanted if _key(arguments, names) not in done]
+    with get_context("spawn").Pool(workers) as pool:
+        for row in tqdm(pool.imap_unordered(_measure, missing), name, total=len(missing)):
+            pd.DataFrame([row]).to_csv(path, mode="a", header=not path.exists(), index=False)
+    if missing:
+        pd.read_csv(path).sort_values(names).to_csv(path, index=False)
+
+
+def draw_digits_50_labels() -> None:
+    table = pd.read_csv(HERE / "digits_50_labels.csv")
+    means = 100 * table.groupby("method")["test_error"].mean()
+    title = f"With 50 labels, the GAN cuts the error from {means['supervised']:.1f} % to {means['sgan']:.1f} %"
+    plotting.errors_by_method(table, title).savefig(HERE / "digits_50_labels.png")
+
+
+def draw_dcgan_filmstrip() -> None:
+    """Notebook 02: samples of one standard run over time, from the same 12 latents; its history is the CSV."""
+    latents = torch.randn(12, 100, generator=torch.Generator().manual_seed(0))
+    frames: dict[str, torch.Tensor] = {}
+
+    def keep(record: Any, modules: Any) -> None:
+        if record.step in (100, 200, 400, 800, 1600, 4000):
+            frames[f"step {record.step}"] = evaluation.generate(modules["generator"], latents)
+
+    run = experiments.run("gan", "mnist", network="dcgan", preset="standard", record_every=100, observe=keep)
+    run.history_table().round(4).to_csv(HERE / "dcgan_filmstrip.csv", index=False)
+    plotting.filmstrip(frames, "Digits take shape within a thousand steps").savefig(HERE / "dcgan_filmstrip.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", help=f"any of {', '.join([*TABLES, 'dcgan_filmstrip'])}; default: all")
+    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="runs at a time")
+    options = parser.parse_args()
+    plotting.use_course_style()
+    for name in options.names or [*TABLES, "dcgan_filmstrip"]:
+        if name in TABLES:
+            measure_table(name, options.workers)
+        draw = globals().get(f"draw_{name}")
+        if draw:
+            draw()
+
+
+if __name__ == "__main__":
+    main()

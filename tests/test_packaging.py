@@ -1,0 +1,165 @@
+"""Metadata, pins, conda's environment, and the commands agree with one another."""
+
+import importlib.metadata
+import importlib.resources
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+import sgan_lib
+
+VERBS = "setup course lab test check bench notebooks figures sweep clean badges help".split()
+CONDA_NAMES = {"pytorch": "torch"}
+
+
+@pytest.fixture
+def project(root: Path) -> dict[str, Any]:
+    return tomllib.loads((root / "pyproject.toml").read_text())["project"]
+
+
+@pytest.fixture
+def pins(root: Path) -> dict[str, str]:
+    lines = (root / "constraints.txt").read_text().splitlines()
+    entries = [line.split("==") for line in lines if not line.startswith("#")]
+    return {canonical(name): version for name, version in entries}
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_conda_and_pip_ask_for_the_same(root: Path, project: dict[str, Any]) -> None:
+    environment = yaml.safe_load((root / "environment.yml").read_text())
+    conda = {entry for entry in environment["dependencies"] if isinstance(entry, str)} - {"pip"}
+    renamed = {re.sub(r"^[\w-]+", lambda name: CONDA_NAMES.get(name[0], name[0]), entry) for entry in conda}
+    wanted = {*project["dependencies"], *project["optional-dependencies"]["sweep"]}
+    assert renamed == wanted | {f"python{project['requires-python']}"}
+    assert [entry for entry in environment["dependencies"] if isinstance(entry, dict)] == [{"pip": ["-e ."]}]
+    assert environment["channels"] == ["conda-forge"]
+
+
+def test_every_direct_dependency_is_pinned_within_its_bounds(project: dict[str, Any], pins: dict[str, str]) -> None:
+    extras = project["optional-dependencies"].values()
+    for text in [*project["dependencies"], *(text for extra in extras for text in extra)]:
+        wanted = Requirement(text)
+        if wanted.name != "setuptools":  # part of every new environment or of the build
+            assert wanted.specifier.contains(pins[canonical(wanted.name)]), text
+
+
+def test_every_pin_is_used(pins: dict[str, str]) -> None:
+    """Walk from the course through what its dependencies ask for, on any platform, and meet every pin."""
+    met: set[str] = set()
+    waiting = [("sgan-course", frozenset({"test", "sweep"}))]
+    while waiting:
+        name, extras = waiting.pop()
+        try:
+            texts = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        for wanted in map(Requirement, texts):
+            key = canonical(wanted.name)
+            applies = wanted.marker is None or any(wanted.marker.evaluate({"extra": extra}) for extra in {"", *extras})
+            if applies and key not in met:
+                met.add(key)
+                waiting.append((key, frozenset(wanted.extras)))
+    assert set(pins) - met == set()
+
+
+def test_the_version_is_said_once() -> None:
+    assert importlib.metadata.version("sgan-course") == sgan_lib.__version__
+
+
+def test_the_data_files_are_in_the_package_with_their_licence() -> None:
+    shipped = {entry.name for entry in importlib.resources.files("sgan_lib").joinpath("assets", "mnist").iterdir()}
+    assert {name for name in shipped if name.endswith(".gz")} == {
+        *("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
+        *("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
+    }
+    assert any("LICEN" in name for name in shipped)
+
+
+def test_importing_is_silent_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    environment = os.environ | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment.pop("SGAN_DATA", None)
+    command = [sys.executable, "-W", "error", "-c", "import sgan_lib"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    }
+    return subprocess.run(["make", *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture
+def bare(root: Path, tmp_path: Path) -> Path:
+    """A folder with what `make setup` reads and no environment."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(root / name, tmp_path)
+    return tmp_path
+
+
+def test_help_lists_every_verb(root: Path) -> None:
+    assert [line.split()[1] for line in make(root, "help").stdout.splitlines()] == sorted(VERBS, key=order_in(root))
+
+
+def order_in(root: Path) -> Any:
+    text = (root / "Makefile").read_text()
+    return lambda verb: text.index(f"\n{verb}:")
+
+
+def test_every_verb_makes_the_environment_first(bare: Path) -> None:
+    for verb in set(VERBS) - {"help", "clean"}:
+        assert "-m venv .venv" in make(bare, "--dry-run", verb).stdout, verb
+
+
+def test_an_installed_environment_is_not_installed_again(bare: Path) -> None:
+    (bare / ".venv").mkdir()
+    (bare / ".venv" / ".installed").touch()
+    assert "pip install" not in make(bare, "--dry-run", "course").stdout
+    os.utime(bare / ".venv" / ".installed", (0, 0))
+    assert "pip install" in make(bare, "--dry-run", "course").stdout
+
+
+@pytest.mark.parametrize("script", [None, "exit 1"], ids=["missing", "too old"])
+def test_an_unusable_python_is_explained(bare: Path, script: str | None) -> None:
+    python = bare / "python-of-old"
+    if script:
+        python.write_text(f"#!/bin/sh\n{script}\n")
+        python.chmod(0o755)
+    done = make(bare, "course", f"PYTHON={python}")
+    assert done.returncode != 0
+    assert "missing or older than Python 3.11" in done.stderr
+    assert "make course PYTHON=" in done.stderr
+    assert not (bare / ".venv").exists()
+
+
+def test_a_python_without_venv_is_explained(bare: Path) -> None:
+    python = bare / "python-without-venv"
+    python.write_text('#!/bin/sh\ncase "$2" in *"import venv"*) exit 1 ;; esac\n')
+    python.chmod(0o755)
+    assert "has no venv module" in make(bare, "setup", f"PYTHON={python}").stderr
+
+
+def test_parameters_of_make_reach_the_course(root: Path) -> None:
+    shown = make(root, "--dry-run", "course", "PRESET=standard", "NOTEBOOKS=00_start_here 03_sgan").stdout
+    assert "-m sgan_lib.course run 00_start_here 03_sgan --preset standard" in shown
+
+
+def test_ci_calls_the_verbs(root: Path) -> None:
+    assert os.access(root / ".ci" / "run", os.X_OK)
+    assert "make test" in (root / ".ci" / "run").read_text()
+    workflow = yaml.safe_load((root / ".github" / "workflows" / "ci.yml").read_text())
+    assert set(workflow["jobs"]["verbs"]["strategy"]["matrix"]["verb"]) == {"check", "test", "course"}
