@@ -1,7 +1,7 @@
 """Measure and draw the stored figures: `make figures`. Hours on two cores; what is measured already is not run again.
 
-Each table is a CSV with a row a run, added when the run ends, so that a stop loses one run at the most. To measure a table
-anew, delete its CSV. Each picture is drawn from its CSV.
+Each table is a CSV with a row a run, added when the run ends, so that a stop loses one run at the most. To measure a
+table anew, delete its CSV. Each picture is drawn from its CSV.
 """
 
 import os
@@ -74,8 +74,8 @@ def _measure(arguments: Arguments) -> dict[str, Any]:
     return arguments | {
         "split_seed": settings.split_seed,
         "steps": settings.steps,
-        "validation_error": result.history[-1].scores.get("validation_error"),
-        "test_error": result.test_error,
+        "validation_error": round(result.history[-1].scores["validation_error"], 4),
+        "test_error": round(result.test_error or 0.0, 4),
         "seconds": round(result.seconds, 1),
         "device": result.device,
         "torch": result.versions["torch"],

@@ -46,7 +46,7 @@ if "google.colab" in sys.modules:
         raise RuntimeError("this copy has no address yet; set it with `make badges REPOSITORY=owner/name`")
     pure_python = ["jaxtyping", "wadler-lindig", "torchmetrics", "lightning-utilities"]
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-    subprocess.run([*install, *pure_python, f"sgan-course @ {repository}"], check=True)
+    subprocess.run([*install, *pure_python, repository], check=True)
 """.strip()
 NO_BADGE = "*Open in Colab: this copy has no address yet; set it with `make badges REPOSITORY=owner/name`.*"
 _BADGE = re.compile(r"^(# )?(?:\[!\[Open in Colab\]|\*Open in Colab:).*$", re.MULTILINE)

@@ -23,7 +23,8 @@ from typing import Any
 import nbformat
 import papermill
 
-from sgan_lib.runtime import check_whole_number
+from sgan_lib.presets import PRESETS
+from sgan_lib.runtime import check_choice, check_whole_number
 
 Job = tuple[Path, Mapping[str, Any]]  # a notebook and its parameters
 RUNS = Path("runs/course")
@@ -224,6 +225,8 @@ def _texts(options: argparse.Namespace) -> dict[str, str]:
 
 def _jobs(paths: Sequence[Path], texts: Mapping[str, str]) -> list[Job]:
     """Each notebook with its parameters, all checked before the first one runs."""
+    if "preset" in texts:
+        check_choice("preset", texts["preset"], PRESETS)
     jobs: list[Job] = []
     for path in paths:
         defaults = default_parameters(path)

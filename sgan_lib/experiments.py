@@ -1,8 +1,10 @@
 """One experiment: from settings to a result. `run` is the door to everything else."""
 
 import json
+import os
 import platform
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -15,118 +17,13 @@ from tqdm.auto import tqdm
 
 from sgan_lib import data, evaluation, models
 from sgan_lib.methods import METHODS, Method, Weights
-from sgan_lib.runtime import check_choice, check_number, check_whole_number, choose_device, seeded, threads
+from sgan_lib.presets import PRESETS, RECIPES, Settings
+from sgan_lib.runtime import check_whole_number, choose_device, seeded, threads
 from sgan_lib.training import Player, Record, TrainingState, average_of, load_checkpoint, save_checkpoint, train
 
+__all__ = ["METHODS", "PRESETS", "RECIPES", "RunResult", "Settings", "prepare", "repeat", "run"]
+
 Observer = Callable[[Record, nn.ModuleDict], None]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a pair of networks is trained, whatever the preset. The same for every method on that pair."""
-
-    batch_size: int  # unlabelled images a step, and as many generated ones
-    labelled_batch_size: int  # labelled images a step
-    learning_rate: float  # of Adam, for both players
-    hold: float = 0.5  # share of the steps at full rate; then it falls linearly to 0
-    beta1: float = 0.5  # Radford 2016, §4; Salimans 2016 and PyTorch-GAN too
-    average_decay: float = 0.999  # Salimans 2016 has 0.9999 over 180,000 steps; runs here are shorter
-    threads: int | None = None  # CPU threads; small networks are faster on one
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A budget: how many steps each pair of networks is trained."""
-
-    purpose: str
-    steps: Mapping[str, int]
-
-
-RECIPES: dict[str, Recipe] = {
-    "mlp": Recipe(100, 100, 3e-3),  # Salimans 2016, code for MNIST; the decay to 0 is ours
-    "mlp_digits": Recipe(64, 64, 2e-3, threads=1),  # ours, chosen on validation images
-    "mlp_2d": Recipe(128, 128, 2e-3, threads=1),  # ours
-    "dcgan": Recipe(32, 32, 1e-3, average_decay=0.99),  # ours: more and smaller steps; beside Radford 2016, §4
-    "upsample": Recipe(64, 64, 2e-4, hold=1.0),  # PyTorch-GAN sgan.py
-    "cnn": Recipe(64, 64, 1e-3),  # ours
-}
-
-PRESETS: dict[str, Preset] = {
-    "quick": Preset(
-        "a first look: seconds on a laptop's CPU",  # ours: what fits into the minute that a notebook has
-        {"mlp": 600, "mlp_digits": 1500, "mlp_2d": 1500, "dcgan": 600, "upsample": 200, "cnn": 600},
-    ),
-    "standard": Preset(
-        "the course's own figures: up to 10 minutes a run",  # ours
-        {"mlp": 12_000, "mlp_digits": 3000, "mlp_2d": 4000, "dcgan": 3000, "upsample": 3000, "cnn": 3000},
-    ),
-    "paper": Preset(
-        "the published protocol: as long as it takes",
-        # mlp: 300 epochs of 600 steps, Salimans 2016; upsample: 200 epochs of 938, PyTorch-GAN; the others: 100 epochs
-        {"mlp": 180_000, "mlp_digits": 3000, "mlp_2d": 4000, "dcgan": 187_500, "upsample": 187_600, "cnn": 93_800},
-    ),
-}
-
-DEFAULT_NETWORK = {"digits": "mlp_digits", "moons": "mlp_2d", "rings": "mlp_2d"} | {
-    name: "upsample" for name in ("mnist_rgb", "svhn", "cifar10")
-}  # every other set: "mlp"
-
-
-_WHOLE_NUMBERS = {"n_labels": 1, "steps": 1, "batch_size": 1, "labelled_batch_size": 1, "seed": 0, "split_seed": 0,
-                  "shift": 0}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Everything that determines a run. Values that are not given come from the preset and the network's recipe."""
-
-    method: str
-    dataset: str
-    n_labels: int
-    seed: int  # initial weights, batches, noise
-    split_seed: int  # which images are labelled
-    preset: str
-    network: str
-    steps: int
-    batch_size: int
-    labelled_batch_size: int
-    learning_rate: float
-    hold: float
-    beta1: float
-    average_decay: float
-    threads: int | None
-    shift: int = 0  # random shifts of training images by up to so many pixels
-    adversarial_weight: float = Weights.adversarial
-
-    def __post_init__(self) -> None:
-        check_choice("method", self.method, METHODS)
-        check_choice("dataset", self.dataset, data.DATASETS)
-        check_choice("network", self.network, models.NETWORKS)
-        for name, least in _WHOLE_NUMBERS.items():  # also turns numpy's integers into Python's, which JSON knows
-            object.__setattr__(self, name, check_whole_number(name, getattr(self, name), at_least=least))
-        if self.threads is not None:
-            check_whole_number("threads", self.threads, at_least=1)
-        check_number("learning_rate", self.learning_rate, above=0)
-        check_number("adversarial_weight", self.adversarial_weight)
-        check_number("hold", self.hold, at_most=1.0)
-        for name in ("beta1", "average_decay"):
-            check_number(name, getattr(self, name), at_most=0.999999)
-
-    @classmethod
-    def resolve(cls, method: str, dataset: str, preset: str, **given: Any) -> "Settings":
-        """Fill in what is not given.
-
-        Raises:
-            ValueError, TypeError: naming the argument, the value and what is allowed.
-        """
-        check_choice("dataset", dataset, data.DATASETS)
-        check_choice("preset", preset, PRESETS)
-        known = [f.name for f in fields(cls)]
-        for name in given:
-            check_choice("setting", name, known)
-        network = check_choice("network", given.pop("network", DEFAULT_NETWORK.get(dataset, "mlp")), models.NETWORKS)
-        values = asdict(RECIPES[network]) | {"steps": PRESETS[preset].steps[network]} | given
-        return cls(method=method, dataset=dataset, preset=preset, network=network, **values)
 
 
 @dataclass(frozen=True)
@@ -289,3 +186,21 @@ def repeat(n_seeds: int, first_seed: int = 0, **arguments: Any) -> list[RunResul
     """`run` for several seeds, each with its own split; networks are dropped to save memory."""
     seeds = range(first_seed, first_seed + check_whole_number("n_seeds", n_seeds, at_least=1))
     return [replace(run(seed=seed, **arguments), modules=None) for seed in seeds]
+
+
+def environment_report() -> list[str]:
+    """What this machine brings, a line a check: each says "fine", or what to do."""
+    lines = [_line("Python", sys.version_info >= (3, 11), platform.python_version(), "install Python 3.11 or later")]
+    lines.append(_line("torch", True, f"{torch.__version__} on {choose_device().type}, {os.cpu_count()} CPU cores", ""))
+    try:
+        images = len(data.load("mnist", n_labels=100).test.images)
+        lines.append(
+            _line("data", images == 10_000, "MNIST came with the library and is whole", "reinstall the library")
+        )
+    except data.DataError as error:
+        lines.append(_line("data", False, "", str(error)))
+    return lines
+
+
+def _line(name: str, fine: bool, found: str, advice: str) -> str:
+    return f"{name:<8} {'fine: ' + found if fine else 'NOT fine: ' + advice}"

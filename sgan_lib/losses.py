@@ -33,9 +33,10 @@ def real_logit(class_logits: Float[Tensor, "batch classes"]) -> Float[Tensor, "b
 
 
 def append_fake_logit(class_logits: Float[Tensor, "batch classes"]) -> Float[Tensor, "batch classes_and_fake"]:
-    """The explicit form of the N+1-class softmax: a last column of zeros for the class "fake" (Odena 2016, arXiv:1606.01583).
+    """The explicit form of the N+1-class softmax: a last column of zeros for the class "fake".
 
-    Subtracting one number from all logits leaves a softmax unchanged, so fixing the fake logit at 0 loses nothing.
+    N+1 classes: Odena 2016 (arXiv:1606.01583); the fixed zero: Salimans 2016, §5. Subtracting one number from all
+    logits leaves a softmax unchanged, so fixing the fake logit at 0 loses nothing.
     """
     return F.pad(class_logits, (0, 1))
 
@@ -109,23 +110,23 @@ def feature_matching(
 def bigan_discriminator(
     joint_logit_on_encoded: Float[Tensor, "real"], joint_logit_on_generated: Float[Tensor, "fake"]
 ) -> Float[Tensor, ""]:
-    """The joint discriminator's loss: pairs (x, E(x)) count as real, (G(z), z) as fake (Donahue 2016, arXiv:1605.09782, eq. 2)."""
+    """The joint discriminator's loss: (x, E(x)) is real, (G(z), z) is fake (Donahue 2016, arXiv:1605.09782, eq. 2)."""
     return discriminator(joint_logit_on_encoded, joint_logit_on_generated)
 
 
 def bigan_encoder_generator(
     joint_logit_on_encoded: Float[Tensor, "real"], joint_logit_on_generated: Float[Tensor, "fake"]
 ) -> Float[Tensor, ""]:
-    """What encoder and generator minimise together: the discriminator's loss with its labels swapped (Donahue 2016, §3.4).
+    """What encoder and generator minimise together: the discriminator's loss with labels swapped (Donahue 2016, §3.4).
 
-    The inverse objective keeps strong gradients where the discriminator is right; it is bounded below by 0, while minus the
-    discriminator's loss is not.
+    This inverse objective keeps strong gradients where the discriminator is right. It is bounded below by 0, while
+    minus the discriminator's loss is not.
     """
     return discriminator(joint_logit_on_generated, joint_logit_on_encoded)
 
 
 def pull_away(features_fake: Float[Tensor, "fake features"]) -> Float[Tensor, ""]:
-    """Mean squared cosine similarity between different samples' features, in [0, 1] (Zhao 2017, arXiv:1609.03126, eq. 7).
+    """Mean squared cosine similarity of different samples' features, in [0, 1] (Zhao 2017, arXiv:1609.03126, eq. 7).
 
     Small where generated samples differ from one another; used with feature matching by Dai 2017 (arXiv:1705.09783).
 
@@ -141,9 +142,10 @@ def pull_away(features_fake: Float[Tensor, "fake features"]) -> Float[Tensor, ""
 
 
 def conditional_entropy(class_logits: Float[Tensor, "batch classes"]) -> Float[Tensor, ""]:
-    """Mean entropy −Σ_k p_k log p_k of p(y | x, real), in nats, in [0, log K] (Springenberg 2016, arXiv:1511.06390; Dai 2017).
+    """Mean entropy −Σ_k p_k log p_k of p(y | x, real), in nats, in [0, log K].
 
-    Minimised on unlabelled images, it asks the classifier to decide.
+    Minimised on unlabelled images, it asks the classifier to decide (Springenberg 2016, arXiv:1511.06390; Dai 2017,
+    arXiv:1705.09783).
     """
     log_probabilities = F.log_softmax(class_logits, dim=1)
     return -(log_probabilities.exp() * log_probabilities).sum(dim=1).mean()

@@ -10,6 +10,7 @@
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import prod
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ Shape = tuple[int, ...]
 
 
 class DiscriminatorOutput(NamedTuple):
-    """What a discriminator says of a batch: `class_logits` [batch, K] and `features` [batch, F], its last hidden layer."""
+    """What a discriminator says of a batch: `class_logits` [batch, K]; `features` [batch, F], its last hidden layer."""
 
     class_logits: Tensor
     features: Tensor
@@ -67,15 +68,15 @@ def normalised_linear(n_in: int, n_out: int, train_scale: bool) -> nn.Linear:
 
 def _scale_and_direction(layer: nn.Module) -> tuple[nn.Parameter, nn.Parameter]:
     parametrised = layer.parametrizations["weight"]  # type: ignore[index]
-    return parametrised.original0, parametrised.original1  # type: ignore[union-attr, return-value]
+    return parametrised.original0, parametrised.original1  # type: ignore[union-attr]
 
 
 @torch.no_grad()
 def initialise_from_data(network: nn.Module, images: Float[Tensor, "batch ..."]) -> None:
-    """Give each weight-normed layer pre-activations of mean 0 and variance 1 on these images (Salimans & Kingma 2016, §3).
+    """Give each weight-normed layer pre-activations of mean 0 and variance 1 on these images.
 
-    One forward pass: each layer is set when its input arrives, so that the next one sees its new output. Layers without
-    weight norm stay as they are.
+    The data-dependent initialisation of Salimans & Kingma 2016 (arXiv:1602.07868), §3. One forward pass: each layer is
+    set when its input arrives, so that the next one sees its new output. Layers without weight norm stay as they are.
     """
 
     def set_scale_and_bias(layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
@@ -122,7 +123,7 @@ class MLPDiscriminator(nn.Module):
         self.input_noise = GaussianNoise(input_noise)
         self.hidden_noise = GaussianNoise(hidden_noise)
         self.hidden = nn.ModuleList(
-            normalised_linear(n_in, n_out, train_hidden_scales) for n_in, n_out in zip(sizes, sizes[1:], strict=False)
+            normalised_linear(n_in, n_out, train_hidden_scales) for n_in, n_out in pairwise(sizes)
         )
         self.classes = normalised_linear(sizes[-1], n_classes, train_scale=True)
 
@@ -190,7 +191,10 @@ class RealHead(nn.Module):
 
 
 class Generator(nn.Module):
-    """Base of all generators: knows its latent distribution. Subclasses map latents [n, latent_dim] to images in [-1, 1]."""
+    """Base of all generators: knows its latent distribution.
+
+    Subclasses map latents [n, latent_dim] to images in [-1, 1].
+    """
 
     def __init__(self, latent_dim: int, uniform: bool) -> None:
         super().__init__()
@@ -232,7 +236,7 @@ class MLPGenerator(Generator):
 
 
 class DCGANGenerator(Generator):
-    """Dense to 7×7 (a quarter of the size), two transposed convolutions with batch norm and ReLU, one convolution, tanh."""
+    """Dense to a quarter of the size, two transposed convolutions with batch norm and ReLU, one convolution, tanh."""
 
     def __init__(self, image_shape: Shape, latent_dim: int = 100, channels: Sequence[int] = (64, 32, 16)) -> None:
         super().__init__(latent_dim, uniform=False)
@@ -257,7 +261,7 @@ class DCGANGenerator(Generator):
 
 
 class UpsampleGenerator(Generator):
-    """Dense to a quarter of the size, then twice: double by nearest neighbour, 3×3 convolution, batch norm, leaky ReLU."""
+    """Dense to a quarter of the size; twice: double by nearest neighbour, 3×3 convolution, batch norm, leaky ReLU."""
 
     def __init__(self, image_shape: Shape, latent_dim: int = 100) -> None:
         super().__init__(latent_dim, uniform=False)

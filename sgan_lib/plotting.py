@@ -1,10 +1,9 @@
 """Figures from results. Every function returns a `Figure` and shows nothing; in a notebook, let it end the cell.
 
-Colours are Okabe and Ito's, which readers with colour-blindness can tell apart; a marker of its own doubles each colour.
+Colours are Okabe and Ito's, which colour-blind readers can tell apart; a marker of its own doubles each colour.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -112,7 +111,7 @@ def errors_by_method(table: pd.DataFrame, title: str) -> Figure:
     ]
     panel.plot(range(len(methods)), percent.T, color="#BBBBBB", linewidth=0.8, zorder=1)
     for place, method in enumerate(methods):
-        label, colour, marker = METHOD_STYLES[method]
+        _, colour, marker = METHOD_STYLES[method]
         panel.scatter([place] * len(percent), percent[method], color=colour, marker=marker, alpha=0.5, s=28)
         sns.pointplot(x=[place] * len(percent), y=percent[method].to_numpy(), ax=panel, color=colour, marker=marker,
                       errorbar=("ci", 95), seed=0, capsize=0.12, native_scale=True)  # fmt: skip

@@ -13,7 +13,7 @@ class DivergenceError(RuntimeError):
 
 
 def check_choice(name: str, value: Any, allowed: Collection[str]) -> str:
-    """Return `value` if it is one of `allowed`; otherwise raise a ValueError that names the argument and the choices."""
+    """Return `value` if it is one of `allowed`, else raise a ValueError that names the argument and the choices."""
     if value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
     return str(value)
@@ -36,7 +36,7 @@ def check_whole_number(name: str, value: Any, at_least: int, at_most: int | None
 def check_number(
     name: str, value: Any, above: float | None = None, at_least: float = 0.0, at_most: float = 1e9
 ) -> float:
-    """Return `value` as a float within the bounds; raise TypeError or ValueError that names argument, value and bounds."""
+    """Return `value` as a float within the bounds, else raise TypeError or ValueError: argument, value, bounds."""
     lower = f"above {above:g}" if above is not None else f"at least {at_least:g}"
     allowed = f"a number {lower} and at most {at_most:g}"
     if isinstance(value, bool) or not isinstance(value, (int, float)):

@@ -26,7 +26,7 @@ Objective = Callable[[nn.ModuleDict, Any], Terms]
 
 @dataclass(frozen=True)
 class Player:
-    """One side of the game: the terms that it minimises, the optimiser that holds its weights, its base learning rate."""
+    """One side of the game: what it minimises, the optimiser that holds its weights, its base learning rate."""
 
     objective: Objective
     optimizer: Optimizer
@@ -82,9 +82,9 @@ class TrainingState:
 
 
 def average_of(modules: nn.ModuleDict, decay: float) -> AveragedModel:
-    """A running average of weights, corrected for its start as Adam's moments are (Kingma 2015, arXiv:1412.6980, §3).
+    """A running average of weights, corrected for its start as Adam's moments are (arXiv:1412.6980, §3).
 
-    After t updates it is Σ_i decay^(t−i) · θ_i, divided by Σ_i decay^(t−i): an average of what was seen and nothing else.
+    After t updates it is Σ_i decay^(t−i) · θ_i, divided by Σ_i decay^(t−i): an average of what was seen.
     """
 
     @torch.no_grad()
@@ -109,7 +109,7 @@ def descend(terms: Terms, optimizer: Optimizer) -> None:
 
 
 def training_step(state: TrainingState, batch: Any) -> dict[str, Tensor]:
-    """Let each player move once. While one moves, the weights of the others take no gradient."""
+    """Let each player move once. While one moves, the others' weights take no gradient."""
     seen: dict[str, Tensor] = {}
     for player in state.players.values():
         for other in state.players.values():
@@ -185,8 +185,7 @@ def load_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any
     """Bring a freshly made state to where the checkpoint left off, random numbers included.
 
     Raises:
-        ValueError: where the file is damaged or is no checkpoint, or belongs to a run with other settings; it names those
-            that differ.
+        ValueError: where the file is damaged or no checkpoint, or of a run with other settings; it names those.
     """
     try:
         with safe_open(path, framework="pt") as file:

@@ -43,7 +43,7 @@ def copy_of_the_working_tree(root: Path, repository: Path) -> str:
 
 
 def clean_environment(folder: Path) -> Path:
-    """The Python of a new environment that has all that this one has, but for the course, and a stub of google.colab."""
+    """The Python of a new environment with all that this one has but the course, and with a stub of google.colab."""
     venv.create(folder / "venv", with_pip=False)
     everything_else = folder / "libraries"
     everything_else.mkdir()
@@ -60,6 +60,7 @@ def clean_environment(folder: Path) -> Path:
 
 
 @pytest.mark.integration
+@pytest.mark.timeout(300)
 def test_one_click_in_colab(tmp_path: Path, root: Path, build: ModuleType) -> None:
     for name in ("repository", "content"):
         (tmp_path / name).mkdir()
@@ -117,6 +118,6 @@ def test_the_cell_installs_from_the_address_that_the_badges_set(
     monkeypatch.delenv("SGAN_REPOSITORY", raising=False)
     exec(build.with_address(build.BOOTSTRAP, "00_start_here", "owner/name"), {})
     [command] = calls
-    assert command[-1] == "sgan-course @ git+https://github.com/owner/name"
+    assert command[-1] == "git+https://github.com/owner/name"
     assert "--no-deps" in command
     assert not {"torch", "torchvision", "ipywidgets"} & set(command)

@@ -42,7 +42,9 @@ def test_missing_operators_are_declared_and_present_ones_left_alone(monkeypatch)
 
 def test_the_two_operators_are_those_that_torchvision_asks_for():
     assert set(compat._SCHEMAS) == {"nms", "qnms"}
-    assert all(schema.startswith(f"{name}(Tensor dets, Tensor scores, float") for name, schema in compat._SCHEMAS.items())
+    assert all(
+        schema.startswith(f"{name}(Tensor dets, Tensor scores, float") for name, schema in compat._SCHEMAS.items()
+    )
 
 
 @pytest.fixture

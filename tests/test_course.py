@@ -83,6 +83,7 @@ def test_exit_code_is_zero_when_all_is_well(checkout: Path, capsys: pytest.Captu
         (["-p", "sizes", "3"], "sizes must be of type tuple; got 3 (int)"),
         (["-p", "seed", "1", "-p", "seed", "2"], "given more than once: seed"),
         (["--preset", "quick", "-p", "preset", "paper"], "given more than once: preset"),
+        (["--preset", "qick"], "preset must be one of quick, standard, paper; got 'qick'"),
         (["--workers", "0"], "--workers must be a whole number of at least 1; got 0"),
         (["03_sgan"], "no notebook named 03_sgan in"),
         (["03_sgan"], "there are: 00_first, 01_fails, 02_third, template"),

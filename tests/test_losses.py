@@ -54,7 +54,10 @@ def binary_cross_entropy(on_real, on_fake):
 
 
 def mean_differences(real, fake):
-    return [mean(column) - mean(other) for column, other in zip(zip(*real, strict=True), zip(*fake, strict=True), strict=True)]
+    return [
+        mean(column) - mean(other)
+        for column, other in zip(zip(*real, strict=True), zip(*fake, strict=True), strict=True)
+    ]
 
 
 def cosine(one, other):
@@ -67,13 +70,15 @@ def entropy(logits):
 
 
 CASES = {
-    "real_logit": (losses.real_logit, [LOGITS], lambda l: [mp.log(sum(map(mp.exp, row))) for row in l]),
-    "append_fake_logit": (losses.append_fake_logit, [LOGITS], lambda l: [[*row, number(0)] for row in l]),
-    "supervised": (lambda l: losses.supervised(l, LABELS), [LOGITS], lambda l: mean(cross_entropies(l, LABELS))),
+    "real_logit": (losses.real_logit, [LOGITS], lambda logits: [mp.log(sum(map(mp.exp, row))) for row in logits]),
+    "append_fake_logit": (losses.append_fake_logit, [LOGITS], lambda logits: [[*row, number(0)] for row in logits]),
+    "supervised": (
+        lambda logits: losses.supervised(logits, LABELS), [LOGITS], lambda logits: mean(cross_entropies(logits, LABELS))
+    ),
     "supervised, masked": (
-        lambda l: losses.supervised(l, LABELS, MASK),
+        lambda logits: losses.supervised(logits, LABELS, MASK),
         [LOGITS],
-        lambda l: mean(itertools.compress(cross_entropies(l, LABELS), MASK)),
+        lambda logits: mean(itertools.compress(cross_entropies(logits, LABELS), MASK)),
     ),
     "discriminator": (losses.discriminator, [ON_REAL, ON_FAKE], binary_cross_entropy),
     "generator, non-saturating": (
@@ -105,7 +110,7 @@ CASES = {
         [FEATURES_FAKE],
         lambda fake: mean(cosine(a, b) ** 2 for a, b in itertools.permutations(fake, 2)),
     ),
-    "conditional_entropy": (losses.conditional_entropy, [LOGITS], lambda l: mean(map(entropy, l))),
+    "conditional_entropy": (losses.conditional_entropy, [LOGITS], lambda logits: mean(map(entropy, logits))),
 }  # fmt: skip
 
 both_precisions = pytest.mark.parametrize(
@@ -150,7 +155,9 @@ def test_value_and_gradient_are_finite_for_huge_inputs(case, dtype):
     function, arguments, _ = case
     for sign in (1, -1):
         inputs = [
-            (sign * torch.tensor(EXTREMES, dtype=dtype).repeat(a.numel())[: a.numel()].reshape(a.shape)).requires_grad_()
+            (
+                sign * torch.tensor(EXTREMES, dtype=dtype).repeat(a.numel())[: a.numel()].reshape(a.shape)
+            ).requires_grad_()
             for a in arguments
         ]
         value = function(*inputs).sum()
@@ -175,7 +182,7 @@ def test_values_at_huge_logits_are_the_limits(size):
 def test_k_logits_equal_the_explicit_softmax_over_k_and_fake():
     """p(real), the classes given real, and the adversarial loss: all from a softmax whose last logit is 0."""
     on_real, on_fake = draw(6, 4), draw(9, 4)
-    p_real, p_fake = (F.softmax(torch.cat([l, torch.zeros(len(l), 1)], dim=1), dim=1) for l in (on_real, on_fake))
+    p_real, p_fake = (F.softmax(torch.cat([k, torch.zeros(len(k), 1)], dim=1), dim=1) for k in (on_real, on_fake))
     assert torch.equal(losses.append_fake_logit(on_real)[:, -1], torch.zeros(6, dtype=torch.float64))
     torch.testing.assert_close(torch.sigmoid(losses.real_logit(on_real)), p_real[:, :-1].sum(dim=1))
     torch.testing.assert_close(

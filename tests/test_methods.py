@@ -1,5 +1,7 @@
 """Methods: their terms against probabilities written out, and which weights each player moves."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -31,6 +33,7 @@ def _same_numbers():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         yield
+    torch.set_default_dtype(torch.float32)
 
 
 def make(method, network):
@@ -54,7 +57,11 @@ def test_every_trained_weight_gets_a_gradient(method, network):
             continue
         modules.zero_grad()
         sum(terms(modules, batch, Weights()).values()).backward()
-        own = [(name, p) for name, p in modules.named_parameters() if name.startswith("generator") == (player == "generator")]
+        own = [
+            (name, p)
+            for name, p in modules.named_parameters()
+            if name.startswith("generator") == (player == "generator")
+        ]
         without = [name for name, p in own if p.requires_grad and (p.grad is None or not p.grad.any())]
         assert own
         assert without == []
@@ -91,9 +98,9 @@ def spelt_out(method, modules, batch, fake, adversarial):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("adversarial", [0.5, 2.0])
 def test_the_terms_are_those_of_the_definition(method, adversarial):
+    torch.set_default_dtype(torch.float64)
     modules, batch = make(method, "mlp_digits")
-    modules.double().eval()  # eval: no noise, so that the same images give the same logits
-    batch = Batch(batch.images.double(), batch.labels, batch.unlabelled.double())
+    modules.eval()  # no noise, so that the same images give the same logits
     weights, row = Weights(adversarial=adversarial), METHODS[method]
     found = []
     for terms in (row.discriminator_terms, row.generator_terms):
@@ -136,7 +143,9 @@ def weights_of(modules):
 
 def moved(before, after):
     """The players whose weights differ."""
-    return {"generator" if n.startswith("generator") else "discriminator" for n in before if not before[n].equal(after[n])}
+    return {
+        "generator" if n.startswith("generator") else "discriminator" for n in before if not before[n].equal(after[n])
+    }
 
 
 @every_pair
@@ -150,7 +159,11 @@ def test_each_player_moves_its_own_weights_only(method, network):
             snapshots.append(weights_of(modules))
             return terms(modules, batch, Weights())
 
-        own = [p for n, p in modules.named_parameters() if p.requires_grad and n.startswith("generator") == (name == "generator")]
+        own = [
+            p
+            for n, p in modules.named_parameters()
+            if p.requires_grad and n.startswith("generator") == (name == "generator")
+        ]
         return training.Player(objective, torch.optim.Adam(own, lr=0.01), 0.01)
 
     row = METHODS[method]
@@ -159,7 +172,7 @@ def test_each_player_moves_its_own_weights_only(method, network):
     state = training.TrainingState(modules, players, training.average_of(modules, 0.9))
     training.training_step(state, batch)
     snapshots.append(weights_of(modules))
-    assert [moved(a, b) for a, b in zip(snapshots, snapshots[1:], strict=False)] == [{name} for name in players]
+    assert [moved(a, b) for a, b in pairwise(snapshots)] == [{name} for name in players]
 
 
 def test_frozen_scales_stay_frozen_through_a_step():

@@ -78,7 +78,7 @@ def test_a_generator_gives_images_between_minus_one_and_one(name, shape):
     assert found.shape == (6, *shape)
     assert found.std(dim=0).max() > 0  # not the same image six times
     extreme = network(1e3 * network.latent(6))
-    assert -1 <= extreme.min()
+    assert extreme.min() >= -1
     assert extreme.max() <= 1
     for parameter in network.parameters():
         parameter.data.mul_(50)
@@ -127,7 +127,8 @@ def test_hidden_scales_are_frozen_unless_asked_for_and_the_last_is_trained(train
     scale, direction = "parametrizations.weight.original0", "parametrizations.weight.original1"
     layers = ["hidden.0", "hidden.1", "classes"]
     scales = layers if train_hidden_scales else ["classes"]
-    assert trained == {f"{l}.bias" for l in layers} | {f"{l}.{direction}" for l in layers} | {f"{l}.{scale}" for l in scales}
+    expected = {f"{layer}.{part}" for layer in layers for part in ("bias", direction)}
+    assert trained == expected | {f"{layer}.{scale}" for layer in scales}
 
 
 def test_a_weight_normed_layer_has_rows_of_length_g_along_v():
@@ -210,7 +211,9 @@ def test_noise_has_the_given_size_while_training_and_is_off_in_evaluation():
     assert "0.6" in repr(noise)
 
 
-@pytest.mark.parametrize(("name", "noisy"), [("mlp", True), ("mlp_digits", True), ("mlp_2d", True), ("upsample", True), ("cnn", False)])
+@pytest.mark.parametrize(
+    ("name", "noisy"), [("mlp", True), ("mlp_digits", True), ("mlp_2d", True), ("upsample", True), ("cnn", False)]
+)
 def test_discriminators_are_noisy_in_training_only(name, noisy):
     shape = dict(SHAPES)[name]
     network, batch = models.build(name, shape, 3).discriminator, images(4, shape)
@@ -221,7 +224,9 @@ def test_discriminators_are_noisy_in_training_only(name, noisy):
 
 
 def test_the_convolutional_discriminator_is_built_of_what_is_asked_for():
-    network = ConvDiscriminator((3, 16, 16), 5, channels=(4, 6, 8), kernel_size=3, dropout=0.5, batch_norm=True, dense=9)
+    network = ConvDiscriminator(
+        (3, 16, 16), 5, channels=(4, 6, 8), kernel_size=3, dropout=0.5, batch_norm=True, dense=9
+    )
     kinds = [type(layer).__name__ for layer in network.convolutions]
     first, others = ["Conv2d", "LeakyReLU", "Dropout2d"], ["Conv2d", "BatchNorm2d", "LeakyReLU", "Dropout2d"]
     assert kinds == [*first, *others, *others, "Flatten"]

@@ -109,10 +109,12 @@ def test_pictures_are_described(notebook: NotebookNode) -> None:
         assert "![](" not in cell.source, cell.id
 
 
-def test_there_are_exercises(path: Path, notebook: NotebookNode) -> None:
+def test_there_are_exercises_with_checkers_and_folded_solutions(notebook: NotebookNode) -> None:
+    code = "\n".join(cell.source for cell in code_cells(notebook))
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    exercises = re.findall(r"^#{2,4} Exercise\b", text, re.MULTILINE)
-    assert len(exercises) >= (0 if path.stem == "00_start_here" else 3)
+    checked = set(re.findall(r'exercises\.check\("([\w.]+)"', code))
+    assert len(checked) >= 3
+    assert text.count("<details>") == text.count("</details>") >= len(checked)
 
 
 def test_the_last_code_cell_prints_the_headline(path: Path, notebook: NotebookNode) -> None:
@@ -198,7 +200,7 @@ def test_a_failing_source_is_reported_and_the_old_notebook_stays(folder: Path, b
 
 
 def test_an_unknown_source_is_refused_with_the_list(folder: Path, build: ModuleType) -> None:
-    with pytest.raises(FileNotFoundError, match="no source 07_large in .*; there are: 00_small"):
+    with pytest.raises(FileNotFoundError, match=r"no source 07_large in .*; there are: 00_small"):
         build.find_sources(["07_large"], folder)
 
 

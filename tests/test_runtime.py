@@ -12,7 +12,7 @@ from sgan_lib.runtime import DivergenceError, check_choice, check_number, check_
 
 def test_a_choice_is_returned_or_refused_with_what_there_is():
     assert check_choice("method", "b", ("a", "b")) == "b"
-    with pytest.raises(ValueError, match="^method must be one of a, b; got 'c'$"):
+    with pytest.raises(ValueError, match=r"^method must be one of a, b; got 'c'$"):
         check_choice("method", "c", ("a", "b"))
 
 
@@ -41,11 +41,13 @@ def test_other_whole_numbers_are_refused_by_name(value, error, reason):
 
 def test_a_whole_number_may_have_no_upper_bound():
     assert check_whole_number("seed", 10**30, at_least=0) == 10**30
-    with pytest.raises(ValueError, match="^seed must be a whole number of at least 0; got -1$"):
+    with pytest.raises(ValueError, match=r"^seed must be a whole number of at least 0; got -1$"):
         check_whole_number("seed", -1, at_least=0)
 
 
-@pytest.mark.parametrize(("value", "bounds"), [(0, {}), (1, {"at_most": 1.0}), (1e-9, {"above": 0.0}), (-2, {"at_least": -2.0})])
+@pytest.mark.parametrize(
+    ("value", "bounds"), [(0, {}), (1, {"at_most": 1.0}), (1e-9, {"above": 0.0}), (-2, {"at_least": -2.0})]
+)
 def test_numbers_within_bounds_are_returned_as_float(value, bounds):
     found = check_number("rate", value, **bounds)
     assert type(found) is float
@@ -75,7 +77,12 @@ def test_other_numbers_are_refused_by_name(value, bounds, error, allowed):
 
 @pytest.mark.parametrize(
     ("cuda", "mps", "names"),
-    [(False, False, ["cpu"]), (True, False, ["cuda", "cpu"]), (False, True, ["mps", "cpu"]), (True, True, ["cuda", "mps", "cpu"])],
+    [
+        (False, False, ["cpu"]),
+        (True, False, ["cuda", "cpu"]),
+        (False, True, ["mps", "cpu"]),
+        (True, True, ["cuda", "mps", "cpu"]),
+    ],
 )
 def test_auto_takes_the_fastest_device_there_is(monkeypatch, cuda, mps, names):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
@@ -109,11 +116,16 @@ def test_seeded_numbers_repeat_and_the_global_state_comes_back():
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def stop_with_other_threads(count):
+    with runtime.threads(count):
+        assert torch.get_num_threads() == count
+        raise KeyError
+
+
 def test_threads_are_set_inside_and_restored_after_an_error_too():
     before = torch.get_num_threads()
-    with pytest.raises(KeyError), runtime.threads(before + 1):
-        assert torch.get_num_threads() == before + 1
-        raise KeyError
+    with pytest.raises(KeyError):
+        stop_with_other_threads(before + 1)
     assert torch.get_num_threads() == before
     with runtime.threads(None):
         assert torch.get_num_threads() == before
@@ -123,7 +135,9 @@ def test_threads_are_set_inside_and_restored_after_an_error_too():
 
 
 def test_the_guard_returns_sound_terms_as_floats():
-    found = runtime.guard_against_divergence({"a": torch.tensor(2.5, requires_grad=True), "b": torch.tensor(-1000.0)}, 3)
+    found = runtime.guard_against_divergence(
+        {"a": torch.tensor(2.5, requires_grad=True), "b": torch.tensor(-1000.0)}, 3
+    )
     assert found == {"a": 2.5, "b": -1000.0}
     assert all(type(value) is float for value in found.values())
 
@@ -133,6 +147,13 @@ def test_the_guard_names_term_step_value_and_what_to_try(value):
     with pytest.raises(DivergenceError) as caught:
         runtime.guard_against_divergence({"fine": torch.tensor(0.1), "generator": torch.tensor(value)}, step=60)
     message = str(caught.value)
-    for part in ("step 60", "'generator'", f"{value:.4g}", "±1000", "smaller learning rate", "frozen weight-norm scales"):
+    for part in (
+        "step 60",
+        "'generator'",
+        f"{value:.4g}",
+        "±1000",
+        "smaller learning rate",
+        "frozen weight-norm scales",
+    ):
         assert part in message
     assert "fine" not in message

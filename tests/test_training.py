@@ -1,5 +1,6 @@
 """The loop, the average of weights, the schedule, and checkpoints, on networks of a handful of weights."""
 
+import re
 
 import pytest
 import torch
@@ -186,7 +187,7 @@ def test_divergence_between_records_is_found_at_the_next_one():
 
 
 def interrupted(path, at, n_steps=9, **settings):
-    """A run that stops after `at` steps, goes on from its checkpoint in fresh networks, and ends; then an unbroken one."""
+    """A run that stops after `at` steps and goes on from its checkpoint in fresh networks; and an unbroken one."""
     state = toy(seed=0)
     for record in training.train(state, batch_at, n_steps, hold=0.3, record_every=3):
         training.save_checkpoint(state, path, settings)
@@ -224,7 +225,9 @@ def test_a_checkpoint_of_other_settings_is_refused_by_the_names_that_differ(tmp_
     training.save_checkpoint(state, path, {"method": "sgan", "steps": 10, "seed": 0})
     fresh = toy(seed=1)
     before = weights_of(fresh)
-    with pytest.raises(ValueError, match=r"other settings \(shift: None there, 2 now; steps: 10 there, 20 now\)") as caught:
+    with pytest.raises(
+        ValueError, match=r"other settings \(shift: None there, 2 now; steps: 10 there, 20 now\)"
+    ) as caught:
         training.load_checkpoint(fresh, path, {"method": "sgan", "steps": 20, "seed": 0, "shift": 2})
     assert str(path) in str(caught.value)
     assert "sgan" not in str(caught.value).replace(str(path), "")
@@ -241,9 +244,8 @@ def test_a_damaged_checkpoint_is_refused_with_its_name(tmp_path, damage):
         training.save_file({"weight": torch.zeros(2)}, path)
     else:
         path.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "header": b"\xff" * 8 + whole[8:]}[damage])
-    with pytest.raises(ValueError, match="checkpoint .* (damaged|not a checkpoint)") as caught:
+    with pytest.raises(ValueError, match=f"^{re.escape(str(path))} does not hold a whole checkpoint .*; delete it"):
         training.load_checkpoint(toy(), path, {})
-    assert str(path) in str(caught.value)
 
 
 def test_an_interrupted_write_leaves_the_old_checkpoint_whole(tmp_path, monkeypatch):

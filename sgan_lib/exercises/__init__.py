@@ -1,12 +1,11 @@
 """Checkers for the exercises: each says what is wrong with an answer, none gives the answer away.
 
-In a notebook: `check("theory.real_logit", my_real_logit)`. A checker takes the answer and returns None where it is right,
-or one sentence that says what is not right yet.
+In a notebook: `check("theory.real_logit", my_real_logit)`. A checker takes the answer and returns None where it is
+right, or one sentence that says what is not right yet.
 """
 
 from collections.abc import Callable
 from typing import Any
-
 
 Checker = Callable[[Any], str | None]
 CHECKERS: dict[str, Checker] = {}

@@ -13,7 +13,7 @@ from sgan_lib.exercises import checker
 def _shape_complaint(answer: Any, expected: Tensor) -> str | None:
     """What is wrong with the kind of the answer, before its values are looked at."""
     if answer is None:
-        return "the function returns None; return a tensor"
+        return "the function returns None; fill it in"
     if not isinstance(answer, Tensor):
         return f"the function returns {type(answer).__name__}; return a tensor"
     if answer.shape != expected.shape:
@@ -92,7 +92,7 @@ def _initial_bias(answer: Callable[[int], Any]) -> str | None:
     for n_classes in (1, 2, 10, 1000):
         bias = answer(n_classes)
         if bias is None:
-            return "the function returns None; return a number"
+            return "the function returns None; fill it in"
         sum_of_exponentials = math.fsum([math.exp(float(bias))] * n_classes)
         p_real = sum_of_exponentials / (sum_of_exponentials + 1)
         if not math.isclose(p_real, 0.5, abs_tol=1e-6):

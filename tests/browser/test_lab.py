@@ -1,0 +1,112 @@
+"""The notebooks in a real JupyterLab, in a real browser: cells run, figures appear, a slider moves, nothing goes astray.
+
+Needs Debian's `chromium` package, or CHROMIUM naming another Chromium; without one these tests are skipped.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
+SWITCHES = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+RUN_CELLS = """async ([path, count]) => {
+  const app = window.jupyterapp;
+  await app.restored;
+  const panel = await app.commands.execute("docmanager:open", {path, factory: "Notebook"});
+  await panel.context.ready;
+  await panel.sessionContext.ready;
+  await panel.sessionContext.session.kernel.info;
+  app.commands.execute("notebook:move-cursor-up");
+  panel.content.activeCellIndex = 0;
+  for (let cell = 0; cell < count; cell++) {
+    panel.content.deselectAll();
+    panel.content.activeCellIndex = cell;
+    await app.commands.execute("notebook:run-cell");
+  }
+}"""
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium here: install Debian's package chromium, or set CHROMIUM"),
+]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a JupyterLab that serves a copy of the notebooks."""
+    folder = tmp_path_factory.mktemp("lab")
+    shutil.copytree(NOTEBOOKS, folder / "notebooks", ignore=shutil.ignore_patterns("src", "__pycache__"))
+    port, token = _free_port(), secrets.token_hex(16)
+    command = [
+        sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root",
+        f"--IdentityProvider.token={token}", f"--notebook-dir={folder}", "--expose-app-in-browser",
+        "--LabApp.extension_manager=readonly", "--LabApp.news_url=None",
+    ]  # fmt: skip
+    environment = os.environ | {"JUPYTER_CONFIG_DIR": str(folder / "config"), "OMP_NUM_THREADS": "1"}
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        _wait_until_up(f"http://127.0.0.1:{port}/api?token={token}", server, folder / "log")
+        yield f"http://127.0.0.1:{port}/lab?token={token}"
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+
+def _wait_until_up(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(120):
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        except OSError:
+            assert server.poll() is None, log.read_text()
+            time.sleep(0.5)
+    pytest.fail(f"JupyterLab did not start:\n{log.read_text()}")
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    """A page of a fresh browser; the test fails if it asks for anything beyond this machine."""
+    outside: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch_persistent_context(
+            str(tmp_path / "profile"), executable_path=CHROMIUM, headless=True, args=SWITCHES,
+            viewport={"width": 1200, "height": 1600},
+        )  # fmt: skip
+        page = browser.new_page()
+        page.on("request", lambda request: _note_outside(request.url, outside))
+        yield page
+        browser.close()
+    assert not outside, f"the page asked for {outside}"
+
+
+def _note_outside(address: str, outside: list[str]) -> None:
+    if not address.startswith(("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "about:")):
+        outside.append(address)
+
+
+def _run_first_cells(page: Page, lab: str, notebook: str, count: int) -> None:
+    page.goto(lab)
+    page.wait_for_function("window.jupyterapp !== undefined", timeout=90_000)
+    page.evaluate(RUN_CELLS, [f"notebooks/{notebook}.ipynb", count])

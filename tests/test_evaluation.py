@@ -1,0 +1,116 @@
+"""Error rates, intervals and pictures, against formulas by hand."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from sgan_lib import evaluation, models
+
+
+class Table(nn.Module):
+    """A "discriminator" whose logits are given: image i holds the number i. Its logits are wrong in training mode."""
+
+    def __init__(self, logits):
+        super().__init__()
+        self.logits = logits
+
+    def forward(self, images):
+        logits = self.logits[images.flatten().long()]
+        return models.DiscriminatorOutput(-logits if self.training else logits, logits)
+
+
+LOGITS = torch.tensor([[5.0, 1, 0], [-3, -2, -9], [0, 0.1, 0.2], [7, 8, 9], [-1e4, -2e4, -3e4]])
+CLASSES = [0, 1, 2, 2, 0]  # of the largest logit; a negative one counts too: "fake" is never an answer
+IMAGES = torch.arange(5.0).reshape(5, 1, 1, 1)
+
+
+def test_logits_come_in_order_whatever_the_parts():
+    for size in (1, 2, 5, 100):
+        assert torch.equal(evaluation.class_logits(Table(LOGITS), IMAGES, batch_size=size), LOGITS)
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_predictions_are_made_in_evaluation_mode_and_the_mode_is_restored(mode):
+    table = Table(LOGITS).train(mode)
+    assert evaluation.predict(table, IMAGES).tolist() == CLASSES
+    assert table.training is mode
+    with pytest.raises(IndexError):
+        evaluation.predict(table, IMAGES + 10)
+    assert table.training is mode
+
+
+def test_the_error_rate_is_the_share_of_wrong_answers():
+    labels = torch.tensor([0, 1, 1, 2, 2])
+    assert evaluation.error_rate(Table(LOGITS), IMAGES, labels) == pytest.approx(2 / 5)
+    assert evaluation.error_rate(Table(LOGITS), IMAGES, torch.tensor(CLASSES)) == 0
+
+
+def test_the_confusion_matrix_counts_true_classes_by_row():
+    generator = torch.Generator().manual_seed(0)
+    predictions, labels = torch.randint(0, 4, (2, 50), generator=generator)
+    counts = [[0] * 5 for _ in range(5)]  # a class that never occurs keeps its row and column
+    for prediction, label in zip(predictions.tolist(), labels.tolist(), strict=True):
+        counts[label][prediction] += 1
+    assert evaluation.confusion_matrix(predictions, labels, 5).tolist() == counts
+
+
+@pytest.mark.parametrize(("wrong", "n"), [(0, 10), (1, 10), (93, 10_000), (5000, 10_000), (10, 10)])
+@pytest.mark.parametrize(("confidence", "z"), [(0.95, 1.959963984540054), (0.99, 2.5758293035489004)])
+def test_the_wilson_interval_is_the_textbooks(wrong, n, confidence, z):
+    p = wrong / n
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    low, high = evaluation.wilson_interval(wrong, n, confidence)
+    assert (low, high) == pytest.approx((centre - half, centre + half), abs=1e-12)
+    assert 0 <= low <= p <= high <= 1
+
+
+def test_the_bootstrap_interval_repeats_and_covers_the_mean():
+    values = [0.0512, 0.0731, 0.0405, 0.1217, 0.0623, 0.0488, 0.0941, 0.0309]
+    low, high = evaluation.bootstrap_interval(values)
+    assert (low, high) == evaluation.bootstrap_interval(values)
+    assert (low, high) != evaluation.bootstrap_interval(values, seed=1)
+    mean = sum(values) / 8
+    standard_error = math.sqrt(sum((v - mean) ** 2 for v in values)) / 8  # of resampled means: spread over n, by √n
+    assert low == pytest.approx(mean - 1.96 * standard_error, abs=0.004)
+    assert high == pytest.approx(mean + 1.96 * standard_error, abs=0.004)
+    narrow = evaluation.bootstrap_interval(values, confidence=0.5)
+    assert low < narrow[0] < mean < narrow[1] < high
+
+
+def test_the_bootstrap_of_equal_values_is_that_value_and_of_one_value_is_refused():
+    assert evaluation.bootstrap_interval([0.25, 0.25, 0.25]) == (0.25, 0.25)
+    with pytest.raises(ValueError, match="values must hold at least 2 runs for an interval; got 1"):
+        evaluation.bootstrap_interval([0.25])
+
+
+def test_a_sample_grid_is_one_picture_between_0_and_1():
+    images = torch.stack([torch.full((1, 2, 3), value) for value in (-1.0, 0.0, 1.0, 7.0, -7.0)])
+    grid = evaluation.sample_grid(images, per_row=3)
+    assert grid.shape == (3, 2 * 3 + 1, 3 * 4 + 1)  # two rows of three, a pixel of frame around each
+    corners = [grid[:, 1 + 3 * (i // 3), 1 + 4 * (i % 3)].tolist() for i in range(5)]
+    assert corners == [[0.0] * 3, [0.5] * 3, [1.0] * 3, [1.0] * 3, [0.0] * 3]
+    assert grid[0, 0].tolist() == [0.5] * 13
+    assert not grid.requires_grad
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_generated_images_come_from_the_given_latents_in_evaluation_mode(mode):
+    generator = models.build("dcgan", (1, 8, 8), 1).generator.train(mode)
+    latent = generator.latent(5, torch.Generator().manual_seed(0))
+    before = [buffer.clone() for buffer in generator.buffers()]
+    first, again = (evaluation.generate(generator, latent) for _ in range(2))
+    assert torch.equal(first, again)
+    assert first.shape == (5, 1, 8, 8)
+    assert generator.training is mode
+    assert not first.requires_grad
+    assert all(torch.equal(old, new) for old, new in zip(before, generator.buffers(), strict=True))
+    torch.testing.assert_close(generator.eval()(latent).detach(), first)
+    torch.testing.assert_close(evaluation.generate(generator, latent[:1]), first[:1])
+
+
+def test_many_latents_go_through_a_generator_with_batch_statistics():
+    generator = models.build("mlp_2d", (2,), 1).generator
+    assert evaluation.generate(generator, generator.latent(1001)).shape == (1001, 2)

@@ -1,0 +1,286 @@
+"""Exercises: folded solutions are right, empty stubs and typical mistakes are not, and nothing stops a notebook."""
+
+import re
+from pathlib import Path
+
+import jupytext
+import matplotlib.pyplot as plt
+import pytest
+import torch
+import torch.nn.functional as F
+
+from sgan_lib import exercises
+from sgan_lib.presets import PRESETS
+
+SOURCES = sorted((Path(__file__).resolve().parents[1] / "notebooks" / "src").glob("[0-9][0-9]_*.py"))
+NAME = re.compile(r'exercises\.check\("([\w.]+)"')
+
+
+def stubs_and_solutions(path):
+    """Of one notebook: its imports and parameters cells; name of exercise -> its stub; name -> its solution."""
+    cells = jupytext.read(path).cells
+    code = [cell for cell in cells if cell.cell_type == "code"]
+    tagged = {tag: cell.source for cell in code for tag in cell.metadata.get("tags", [])}
+    prose = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    folded = re.findall(r"<details>.*?</details>", prose, flags=re.DOTALL)
+    blocks = [block for part in folded for block in re.findall(r"```python\n(.*?)```", part, flags=re.DOTALL)]
+    by_name = ({NAME.search(source)[1]: source for source in sources if NAME.search(source)}
+               for sources in ([cell.source for cell in code], blocks))  # fmt: skip
+    return tagged["imports"] + "\n\n" + tagged["parameters"] + "\n\n", *by_name
+
+
+FOUND = {path.stem: stubs_and_solutions(path) for path in SOURCES}
+EXERCISES = [(notebook, name) for notebook, (_, stubs, _) in FOUND.items() for name in stubs]
+
+
+@pytest.fixture
+def execute(monkeypatch, capsys):
+    """Run code as a notebook would, with the shortest of training runs, and return the lines that it printed."""
+    for network in PRESETS["quick"].steps:
+        monkeypatch.setitem(PRESETS["quick"].steps, network, 20)
+
+    def run(source):
+        with torch.random.fork_rng(), plt.rc_context():
+            exec(compile(source, "a notebook", "exec"), {"__name__": "__main__"})
+        return capsys.readouterr().out.splitlines()
+
+    return run
+
+
+def test_there_are_exercises_and_each_checker_has_its_stub_and_solution():
+    assert EXERCISES
+    names = [name for _, name in EXERCISES]
+    assert sorted(names) == sorted(exercises.CHECKERS)
+    for _, stubs, solutions in FOUND.values():
+        assert list(stubs) == list(solutions)
+
+
+@pytest.mark.parametrize(("notebook", "name"), EXERCISES)
+def test_the_folded_solution_is_right_on_top_of_imports_and_parameters(notebook, name, execute):
+    setup, _, solutions = FOUND[notebook]
+    assert execute(setup + solutions[name]) == ["Right."]
+
+
+@pytest.mark.parametrize(("notebook", "name"), EXERCISES)
+def test_the_stub_runs_and_says_that_it_is_not_solved_yet(notebook, name, execute):
+    setup, stubs, _ = FOUND[notebook]
+    lines = execute(setup + stubs[name])
+    assert len(lines) == 1
+    assert lines[0].startswith("Not yet: ")
+
+
+# --- wrong answers
+
+
+def raising(*_arguments):
+    raise KeyError("left out")
+
+
+ANYTHING = {
+    "nothing": None,
+    "a word": "seven",
+    "an empty list": [],
+    "an empty dictionary": {},
+    "minus one": -1,
+    "not a number": float("nan"),
+    "a function of nothing": lambda: None,
+    "a function that returns None": lambda *_: None,
+    "a function that returns a word": lambda *_: "seven",
+    "a function that returns 0": lambda *_: 0.0,
+    "a function that returns a tensor": lambda *_: torch.zeros(3),
+    "a function that raises": raising,
+}
+
+
+@pytest.mark.parametrize("answer", ANYTHING.values(), ids=ANYTHING)
+@pytest.mark.parametrize("name", exercises.CHECKERS)
+def test_nonsense_is_refused_and_never_raises(name, answer, capsys):
+    assert exercises.check(name, answer) is False
+    assert capsys.readouterr().out.startswith("Not yet: ")
+
+
+def plan(**changes):
+    runs = [
+        {"method": m, "dataset": "digits", "n_labels": 200, "seed": s}
+        for m in ("supervised", "sgan")
+        for s in (0, 1, 2)
+    ]
+    return [run | changes.get(run["method"], {}) for run in runs]
+
+
+def shares(classes, k):
+    return torch.bincount(classes, minlength=k) / len(classes)
+
+
+def shares_entropy(classes, k):
+    return torch.special.entr(shares(classes, k)).sum().item()
+
+
+def masked(divide):
+    def loss(logits, labels, mask):
+        return (F.cross_entropy(logits, labels, reduction="none") * mask).sum() / divide(mask)
+
+    return loss
+
+
+MISTAKES = {
+    "theory.number_to_add": {
+        "the wrong sign": lambda full: full[:, -1],
+        "of another class": lambda full: -full[:, 0],
+        "a column": lambda full: -full[:, -1:],
+        "a single number": lambda full: -full[0, -1],
+    },
+    "theory.real_logit": {
+        "overflows": lambda logits: logits.exp().sum(dim=1).log(),
+        "the largest only": lambda logits: logits.amax(dim=1),
+        "with the fake class": lambda logits: F.pad(logits, (0, 1)).logsumexp(dim=1),
+        "over the batch": lambda logits: logits.logsumexp(dim=0),
+        "one maximum for the whole batch": lambda logits: (logits - logits.max()).exp().sum(dim=1).log() + logits.max(),
+        "a probability": lambda logits: torch.sigmoid(logits.logsumexp(dim=1)),
+        "no gradient": lambda logits: logits.detach().logsumexp(dim=1),
+    },
+    "theory.best_discriminator": {
+        "equal shares": lambda p, q, share: p / (p + q),
+        "shares turned round": lambda p, q, share: (1 - share) * p / ((1 - share) * p + share * q),
+        "of the fakes": lambda p, q, share: (1 - share) * q / (share * p + (1 - share) * q),
+        "the odds": lambda p, q, share: share * p / ((1 - share) * q),
+    },
+    "theory.initial_bias": {
+        "zero": lambda k: 0.0,
+        "the sign": lambda k: torch.tensor(float(k)).log().item(),
+        "of K + 1": lambda k: -torch.tensor(float(k + 1)).log().item(),
+    },
+    "start.validation_errors": {
+        "per cent": [90.0] * 20,
+        "too few": [0.5, 0.1],
+        "turned round": [i / 20 for i in range(20)],
+        "the records": [object()] * 20,
+    },
+    "start.mean_gain": {
+        "the sign": lambda a, b: 100 * (sum(b) - sum(a)) / len(a),
+        "a fraction": lambda a, b: (sum(a) - sum(b)) / len(a),
+        "a sum": lambda a, b: 100 * (sum(a) - sum(b)),
+        "relative": lambda a, b: 100 * (1 - sum(b) / sum(a)),
+    },
+    "start.errors_at_20": {
+        "one method": {"supervised": 0.3},
+        "per cent": {"supervised": 30.0, "sgan": 10.0},
+        "with 50 labels": {"supervised": 0.08, "sgan": 0.04},
+        "made up": {"supervised": 0.3, "sgan": 0.12345},
+    },
+    "gan_baseline.blind_loss": {
+        "half of it": lambda p: -(p.log() + (1 - p).log()) / 2,
+        "the sign": lambda p: p.log() + (1 - p).log(),
+        "the real ones only": lambda p: -p.log(),
+        "real and real": lambda p: -2 * p.log(),
+        "the mean": lambda p: -(p.log() + (1 - p).log()).mean(),
+    },
+    "gan_baseline.error_to_report": {
+        "the validation error": lambda table: table["validation_error"].min(),
+        "chosen on the test set": lambda table: table["test_error"].min(),
+        "the first row": lambda table: table["test_error"].iloc[0],
+        "the mean": lambda table: table["test_error"].mean(),
+    },
+    "gan_baseline.generator_loss_in_company": {
+        "alone": lambda judge, real, fake: F.softplus(-judge(fake).class_logits).mean(),
+        "of all images": lambda judge, real, fake: F.softplus(-judge(torch.cat([real, fake])).class_logits).mean(),
+        "of the real ones": lambda judge, real, fake: F.softplus(
+            -judge(torch.cat([real, fake])).class_logits[: len(real)]
+        ).mean(),
+        "an image at a time": lambda judge, real, fake: F.softplus(
+            -judge(torch.cat([real, fake])).class_logits[len(real) :]
+        ),
+        "detached": lambda judge, real, fake: F.softplus(
+            -judge(torch.cat([real, fake.detach()])).class_logits[len(real) :]
+        ).mean(),
+    },
+    "gan_baseline.effective_classes": {
+        "the entropy": lambda classes, k: shares_entropy(classes, k),
+        "not a number": lambda classes, k: (-(s := shares(classes, k)) * s.log()).sum().exp().item(),
+        "in bits": lambda classes, k: torch.tensor(shares_entropy(classes, k) / 0.6931472).exp().item(),
+        "how many occur": lambda classes, k: float(len(classes.unique())),
+        "inverse Simpson": lambda classes, k: 1 / shares(classes, k).square().sum().item(),
+    },
+    "gan_baseline.diagnosis": {
+        "all healthy": dict.fromkeys("ABCD", "healthy"),
+        "three runs": dict.fromkeys("ABC", "healthy"),
+        "another illness": dict.fromkeys("ABCD", "the flu"),
+    },
+    "sgan.n_plus_one_probabilities": {
+        "of the K classes": lambda logits: logits.softmax(dim=1),
+        "fake at one": lambda logits: F.pad(logits, (0, 1), value=1.0).softmax(dim=1),
+        "fake first": lambda logits: F.pad(logits, (1, 0)).softmax(dim=1),
+        "over the batch": lambda logits: F.pad(logits, (0, 1)).softmax(dim=0),
+        "overflows": lambda logits: F.pad(logits, (0, 1)).exp() / F.pad(logits, (0, 1)).exp().sum(dim=1, keepdim=True),
+        "a zero probability": lambda logits: F.pad(logits.softmax(dim=1), (0, 1)),
+    },
+    "sgan.masked_loss": {
+        "mean over the batch": masked(len),
+        "not a number where nothing is selected": masked(torch.sum),
+        "one image too many": masked(lambda mask: mask.sum() + 1),
+        "without the mask": lambda logits, labels, mask: F.cross_entropy(logits, labels),
+    },
+    "sgan.without_fake_class": {
+        "nothing said": dict.fromkeys(["a test image can be classified as fake"]),
+        "another statement": {"the moon is full": True},
+    },
+    "sgan.combined_accuracy": {
+        "a plain mean": lambda real, fake, n_real, n_fake: (real + fake) / 2,
+        "weights turned round": lambda real, fake, n, m: (real * m + fake * n) / (n + m),
+        "the real ones only": lambda real, fake, n_real, n_fake: real,
+    },
+    "sgan.fair_comparison": {
+        "no baseline": plan()[3:],
+        "too few seeds": [run for run in plan() if run["seed"] == 0],
+        "other seeds": plan()[:3] + [run | {"seed": run["seed"] + 1} for run in plan()[3:]],
+        "other steps": plan(sgan={"steps": 9000}),
+        "another network": plan(supervised={"network": "cnn"}),
+        "other labels": plan(supervised={"n_labels": 100}),
+        "one split": [run | {"split_seed": 0} for run in plan()],
+    },
+}
+
+
+@pytest.mark.parametrize(("name", "mistake"), [(name, mistake) for name in MISTAKES for mistake in MISTAKES[name]])
+def test_typical_mistakes_are_refused_without_a_crash(name, mistake, capsys):
+    assert exercises.check(name, MISTAKES[name][mistake]) is False
+    printed = capsys.readouterr().out
+    assert printed.startswith("Not yet: ")
+    assert "raised" not in printed
+
+
+def test_every_checker_is_tried_with_typical_mistakes():
+    assert set(MISTAKES) == set(exercises.CHECKERS)
+
+
+# --- the checking itself
+
+
+@pytest.fixture
+def even(monkeypatch):
+    monkeypatch.setattr(exercises, "CHECKERS", {})
+
+    @exercises.checker("test.even")
+    def complain(answer):
+        return "it is odd" if answer % 2 else None
+
+    return "test.even"
+
+
+def test_check_prints_its_verdict_and_returns_it(even, capsys):
+    assert exercises.check(even, 4) is True
+    assert exercises.check(even, 5) is False
+    assert exercises.check(even, None) is False
+    assert exercises.check(even, "two") is False
+    assert capsys.readouterr().out.splitlines() == [
+        "Right.",
+        "Not yet: it is odd.",
+        "Not yet: this is still the empty answer; fill it in.",
+        "Not yet: your answer raised TypeError: not all arguments converted during string formatting.",
+    ]
+
+
+@pytest.mark.usefixtures("even")
+def test_an_exercise_that_does_not_exist_is_refused_with_those_that_do():
+    with pytest.raises(ValueError, match=r"^name must be one of test\.even; got 'test\.odd'$"):
+        exercises.check("test.odd", 1)

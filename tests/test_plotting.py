@@ -1,0 +1,157 @@
+"""Figures: each is returned closed, says its message, names its axes, and shows what it was given."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.colors import same_color, to_hex
+from matplotlib.figure import Figure
+
+from sgan_lib import plotting
+from sgan_lib.methods import METHODS
+
+MESSAGE = "What the figure says"
+GREY = torch.linspace(-1, 1, 5).reshape(5, 1, 1, 1).expand(5, 1, 4, 4)
+RGB = torch.zeros(3, 3, 4, 4)
+TABLE = pd.DataFrame(
+    {
+        "method": ["supervised"] * 3 + ["sgan"] * 3,
+        "seed": [0, 1, 2] * 2,
+        "test_error": [0.2, 0.1, 0.3, 0.05, 0.07, 0.06],
+    }
+)
+POINTS, FEW = torch.rand(20, 2) - 0.5, (torch.tensor([[0.5, 0.0], [-0.5, 0.0]]), torch.tensor([1, 0]))
+
+
+def by_first_coordinate(points):
+    return torch.sigmoid(20 * points[:, 0])
+
+
+FIGURES = {
+    "image_grid": lambda: plotting.image_grid(GREY, MESSAGE, per_row=3),
+    "image_grid in colour": lambda: plotting.image_grid(
+        RGB, MESSAGE, captions=["a", "b", "c"], marked=[True, False, True]
+    ),
+    "filmstrip": lambda: plotting.filmstrip({"step 1": GREY[:2], "step 2": GREY[2:4]}, MESSAGE),
+    "errors_by_method": lambda: plotting.errors_by_method(TABLE, MESSAGE),
+    "curves": lambda: plotting.curves(
+        {"sgan": ([1.0, 2.0], [3.0, 4.0]), "a": ([1.0, 2.0], [9.0, 5.0])}, MESSAGE, "step", "loss"
+    ),
+    "decision_regions": lambda: plotting.decision_regions(
+        {"one": by_first_coordinate, "two": by_first_coordinate}, POINTS, FEW, MESSAGE, generated={"two": POINTS}
+    ),
+    "confusion": lambda: plotting.confusion([[5, 1], [2, 6]], ["cat", "dog"], MESSAGE),
+}
+AXES_NAMED = {
+    "errors_by_method": ("", "test error, %"),
+    "curves": ("step", "loss"),
+    "confusion": ("predicted class", "true class"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_shown_or_left_open(monkeypatch):
+    def refuse(*_arguments, **_keywords):
+        raise AssertionError("shown")
+
+    monkeypatch.setattr(plt, "show", refuse)
+    assert plt.get_fignums() == []
+    with plt.rc_context():
+        yield
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("make", FIGURES.values(), ids=FIGURES)
+def test_a_figure_is_returned_with_its_message_and_can_be_drawn(make):
+    figure = make()
+    assert isinstance(figure, Figure)
+    assert MESSAGE in {figure.get_suptitle(), figure.axes[0].get_title(), figure.axes[0].get_title(loc="left")}
+    figure.canvas.draw()  # a missing sign or a layout that fails is a warning, and so an error
+
+
+@pytest.mark.parametrize(("name", "labels"), AXES_NAMED.items())
+def test_axes_have_names(name, labels):
+    panel = FIGURES[name]().axes[0]
+    assert (panel.get_xlabel(), panel.get_ylabel()) == labels
+
+
+def test_new_figure_gives_axes_by_row_and_column():
+    figure, axes = plotting.new_figure(4.0, 2.0, rows=2, columns=3)
+    assert axes.shape == (2, 3)
+    assert figure.get_size_inches().tolist() == [4.0, 2.0]
+
+
+def pictures_of(figure):
+    return [np.asarray(panel.images[0].get_array()) for panel in figure.axes if panel.images]
+
+
+def test_images_are_mapped_from_minus_one_and_one_to_black_and_white():
+    pictures = pictures_of(FIGURES["image_grid"]())
+    assert [picture[0, 0] for picture in pictures] == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+    image = plotting.image_grid(GREY, MESSAGE).axes[0].images[0]
+    assert image.get_clim() == (0, 1)  # not stretched to the range of each image
+    coloured = plotting.image_grid(torch.stack([torch.tensor([-1.0, 0, 5])]).reshape(1, 3, 1, 1), MESSAGE)
+    assert pictures_of(coloured)[0].tolist() == [[[0, 0.5, 1]]]
+
+
+def test_captions_and_marks_belong_to_their_images():
+    panels = FIGURES["image_grid in colour"]().axes[:3]
+    assert [panel.get_xlabel() for panel in panels] == ["a", "b", "c"]
+    red = [same_color(panel.spines["left"].get_edgecolor(), plotting.COLOURS["vermilion"]) for panel in panels]
+    assert red == [True, False, True]
+
+
+def test_a_filmstrip_has_a_named_row_for_each_frame():
+    figure = FIGURES["filmstrip"]()
+    assert [figure.axes[0].get_ylabel(), figure.axes[2].get_ylabel()] == ["step 1", "step 2"]
+    assert [picture[0, 0] for picture in pictures_of(figure)] == pytest.approx([0, 0.25, 0.5, 0.75])
+
+
+def test_errors_are_drawn_in_percent_with_their_means_and_joined_by_seed():
+    panel = FIGURES["errors_by_method"]().axes[0]
+    assert [text.get_text() for text in panel.texts] == ["20.0 %", "6.0 %"]
+    assert [label.get_text() for label in panel.get_xticklabels()] == ["supervised", "SGAN (N+1 classes)"]
+    joined = [line.get_ydata().tolist() for line in panel.lines[:3]]
+    assert joined == [pytest.approx(pair) for pair in ([20, 5], [10, 7], [30, 6])]
+    assert panel.get_ylim()[0] == 0
+
+
+def test_curves_end_in_their_names_and_keep_a_methods_colour():
+    panel = FIGURES["curves"]().axes[0]
+    assert [(text.get_text(), text.xy) for text in panel.texts] == [("SGAN (N+1 classes)", (2, 4.0)), ("a", (2, 5.0))]
+    assert panel.lines[0].get_color() == plotting.METHOD_STYLES["sgan"][1]
+    assert panel.lines[0].get_color() != panel.lines[1].get_color()
+    logarithmic = plotting.curves({"a": ([1.0], [1.0])}, MESSAGE, "x", "y", logarithmic=True)
+    assert logarithmic.axes[0].get_yscale() == "log"
+
+
+def test_a_boundary_is_drawn_where_the_probability_is_one_half():
+    panel = FIGURES["decision_regions"]().axes[0]
+    boundary = next(one for one in panel.collections if list(getattr(one, "levels", [])) == [0.5])
+    line = boundary.get_paths()[0].vertices
+    assert np.abs(line[:, 0]).max() < 0.01  # x = 0, and not y = 0
+    assert np.ptp(line[:, 1]) == pytest.approx(2.2)
+    assert [one.get_title() for one in FIGURES["decision_regions"]().axes] == ["one", "two"]
+
+
+def test_a_confusion_matrix_shows_counts_and_colours_mistakes_only():
+    panel = FIGURES["confusion"]().axes[0]
+    assert [text.get_text() for text in panel.texts] == ["5", "1", "2", "6"]
+    assert panel.collections[0].get_array().flatten().tolist() == [0, 1, 2, 0]
+    assert [label.get_text() for label in panel.get_xticklabels()] == ["cat", "dog"]
+    assert [label.get_text() for label in panel.get_yticklabels()] == ["cat", "dog"]
+
+
+def test_methods_differ_in_colour_and_in_marker():
+    styles = plotting.METHOD_STYLES
+    assert set(styles) >= set(METHODS)
+    assert len({to_hex(styles[method][1]) for method in METHODS}) == len(METHODS)
+    assert len({marker for _, _, marker in styles.values()}) == len(styles)
+
+
+def test_the_course_style_is_set_when_asked_for():
+    with plt.rc_context():
+        plotting.use_course_style()
+        assert plt.rcParams["axes.titlelocation"] == "left"
+        assert not plt.rcParams["axes.spines.top"]
