@@ -103,22 +103,20 @@ def errors_by_method(table: pd.DataFrame, title: str) -> Figure:
 
     `table` has a row a run and the columns method, seed, test_error (a fraction in [0, 1]).
     """
-    methods = list(dict.fromkeys(table["method"]))
+    methods = [method for method in METHOD_STYLES if method in set(table["method"])]
     figure, axes = new_figure(1.9 * len(methods) + 1.2, 3.8)
     panel = axes[0, 0]
-    percent = table.assign(percent=100 * table["test_error"]).pivot(index="seed", columns="method", values="percent")[
-        methods
-    ]
+    percent = 100 * table.pivot(index="seed", columns="method", values="test_error")[methods]
     panel.plot(range(len(methods)), percent.T, color="#BBBBBB", linewidth=0.8, zorder=1)
     for place, method in enumerate(methods):
         _, colour, marker = METHOD_STYLES[method]
-        panel.scatter([place] * len(percent), percent[method], color=colour, marker=marker, alpha=0.5, s=28)
-        sns.pointplot(x=[place] * len(percent), y=percent[method].to_numpy(), ax=panel, color=colour, marker=marker,
-                      errorbar=("ci", 95), seed=0, capsize=0.12, native_scale=True)  # fmt: skip
-        panel.annotate(f"{percent[method].mean():.1f} %", (place, percent[method].mean()), xytext=(12, 0),
-                       textcoords="offset points", color=colour, weight="bold", va="center")  # fmt: skip
-    panel.set(xticks=range(len(methods)), xticklabels=[METHOD_STYLES[m][0] for m in methods], xlabel="",
-              ylabel="test error, %", ylim=(0, None), xlim=(-0.4, len(methods) - 0.4), title=title)  # fmt: skip
+        errors = percent[method].dropna().to_numpy()
+        panel.scatter([place] * len(errors), errors, color=colour, marker=marker, alpha=0.5, s=28)
+        sns.pointplot(x=[place] * len(errors), y=errors, ax=panel, color=colour, marker=marker, errorbar=("ci", 95),
+                      seed=0, capsize=0.12, native_scale=True)  # fmt: skip
+    names = [f"{METHOD_STYLES[method][0]}\n{percent[method].mean():.1f} %" for method in methods]
+    panel.set(xticks=range(len(methods)), xticklabels=names, xlabel="", ylabel="test error, %", ylim=(0, None),
+              xlim=(-0.4, len(methods) - 0.6), title=title)  # fmt: skip
     return figure
 
 

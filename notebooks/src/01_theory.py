@@ -625,8 +625,8 @@ plotting.errors_by_method(table.rename(columns={"split": "seed"}), "With six lab
 # In the stored run (training seed 0, splits 0 to 3) the mean error falls from 18.1 % to 9.2 % with the SGAN and to
 # 7.9 % with feature matching. Both GANs beat the supervised network on all four splits. But the SGAN's own errors run
 # from 0.0 % to 24.8 %: which six points have labels matters more than the method. In split 0 the right half of the
-# upper moon has no labelled point, and there the boundary goes astray; in split 1 half of each moon has none, and no
-# method recovers.
+# upper moon has no labelled point, and there the boundary goes astray; in split 1 half of each moon has none, and all
+# three err on more than a fifth of the points.
 #
 # Four splits with one training seed are few, and the intervals overlap. Nor is a gain certain: with `seed = 3` and
 # `split_seed = 3` the supervised network errs on 13.0 % and the SGAN on 23.1 %. The networks, steps and batches are

@@ -15,7 +15,7 @@
 # - *set up* a supervised baseline that deserves to be compared with.
 #
 # **Before you start**: `01_theory` (the game, the two losses), convolutions, batch norm. You need not have trained a
-# GAN. **Time**: about MINUTES of computing on two CPU cores, 50 minutes of reading and exercises.
+# GAN. **Time**: about 1 minute of computing on two CPU cores, 50 minutes of reading and exercises.
 #
 # **Stored and live**: the cells train everything that they show at preset `quick`, on full MNIST. One picture and two
 # tables come from longer runs, kept in `figures/`; the text says so where they appear.
@@ -50,7 +50,8 @@ plotting.use_course_style()
 # %% tags=["parameters"]
 preset = "quick"  # budget of the DCGAN and of the baseline: quick, standard or paper
 seed = 0  # of every run that is pictured: initial weights, batches, latents
-n_seeds = 2  # runs of each baseline: seeds `seed`, `seed` + 1, …, each with its own labelled images
+n_seeds = 2  # live runs of each baseline: seeds `seed`, `seed` + 1, …, each with its own labelled images
+baseline_steps = 300  # of each of these; the stored tables have 600
 
 # %%
 device = runtime.choose_device("auto")
@@ -72,6 +73,7 @@ parts = data.load("mnist", n_labels=100, split_seed=seed).to(device)
 # | x, G(z) | `real`, `fake` |
 # | log D(x) | `F.logsigmoid(on_real)` |
 # | log(1 − D(G(z))) | `F.logsigmoid(-on_fake)`, since 1 − sigmoid(t) = sigmoid(−t) |
+
 
 # %%
 def discriminator_loss(discriminator, generator, real):
@@ -171,20 +173,23 @@ frames = {f"step {step}": images[:12] for step, images in samples.items()}
 plotting.filmstrip(frames, "Ink in the middle first, strokes next, digits last")
 
 # %% [markdown]
-# **Figure.** Each row is a moment of training, each column one latent that stays the same. TODO-FILM
+# **Figure.** Each row is a moment of training, each column one latent that stays the same. At steps 30 and 60 every image is the same
+# grey square with a dark rim. At step 120 there are bright blots on black; from step 360 on there are strokes, some of
+# which one can read (a 0, a 3, a 1), and specks around them.
 
 # %% [markdown]
 # A column keeps its identity: a latent that becomes a 3 is seldom an 8 later. That is why the latents are fixed. With
 # fresh ones each time, you could not tell whether the generator improved or you drew luckier numbers.
 #
 # The quick run stops long before the samples stop improving. The picture below is stored: the same networks, preset
-# `standard`, 4,000 steps (`make figures` redraws it).
+# `standard`, 3,000 steps (`make figures` redraws it).
 
 # %%
 plotting.stored_figure("dcgan_filmstrip.png")
 
 # %% [markdown]
-# **Figure.** The stored filmstrip of a `standard` run, one row a moment, one column a latent. TODO-STORED-FILM
+# **Figure.** The stored filmstrip of a `standard` run, one row a moment, one column a latent. The strokes close, the specks go, and most columns
+# of the last row can be named.
 #
 # ## 3 · Loss curves that do not fall
 #
@@ -214,7 +219,8 @@ panel.plot(history["step"], history["adversarial"], color=blue, marker="s", mark
 panel.plot(history["step"], history["generator"], color=red, marker="^", markersize=4)
 for level, name, colour in ((2 * math.log(2), "2 log 2", blue), (math.log(2), "log 2", red)):
     panel.axhline(level, color=colour, linewidth=0.8, linestyle="dotted")
-    panel.annotate(name, (0, level), xytext=(3, 3), textcoords="offset points", color=colour)
+    panel.annotate(name, (0.78 * n_steps, level), xytext=(0, 3 if colour == blue else -11),
+                   textcoords="offset points", color=colour)  # fmt: skip
 for name, column, colour in (("discriminator", "adversarial", blue), ("generator", "generator", red)):
     panel.annotate(name, (n_steps, history[column].iloc[-1]), xytext=(6, 0), textcoords="offset points", color=colour)
 panel.set(xlabel="step", ylabel="loss, mean since the last record", ylim=(0, None))
@@ -222,7 +228,13 @@ panel.set_title("Both losses settle near the undecided values; neither falls to 
 figure
 
 # %% [markdown]
-# **Figure.** The two losses against the step; dotted lines mark 2 log 2 and log 2. TODO-LOSS
+# **Figure.** The two losses against the step; dotted lines mark 2 log 2 and log 2. For about 150 steps D wins: its
+# loss falls to 0.2 and G's rises above 3. Then G catches up, and from step 250 on the curves are flat, D's near 1.25 and
+# G's near 0.8.
+#
+# Compare with the filmstrip (seed 0). While D was winning, at step 60, G drew grey squares. The flat part, where a
+# supervised learner would have stopped, is where the digits appear. Flat does not mean finished: it means that both
+# learn at the same pace.
 #
 # The losses alone say little more than "neither player has won". Three other numbers say more, and `observe` has
 # collected the first two:
@@ -235,10 +247,12 @@ figure
 
 # %%
 watched = pd.DataFrame(verdicts, columns=["step", "real called real", "fake called fake"])
-watched[watched["step"].isin(moments)].style.format(precision=2).hide(axis="index")
+watched[watched["step"].isin(moments)].round(2).set_index("step")
 
 # %% [markdown]
-# TODO-WATCH
+# In the stored run (seed 0), D is right about every generated image up to step 210. At step 600 it is right about
+# 65 % of the real and 73 % of the generated ones: D still knows more than a coin, and G can still learn from it. (D and G
+# are the averaged ones here. The loss curves are those of the networks in training.)
 
 # %% [markdown]
 # ### Exercise 1 · The discriminator that cannot see
@@ -248,9 +262,9 @@ watched[watched["step"].isin(moments)].style.format(precision=2).hide(axis="inde
 # Write the loss $L_D$ of a discriminator that says "real with probability p" to every image, real or generated.
 # `p` is a tensor of probabilities in (0, 1); return a tensor of the same shape. Which p is its best?
 
+
 # %% tags=["nbval-check-output"]
-def blind_loss(p):
-    ...
+def blind_loss(p): ...
 
 
 exercises.check("gan_baseline.blind_loss", blind_loss)
@@ -293,36 +307,35 @@ exercises.check("gan_baseline.blind_loss", blind_loss)
 rows = []
 for shift in (0, 2):
     for one in seeds:
-        run = experiments.run("supervised", "mnist", n_labels=100, seed=one, preset=preset, network="cnn", shift=shift)
+        run = experiments.run("supervised", "mnist", n_labels=100, seed=one, preset=preset, network="cnn", steps=baseline_steps,
+                              shift=shift)  # fmt: skip
         rows.append({"random shifts": "up to 2 pixels" if shift else "none", "seed": one,
                      "test error, %": 100 * run.test_error})  # fmt: skip
 live = pd.DataFrame(rows).pivot(index="seed", columns="random shifts", values="test error, %")
-live.style.format(precision=1)
+live.round(1)
 
 # %% [markdown]
-# TODO-LIVE
+# In the stored run, 300 steps each, two seeds: TODO-LIVE.
 #
 # No unlabelled image and no GAN was needed. A paper that gives its GAN shifted images and its baseline none would
 # report this difference as the GAN's (Oliver 2018, §4, asks for the same augmentation on both sides).
 #
 # One line is not yet a tuned baseline. The tables below are stored: a grid of two networks (the `cnn`, and Salimans'
 # dense network `mlp` with weight norm and noise), with and without shifts, at three learning rates. Each cell of the grid
-# was judged on *validation* images (100 of them, as many as there are labels) of the splits 100, 101 and 102.
+# was judged on *validation* images (100 of them, as many as there are labels) of the splits 100, 101 and 102. The numbers are mean validation errors in percent, a column a learning rate.
 
 # %%
 tuning = plotting.stored_table("baseline_tuning.csv").assign(percent=lambda t: 100 * t["validation_error"])
 grid = tuning.pivot_table(index=["network", "shift"], columns="learning_rate", values="percent")
-grid.style.format(precision=1).set_caption("validation error, %, mean of splits 100 to 102")
+grid.round(1)
 
 # %% [markdown]
 # Then the best learning rate of each row was measured once on the test images, with *other* splits, 0 to 4. Choosing and
-# reporting on the same splits would favour whatever was lucky there.
+# reporting on the same splits would favour whatever was lucky there. Test errors in percent:
 
 # %%
 tuned = plotting.stored_table("baseline_tuned.csv").assign(percent=lambda t: 100 * t["test_error"])
-tuned.groupby(["network", "shift", "learning_rate"])["percent"].agg(["mean", "min", "max"]).style.format(
-    precision=1
-).set_caption("test error, %, splits 0 to 4")
+tuned.groupby(["network", "shift", "learning_rate"])["percent"].agg(["mean", "min", "max"]).round(1)
 
 # %% [markdown]
 # TODO-NUMBERS: the least and the largest validation error of the grid, and the rate that wins in each row; the test error
@@ -337,9 +350,9 @@ tuned.groupby(["network", "shift", "learning_rate"])["percent"].agg(["mean", "mi
 # You get a table with a row for each setting and the columns `setting`, `validation_error` and `test_error`. Return the one
 # test error that may be reported.
 
+
 # %% tags=["nbval-check-output"]
-def error_to_report(table):
-    ...
+def error_to_report(table): ...
 
 
 exercises.check("gan_baseline.error_to_report", error_to_report)
@@ -381,8 +394,8 @@ in_batches = {name: values.view(100, 64).mean(dim=1) for name, values in grey.it
 
 def best_accuracy(values):
     """Of one threshold between the two groups, in whichever direction, over all thresholds (fitted to these values)."""
-    area = stats.ks_2samp(values["real"], values["generated"]).statistic
-    return (1 + area) / 2
+    gap = stats.ks_2samp(values["real"], values["generated"]).statistic  # largest distance of the two cumulative shares
+    return (1 + gap) / 2
 
 
 print(f"one image: {best_accuracy(grey):.0%} right, a batch of 64: {best_accuracy(in_batches):.0%} right")
@@ -395,18 +408,25 @@ for panel, values, name in zip(axes[0], (grey, in_batches), ("single images", "m
         panel.hist(values[kind].numpy(), edges, color=plotting.COLOURS[colour], alpha=0.6, label=kind, density=True)
     panel.set(title=name, xlabel="mean grey value, in [-1, 1]", ylabel="density", yticks=[])
 axes[0, 1].legend(frameon=False)
-figure.suptitle("One number cannot judge an image, but it can judge a batch", x=0.01, ha="left", weight="bold")
+figure.suptitle("One number says little of an image and more of a batch", x=0.01, ha="left", weight="bold")
 figure
 
 # %% [markdown]
-# **Figure.** TODO-GREY
+# **Figure.** Left: two broad histograms that nearly coincide. Right: two narrow ones whose centres are as far apart as on
+# the left, but which overlap much less.
 #
-# A batch-normalised D sees such means in every channel of every layer. It can win without looking at a single digit, and
-# G can answer by matching channel means without drawing one. The usual cure is what our `discriminator_loss` does: real
+# In the stored run one threshold is right about 55 % of single images and about 76 % of batches (fitted to the values that
+# it is judged on, so a little flattering). The distance between the centres is the same in both panels; averaging 64
+# images makes the spread eight times smaller. And this is *one* number. Batch norm reads a mean and a variance in
+# every channel of every layer that it follows.
+#
+# A batch-normalised D that gets real and generated images in separate batches can use all that instead of looking at
+# digits, and G can answer it by matching channel means instead of drawing any. The usual cure is what our `discriminator_loss` does: real
 # and fake in one batch, so that both have the same company.
 #
 # **Predict**: put batch norm into a small D, train with that cure, and change nothing in G's step, where D sees
 # generated images alone. What do the two losses do?
+
 
 # %%
 def short_game(batch_norm, n_steps=60):
@@ -424,14 +444,16 @@ def short_game(batch_norm, n_steps=60):
 
 
 games = {name: short_game(batch_norm) for name, batch_norm in (("batch norm in D", True), ("none in D", False))}
-pd.DataFrame({name: last for name, (_, _, last) in games.items()}).T.style.format(precision=3)
+pd.DataFrame({name: last for name, (_, _, last) in games.items()}).T.round(3)
 
 # %% [markdown]
-# TODO-BN1
+# Without batch norm, two losses of a game that nobody has won. With it, after 60 steps, L_D is 0.003 *and* L_G is 0.06: D
+# is certain of every image, and G is certain that D takes its images for real.
 #
 # Both cannot be right about the same images. They are not asked about the same thing: D's step shows generated images
 # beside real ones, G's step shows them alone. Ask each D about the *same* 500 real and 500 generated images in both
-# kinds of company:
+# kinds of company. The table gives the percentage called real:
+
 
 # %%
 def called_real(D, images):
@@ -445,10 +467,17 @@ for name, (D, G, _) in games.items():
         alone = {"real": called_real(D, real), "generated": called_real(D, fake)}
         mixed = dict(zip(alone, called_real(D, torch.cat([real, fake])).split(500), strict=True))
     rows |= {(name, kind): {"alone": alone[kind].mean().item(), "mixed": mixed[kind].mean().item()} for kind in alone}
-pd.DataFrame(rows).T.style.format("{:.0%}").set_caption("share called real")
+(100 * pd.DataFrame(rows).T).round(0)
 
 # %% [markdown]
-# TODO-BN2
+# The D with batch norm turns its verdict on the same 500 generated images round: 100 % called real when they come alone,
+# 0 % beside real ones. So D's step, which sees the mixture, finds nothing to correct. G's step, which sees them alone,
+# finds nothing either. Both losses vanish, and the gradients with them: whatever G draws at that moment, it will go on
+# drawing. Without batch norm the company changes nothing, not by a single image: a logit depends on its own
+# image only.
+#
+# Why so sure and so wrong? In the mixture, the generated half pulls the mean of each channel its way, and D learns to read
+# the difference from that mean. Alone, the generated images *are* the mean: batch norm subtracts what gave them away.
 #
 # This is why no discriminator of `sgan_lib` has batch norm by default. The alternatives do not look at the company:
 # weight norm (Salimans' network), dropout and noise, or, elsewhere, layer norm and spectral norm. The generator may keep
@@ -463,9 +492,9 @@ pd.DataFrame(rows).T.style.format("{:.0%}").set_caption("share called real")
 # Write G's loss so that D sees the generated images in the company in which it was trained: real ones beside them. Real
 # images are no business of G's, so only the logits of the generated ones enter. `fake` carries gradients; keep them.
 
+
 # %% tags=["nbval-check-output"]
-def generator_loss_in_company(discriminator, real, fake):
-    ...
+def generator_loss_in_company(discriminator, real, fake): ...
 
 
 exercises.check("gan_baseline.generator_loss_in_company", generator_loss_in_company)
@@ -558,11 +587,18 @@ figure.suptitle("A discriminator that learns too slowly is led round the ring", 
 figure
 
 # %% [markdown]
-# **Figure.** Circles: the eight modes. Dots: 500 generated points at four moments, seed 0. TODO-RING
+# **Figure.** Circles: the eight modes. Dots: 500 generated points at four moments, seed 0. With the fast D (upper row) the points spread, find the
+# ring, and gather at all eight circles by step 1,000, with some left on the arcs between. With the slow D (lower row) all
+# points sit in one narrow cloud, at another place at each moment.
+#
+# It is the *weak* discriminator that collapses. "Do not let D become too strong" is good advice against vanishing
+# gradients and bad advice here. D marks down the spot where the crowd was, G moves the crowd to the next, and D comes
+# after it, always late.
 #
 # A picture needs an eye. Two numbers do not: a point is *good* if it lies within three standard deviations of a centre;
 # a mode is *hit* if it has at least a tenth of its fair share of good points. (Of real points, 98.9 % are good:
 # $1 - e^{-9/2}$.)
+
 
 # %%
 def coverage(points):
@@ -575,10 +611,14 @@ def coverage(points):
 rows = [{"game": name, "seed": one, **coverage(points[1000]), "L_D": curve[-200:, 0].mean().item(),
          "L_G": curve[-200:, 1].mean().item()} for (name, one), (points, curve) in ring_games.items()]  # fmt: skip
 rings = pd.DataFrame(rows)
-rings.style.format({"good points": "{:.0%}", "L_D": "{:.2f}", "L_G": "{:.2f}"}).hide(axis="index")
+rings.round(2)
 
 # %% [markdown]
-# TODO-RINGTABLE
+# Three seeds agree. The fast D: eight modes of eight, two thirds to three quarters of the points good. The slow D: one mode
+# or none (none: the cloud is between two circles when the game ends). L_D and L_G are means over the last 200 steps.
+# Compare *them*: 1.33 and 0.77 with eight modes, 1.39 and 0.71 with one.
+#
+# **Predict**: from the loss curves alone, which game would you have stopped and called converged?
 
 # %%
 figure, axes = plotting.new_figure(8.0, 3.0, 1, 2)
@@ -593,7 +633,12 @@ figure.suptitle("Eight modes or one: the losses hardly differ", x=0.01, ha="left
 figure
 
 # %% [markdown]
-# **Figure.** Both losses of both games, seed 0; dotted: 2 log 2 and log 2. TODO-RINGLOSS
+# **Figure.** Both losses of both games, seed 0; dotted: 2 log 2 and log 2. In both panels both curves are flat. The dashed ones, of the
+# collapsed game, lie *on* the dotted lines; the solid ones stay a little off.
+#
+# The collapsed game looks more like the ideal equilibrium than the healthy one does. Its D is undecided because it is
+# too slow to hold an opinion, not because there is nothing to find: a loss of 1.386 says that *this* D sees no
+# difference.
 #
 # ### The same measurement on digits
 #
@@ -614,7 +659,8 @@ def class_shares(images):
 shares = {f"step {step}": class_shares(images) for step, images in samples.items()}
 shares["real"] = class_shares(parts.test.images[:2000])
 effective = {name: math.exp(stats.entropy(share)) for name, share in shares.items()}
-pd.DataFrame({"effective classes": effective, "largest share": {k: v.max().item() for k, v in shares.items()}}).T.style.format(precision=2)
+largest = {name: share.max().item() for name, share in shares.items()}
+pd.DataFrame({"effective classes": effective, "largest share": largest}).round(2)
 
 # %%
 figure, axes = plotting.new_figure(7.5, 3.2)
@@ -629,11 +675,16 @@ axes[0, 0].legend(frameon=False)
 figure
 
 # %% [markdown]
-# **Figure.** TODO-HIST
+# **Figure.** Hatched bars: 400 generated digits of the last record; plain bars: 2,000 real test images; dotted: one
+# tenth. All ten classes occur among the generated ones, from about 6 % (6 and 1) to about 15 % (3, 8 and 2).
+#
+# In the stored run the judge errs on 6.9 % of the test images. By step 600 the generator reaches 9.5 effective classes; real
+# images reach 9.9 under the same judge. So no class is missing, but thin strokes (1) are drawn too seldom.
 #
 # Read this number with care. The judge must name *something*, also for a blot; so breadth says nothing of quality. It
 # counts classes, not what happens within one: a generator that draws a single 3 and a single 7 for each other class
-# would score ten. And early rows show what collapse would look like here: TODO-EARLY
+# would score ten. The early rows of the table show what collapse looks like in this number: at step 60 all images are the
+# same grey square, and the effective classes are 2.3.
 
 # %% [markdown]
 # ### Exercise 4 · Effective number of classes
@@ -643,9 +694,9 @@ figure
 # Write it: given the predicted classes [n] (whole numbers in 0 … `n_classes` − 1), return $e^H$ as a float. It must
 # be finite when a class is missing.
 
+
 # %% tags=["nbval-check-output"]
-def effective_classes(classes, n_classes):
-    ...
+def effective_classes(classes, n_classes): ...
 
 
 exercises.check("gan_baseline.effective_classes", effective_classes)
@@ -734,7 +785,15 @@ exercises.check("gan_baseline.diagnosis", diagnosis)
 #
 # ## What you have found
 #
-# TODO-SUMMARY
+# (Preset `quick`, seed 0 unless said otherwise.)
+#
+# - Two steps of a few lines are a GAN, and 600 of them on MNIST draw strokes that one begins to read as digits.
+# - A healthy L_D settles a little under 2 log 2 = 1.386. Flat is not finished, and 1.386 is not success.
+# - On the ring, 8 of 8 modes and 0 or 1 of 8 modes, three seeds each, differ by 0.06 in L_D. Count modes.
+# - With batch norm in D, real and fake mixed in one step and fakes alone in the other, both players reach a loss
+#   below 0.1 within 60 steps, and D changes its mind about all 500 generated images with their company.
+# - At 100 labels a supervised network gains TODO-LIVE2 points from random shifts. Published baselines span 69 % to 90 %
+#   accuracy.
 #
 # **Still open.** A number that ranks generators as an eye does, without a classifier of the same data; what makes a game
 # converge at all rather than circle. Neither is settled.
@@ -746,4 +805,5 @@ exercises.check("gan_baseline.diagnosis", diagnosis)
 
 # %% tags=["headline"]
 counts = rings.groupby("game")["modes hit"].mean()
-print(f"headline: modes hit of 8: {counts['D at 0.002']:.1f} healthy, {counts['D at 0.0002']:.1f} collapsed; digits drawn: {effective[last]:.1f} of 10")
+hit = " against ".join(f"{counts[name]:.1f}" for name in rates)
+print(f"headline: modes hit {hit} of 8; digits drawn {effective[last]:.1f} of 10")

@@ -5,7 +5,8 @@
 #
 # **You have 25 labelled images and a disk full of unlabelled ones. Can a GAN turn the second into a better
 # classifier, and when does it stop being worth the trouble?** With few labels, yes: the discriminator sees every
-# image, and what it learns there helps it to classify. With tens of thousands of labels, ask what the same network
+# image, and what it learns there helps it to classify. In part 5 the error at 100 MNIST labels falls from 21 % to 4 %
+# in one of two forms, and hardly at all in the other. With tens of thousands of labels, ask what the same network
 # reaches without the GAN before you call a number a success. This notebook builds the semi-supervised GAN (SGAN) in
 # its two common forms and asks that question of both.
 #
@@ -146,7 +147,7 @@ figure, axes = plotting.new_figure(9.5, 3.4, 1, 2)
 
 def draw(panel, title, boxes, arrows):
     """Boxes, name -> (x, y, colour), and arrows between them, by their numbers."""
-    places, shrink = list(boxes.values()), {"arrowstyle": "->", "color": "black", "shrinkA": 16, "shrinkB": 16}
+    places, shrink = list(boxes.values()), {"arrowstyle": "->", "color": "black", "shrinkA": 14, "shrinkB": 18}
     for start, end in arrows:
         panel.annotate("", places[end][:2], places[start][:2], arrowprops=shrink)
     for name, (x, y, colour) in boxes.items():
@@ -157,10 +158,10 @@ def draw(panel, title, boxes, arrows):
 
 
 body = {"image x": (0, 3, "grey"), "body: features f(x)": (0, 2.05, "grey")}
-answers = {"softmax:\nwhich class": (-0.6, 0, "blue")}
-one = {**body, "K class logits": (0, 1.05, "blue"), **answers, "log-sum-exp:\nreal or fake": (0.6, 0, "vermilion")}
+answers = {"softmax: which class": (-0.6, 0, "blue")}
+one = {**body, "K class logits": (0, 1.05, "blue"), **answers, "log-sum-exp: real or fake": (0.6, 0, "vermilion")}
 two = {**body, "K class logits": (-0.6, 1.05, "blue"), "1 logit": (0.6, 1.05, "vermilion"),
-       **answers, "sigmoid:\nreal or fake": (0.6, 0, "vermilion")}  # fmt: skip
+       **answers, "sigmoid: real or fake": (0.6, 0, "vermilion")}  # fmt: skip
 draw(axes[0, 0], "N+1 classes: both answers from K logits", one, [(0, 1), (1, 2), (2, 3), (2, 4)])
 draw(axes[0, 1], "Two heads: only the body is shared", two, [(0, 1), (1, 2), (1, 3), (2, 4), (3, 5)])
 figure
@@ -456,7 +457,8 @@ for name, half_of_test in (("first", slice(None, 5000)), ("second", slice(5000, 
     print(f"error on the {name} 5,000 test images: {100 * share:4.1f} %")
 
 # %% [markdown]
-# TODO-HALVES
+# The halves of MNIST's test set come from two different collections, and they are not equally hard. A picture of the
+# first rows, or a score on them, says little about the whole.
 #
 # Which digits are taken for which? The confusion matrix counts all 10,000.
 
@@ -520,16 +522,18 @@ print(summary.agg(["mean", "min", "max", "count"]).round(2).to_string())
 
 # %% tags=["nbval-ignore-output"]
 means = 100 * half.groupby(["n_labels", "method"])["test_error"].mean()
-alone, with_gan = means[100, "supervised"], means[100, "sgan"]
-plotting.errors_by_method(few, f"100 labels: {alone:.1f} % without the GAN, {with_gan:.1f} % with it")
+alone, one_form, other_form = (means[100, name] for name in ("supervised", "sgan", "two_head"))
+title = f"100 labels: {alone:.1f} % alone, {one_form:.1f} % with N+1 classes, {other_form:.1f} % with two heads"
+plotting.errors_by_method(few, title)
 
 # %% [markdown]
 # **Figure.** Test error on MNIST with 100 labels, a point a run, lines joining runs on the same split, means with 95
-# % intervals. TODO-NUMBERS: supervised … %, N+1 classes … %, two heads … %.
+# % intervals. Supervised 21.2 %, two heads 20.0 %, N+1 classes far below both at 4.3 %.
 
 # %% tags=["nbval-ignore-output"]
-alone, with_gan = means[30_000, "supervised"], means[30_000, "sgan"]
-figure = plotting.errors_by_method(many, f"30,000 labels: {alone:.2f} % without the GAN, {with_gan:.2f} % with it")
+alone, one_form, other_form = (means[30_000, name] for name in ("supervised", "sgan", "two_head"))
+title = f"30,000 labels: {alone:.2f} % alone, {one_form:.2f} % with N+1 classes, {other_form:.2f} % with two heads"
+figure = plotting.errors_by_method(many, title)
 panel = figure.axes[0]
 panel.axhline(2, color="black", linestyle=":", linewidth=1)
 panel.set_ylim(0, 2.3)
@@ -537,8 +541,9 @@ panel.annotate("the reported 98 %", (2.4, 2), xytext=(0, 4), textcoords="offset 
 figure
 
 # %% [markdown]
-# **Figure.** The same with 30,000 labels; a dotted line at 2 % error marks the reported 98 % accuracy. TODO-NUMBERS:
-# supervised … %, N+1 classes … %, two heads … %. Mind the axis: it is not that of the figure above.
+# **Figure.** The same with 30,000 labels; a dotted line at 2 % error marks the reported 98 % accuracy, and every run
+# lies below it: supervised 1.37 %, N+1 classes 1.44 %, two heads 1.62 %. Mind the axis: it is not that of the figure
+# above.
 #
 # The paired differences say it without the seeds' common luck: negative means that the GAN helped.
 
@@ -548,15 +553,23 @@ gain = wide[["sgan", "two_head"]].sub(wide["supervised"], axis=0).add_suffix(" �
 print(gain.round(2).to_string())
 
 # %% [markdown]
-# TODO-NUMBERS. At 100 labels the N+1 form changes the error by … points on average (… of 3 splits better), two heads
-# by … (… of 3). At 30,000 labels the same two numbers are … and …, and the three supervised runs alone span … points.
-# The plain network, with the same 30,000 labels and the same 3,000 steps, reaches … % accuracy: [above the reported
-# 98 %, so the 98 % shows no gain from the GAN / below it, so the GAN has something to show]. It also takes … s a run,
-# against … s for the SGAN.
+# **At 100 labels** the N+1 form takes the error from 21.2 % to 4.3 %: 14 to 19 points on each of the three splits.
+# Two heads change it by +0.1, −0.4 and −3.4 points, on average −1.2: with three splits, that is next to nothing. The
+# same body, the same generator's network, the same steps; what differs is how the two answers are connected. On
+# `digits` two heads did gain, so this is no law, but it agrees with part 2. One reservation: the supervised network
+# here is the GAN's discriminator at the GAN's learning rate, without augmentation. That makes it fair between the
+# three methods, and a weak baseline. Notebook 02 tunes a supervised network for the same task; hold the 4.3 % against
+# that one too.
+#
+# **At 30,000 labels** nothing is gained. The plain network reaches 98.6 % accuracy with the same labels and the same
+# 3,000 steps, more than the 98 % that was reported as a success of the SGAN. The N+1 form errs on 0.12, −0.02 and
+# 0.12 points more, two heads on 0.27, 0.19 and 0.28 points more, so two heads are worse on all three splits. And a
+# run of either takes about 155 seconds here, where the plain network takes 24. With these settings the GAN costs six
+# times the computing and returns nothing.
 #
 # Three lessons do not depend on the last digit.
 #
-# 1. **A number without its baseline is not a result.** 98 % sounds good until the plain network has been run.
+# 1. **A number without its baseline is not a result.** 98 % sounds good until the plain network has been run: 98.6 %.
 # 2. **The gain of unlabelled images shrinks as labels grow.** At 100 labels the pool holds about 600 images for each
 #    labelled one; at 30,000 it holds about two, the labelled one included.
 # 3. **Leaving labels out does not prevent overfitting.** The same text credits the unused half with that. More
@@ -882,7 +895,10 @@ exercises.check("sgan.fair_comparison", plan)
 #   `methods.sgan_terms` and `methods.two_head_terms`. They differ in whether unlabelled images push the class logits.
 # - On `digits` with 50 labels (three seeds and splits, 1,000 steps): 11.9 % error without the GAN, 8.7 % with two
 #   heads, 6.1 % with N+1 classes, in the same order on every split.
-# - TODO-NUMBERS: at 100 and at 30,000 MNIST labels.
+# - On MNIST with 100 labels (three seeds and splits, preset `standard`): 21.2 % without the GAN, 20.0 % with two
+#   heads, 4.3 % with N+1 classes.
+# - On MNIST with 30,000 labels: 1.37 % without the GAN, 1.62 % with two heads, 1.44 % with N+1 classes. There the GAN
+#   loses.
 # - Odena's gain at 25 labels is 5.2 percentage points, not 5 basis points, and at 1,000 labels it is −0.1.
 # - 50 % in a log can be 0 % and 100 % averaged. Separate columns cost nothing.
 #

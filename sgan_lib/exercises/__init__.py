@@ -21,8 +21,8 @@ def checker(name: str) -> Callable[[Checker], Checker]:
     return register
 
 
-def check(name: str, answer: Any) -> bool:
-    """Print whether the answer is right, and what is not; return whether it is.
+def check(name: str, answer: Any) -> None:
+    """Print whether the answer is right, and what is not.
 
     An answer that raises is told so, with its exception: an exercise never stops a notebook.
 
@@ -36,7 +36,6 @@ def check(name: str, answer: Any) -> bool:
     except Exception as error:  # whatever a learner's code does wrong
         complaint = f"your answer raised {type(error).__name__}: {error}"
     print(f"Not yet: {complaint}." if complaint else "Right.")
-    return complaint is None
 
 
 from sgan_lib.exercises import gan_baseline, sgan, start, theory  # noqa: E402, F401  (each registers its checkers)

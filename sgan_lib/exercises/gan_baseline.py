@@ -1,4 +1,4 @@
-"""Checkers of `02_gan_baseline`: the blind discriminator, an honest report, batch norm's company, entropy, diagnosis."""
+"""Checkers of `02_gan_baseline`: blind discriminator, honest report, batch norm's company, entropy, diagnosis."""
 
 import math
 from collections.abc import Callable
@@ -84,7 +84,7 @@ def _company_complaint(value: float, together: float, alone: float) -> str | Non
         return None
     if math.isclose(value, alone, rel_tol=1e-4):
         return "D still sees the generated images alone"
-    return f"the loss is {value:.4f}, but in mixed company it is another; check which logits enter, and the form of the loss"
+    return f"the loss is {value:.4f}, in mixed company it is another; check which logits enter, and the loss's form"
 
 
 @checker("gan_baseline.effective_classes")
@@ -123,7 +123,7 @@ def _entropy_complaint(value: float, expected: float) -> str | None:
     return f"the result is {value:.4g}, which is not e to the H"
 
 
-_DIAGNOSES = {"A": "discriminator has won", "B": "healthy", "C": "batch statistics", "D": "mode collapse"}
+_DIAGNOSES = {"P": "discriminator has won", "Q": "healthy", "R": "batch statistics", "S": "mode collapse"}
 
 
 @checker("gan_baseline.diagnosis")

@@ -1,4 +1,4 @@
-"""The notebooks in a real JupyterLab, in a real browser: cells run, figures appear, a slider moves, nothing goes astray.
+"""The notebooks in a real JupyterLab, in a real browser: cells run, a slider moves, nothing leaves the machine.
 
 Needs Debian's `chromium` package, or CHROMIUM naming another Chromium; without one these tests are skipped.
 """
@@ -14,7 +14,9 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
+from nbformat import NotebookNode
 from playwright.sync_api import Page, sync_playwright
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -106,7 +108,28 @@ def _note_outside(address: str, outside: list[str]) -> None:
         outside.append(address)
 
 
-def _run_first_cells(page: Page, lab: str, notebook: str, count: int) -> None:
+def _cells(notebook: str) -> list[NotebookNode]:
+    return list(nbformat.read(NOTEBOOKS / f"{notebook}.ipynb", as_version=4).cells)
+
+
+def test_theory_slider_redraws_at_once(page: Page, lab: str) -> None:
+    """Run 01_theory up to its slider; the arrow key moves the slider, and the picture below it changes."""
+    cells = _cells("01_theory")
+    last = next(i for i, cell in enumerate(cells) if "ipywidgets.interact(" in cell.source)
     page.goto(lab)
     page.wait_for_function("window.jupyterapp !== undefined", timeout=90_000)
-    page.evaluate(RUN_CELLS, [f"notebooks/{notebook}.ipynb", count])
+    page.evaluate(RUN_CELLS, ["notebooks/01_theory.ipynb", last + 1])
+    assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+
+    picture = page.locator(".widget-interact .jp-OutputArea-output img")
+    picture.wait_for(timeout=60_000)
+    before = picture.get_attribute("src")
+    page.locator(".widget-interact .noUi-handle").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "old => document.querySelector('.widget-interact .jp-OutputArea-output img')?.src != old", arg=before
+    )
+    screenshots = Path("runs/browser")
+    screenshots.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=screenshots / "01_theory_slider.png")
+    assert "2.25" in page.locator(".widget-interact .widget-readout").inner_text()
