@@ -18,7 +18,7 @@ from tqdm.auto import tqdm
 from sgan_lib import data, evaluation, models
 from sgan_lib.methods import METHODS, Method, Weights
 from sgan_lib.presets import PRESETS, RECIPES, Settings
-from sgan_lib.runtime import check_whole_number, choose_device, seeded, threads
+from sgan_lib.runtime import check_whole_number, choose_device, forked_random, seeded, threads
 from sgan_lib.training import Player, Record, TrainingState, average_of, load_checkpoint, save_checkpoint, train
 
 __all__ = ["METHODS", "PRESETS", "RECIPES", "RunResult", "Settings", "prepare", "repeat", "run"]
@@ -49,7 +49,7 @@ class RunResult:
         """Write to `path`, whole or not at all."""
         content = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "modules"}
         content |= {"settings": asdict(self.settings), "history": [asdict(record) for record in self.history]}
-        partial = Path(path).with_suffix(".partial")
+        partial = Path(f"{path}.{os.getpid()}.partial")
         partial.write_text(json.dumps(content, indent=1) + "\n")
         partial.replace(path)
 
@@ -67,7 +67,7 @@ class RunResult:
             if content["test_error_interval"] is not None:
                 content["test_error_interval"] = tuple(content["test_error_interval"])
             return cls(**content)
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} does not hold a RunResult: {error}") from error
 
 
@@ -96,7 +96,7 @@ def prepare(settings: Settings, images: torch.Tensor, n_classes: int) -> Trainin
 
 
 def _load(settings: Settings, device: torch.device) -> data.SemiSupervisedData:
-    size = 32 if settings.network == "upsample" else None
+    size = 32 if settings.network == "upsample" and settings.dataset not in ("moons", "rings") else None
     return data.load(settings.dataset, settings.n_labels, settings.split_seed, image_size=size).to(device)
 
 
@@ -154,7 +154,7 @@ def run(
             if checkpoint is not None:
                 save_checkpoint(state, Path(checkpoint), asdict(settings))
             if observe is not None:
-                with torch.random.fork_rng():  # what an observer draws does not change the run
+                with forked_random():  # what an observer draws does not change the run
                     observe(record, state.averaged)
         return _result(settings, state, parts, place)
 

@@ -6,7 +6,7 @@ know nothing of optimisers, schedules or data sets, so any method runs on any pa
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from sgan_lib.models import DiscriminatorOutput, Generator, Networks, RealHead
 Terms = dict[str, Tensor]
 
 
+@runtime_checkable
 class Batch(Protocol):
     """What one step sees: labelled images with their labels, and unlabelled images; images in [-1, 1]."""
 

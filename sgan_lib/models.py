@@ -119,6 +119,8 @@ class MLPDiscriminator(nn.Module):
         train_hidden_scales: bool = False,
     ) -> None:
         super().__init__()
+        if not widths:
+            raise ValueError("widths must name at least one hidden layer; got none")
         sizes = [prod(image_shape), *widths]
         self.input_noise = GaussianNoise(input_noise)
         self.hidden_noise = GaussianNoise(hidden_noise)
@@ -267,15 +269,15 @@ class UpsampleGenerator(Generator):
         super().__init__(latent_dim, uniform=False)
         size = image_shape[1] // 4
         self.layers = nn.Sequential(
-            nn.Linear(latent_dim, 128 * size * size),
+            nn.Linear(latent_dim, 128 * size * size, bias=False),
             nn.Unflatten(1, (128, size, size)),
             nn.BatchNorm2d(128),
             nn.Upsample(scale_factor=2),
-            nn.Conv2d(128, 128, 3, padding=1),
+            nn.Conv2d(128, 128, 3, padding=1, bias=False),
             nn.BatchNorm2d(128),
             nn.LeakyReLU(0.2),
             nn.Upsample(scale_factor=2),
-            nn.Conv2d(128, 64, 3, padding=1),
+            nn.Conv2d(128, 64, 3, padding=1, bias=False),
             nn.BatchNorm2d(64),
             nn.LeakyReLU(0.2),
             nn.Conv2d(64, image_shape[0], 3, padding=1),

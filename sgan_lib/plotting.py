@@ -4,6 +4,7 @@ Colours are Okabe and Ito's, which colour-blind readers can tell apart; a marker
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -29,7 +30,7 @@ METHOD_STYLES = {
     "bigan": ("BiGAN", COLOURS["green"], "X"),
     "conditional_sgan": ("conditional SGAN", COLOURS["yellow"], "*"),
     "pseudo_label": ("pseudo-label", COLOURS["orange"], "<"),
-    "consistency": ("consistency", COLOURS["green"], ">"),
+    "consistency": ("consistency", "#882255", ">"),
 }
 
 
@@ -101,8 +102,12 @@ def filmstrip(frames: Mapping[str, Tensor], title: str, size: float = 0.6) -> Fi
 def errors_by_method(table: pd.DataFrame, title: str) -> Figure:
     """Test errors of several seeds: a point a run, lines between runs on the same split, means with 95 % intervals.
 
-    `table` has a row a run and the columns method, seed, test_error (a fraction in [0, 1]).
+    `table` has a row a run and the columns method, seed, test_error (a fraction in [0, 1]). Raises ValueError for a
+    method that has no style.
     """
+    unknown = sorted(set(table["method"]) - set(METHOD_STYLES))
+    if unknown:
+        raise ValueError(f"table's methods must be among {', '.join(METHOD_STYLES)}; got {', '.join(unknown)}")
     methods = [method for method in METHOD_STYLES if method in set(table["method"])]
     figure, axes = new_figure(1.9 * len(methods) + 1.2, 3.8)
     panel = axes[0, 0]
@@ -114,7 +119,8 @@ def errors_by_method(table: pd.DataFrame, title: str) -> Figure:
         panel.scatter([place] * len(errors), errors, color=colour, marker=marker, alpha=0.5, s=28)
         sns.pointplot(x=[place] * len(errors), y=errors, ax=panel, color=colour, marker=marker, errorbar=("ci", 95),
                       seed=0, capsize=0.12, native_scale=True)  # fmt: skip
-    names = [f"{METHOD_STYLES[method][0]}\n{percent[method].mean():.1f} %" for method in methods]
+    means = percent.mean()
+    names = [f"{METHOD_STYLES[m][0]}\n{means[m]:.{1 if means[m] > 2 else 2}f} %" for m in methods]
     panel.set(xticks=range(len(methods)), xticklabels=names, xlabel="", ylabel="test error, %", ylim=(0, None),
               xlim=(-0.4, len(methods) - 0.6), title=title)  # fmt: skip
     return figure
@@ -130,8 +136,11 @@ def curves(
     """Lines, each named where it ends. `lines`: name -> (x values, y values); a method's name brings its style."""
     figure, axes = new_figure(7.0, 3.6)
     panel = axes[0, 0]
-    spare = iter([COLOURS[c] for c in ("blue", "vermilion", "green", "orange", "purple", "sky", "grey", "black")])
-    for name, (across, up) in lines.items():
+    taken = {METHOD_STYLES[name][1] for name in lines if name in METHOD_STYLES}
+    order = ("blue", "vermilion", "green", "orange", "purple", "sky", "grey", "black")
+    spare = cycle(COLOURS[name] for name in order if COLOURS[name] not in taken)
+    for name, line in lines.items():
+        across, up = map(np.asarray, line)
         label, colour, _ = METHOD_STYLES.get(name) or (name, next(spare), "")
         panel.plot(across, up, color=colour)
         panel.annotate(

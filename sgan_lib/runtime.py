@@ -14,7 +14,7 @@ class DivergenceError(RuntimeError):
 
 def check_choice(name: str, value: Any, allowed: Collection[str]) -> str:
     """Return `value` if it is one of `allowed`, else raise a ValueError that names the argument and the choices."""
-    if value not in allowed:
+    if not isinstance(value, str) or value not in allowed:
         raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
     return str(value)
 
@@ -67,12 +67,22 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 @contextmanager
+def forked_random() -> Iterator[None]:
+    """Give torch's global random numbers back after the block as they were before it."""
+    on_mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
+    with torch.random.fork_rng([torch.cuda.current_device()] if torch.cuda.is_available() else []):
+        yield
+    if on_mps is not None:
+        torch.mps.set_rng_state(on_mps)
+
+
+@contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Seed torch's global random numbers inside the block and give them back as they were afterwards.
 
     Layers such as dropout draw from the global state; everything else in this library takes a `torch.Generator`.
     """
-    with torch.random.fork_rng():
+    with forked_random():
         torch.manual_seed(check_whole_number("seed", seed, at_least=0))
         yield
 

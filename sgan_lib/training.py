@@ -92,13 +92,13 @@ def average_of(modules: nn.ModuleDict, decay: float) -> AveragedModel:
         weight = (1 - decay) / (1 - decay ** (int(n_averaged) + 1))
         torch._foreach_lerp_(averaged, current, weight)
 
-    return AveragedModel(modules, multi_avg_fn=update)
+    return AveragedModel(modules, multi_avg_fn=update).eval()  # it is for looking at, never trained
 
 
 def hold_then_decay(step: int, n_steps: int, hold: float) -> float:
     """Factor on the learning rate: 1 for the first `hold` of the steps, then linearly to 0 at the end."""
-    done = step / n_steps
-    return 1.0 if done < hold else (1 - done) / (1 - hold)
+    left = 1 - step / n_steps
+    return 1.0 if left > 1 - hold or hold == 1 else left / (1 - hold)
 
 
 def descend(terms: Terms, optimizer: Optimizer) -> None:

@@ -272,6 +272,14 @@ def test_bad_values_are_refused_by_name(call, message):
         call()
 
 
+def test_pull_away_bears_samples_without_any_active_feature():
+    features = torch.tensor([[0.0, 0.0], [1.0, 2.0], [0.0, 0.0]], requires_grad=True)
+    loss = losses.pull_away(features)
+    loss.backward()
+    assert loss.item() == 0
+    assert features.grad.isfinite().all()
+
+
 def test_pull_away_and_entropy_reach_the_ends_of_their_ranges():
     same, orthogonal = torch.ones(4, 3), torch.eye(3)
     assert losses.pull_away(same).item() == pytest.approx(1)

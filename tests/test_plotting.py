@@ -110,8 +110,8 @@ def test_a_filmstrip_has_a_named_row_for_each_frame():
 
 def test_errors_are_drawn_in_percent_with_their_means_and_joined_by_seed():
     panel = FIGURES["errors_by_method"]().axes[0]
-    assert [text.get_text() for text in panel.texts] == ["20.0 %", "6.0 %"]
-    assert [label.get_text() for label in panel.get_xticklabels()] == ["supervised", "SGAN (N+1 classes)"]
+    names = [label.get_text() for label in panel.get_xticklabels()]
+    assert names == ["supervised\n20.0 %", "SGAN (N+1 classes)\n6.0 %"]
     joined = [line.get_ydata().tolist() for line in panel.lines[:3]]
     assert joined == [pytest.approx(pair) for pair in ([20, 5], [10, 7], [30, 6])]
     assert panel.get_ylim()[0] == 0
@@ -148,6 +148,21 @@ def test_methods_differ_in_colour_and_in_marker():
     assert set(styles) >= set(METHODS)
     assert len({to_hex(styles[method][1]) for method in METHODS}) == len(METHODS)
     assert len({marker for _, _, marker in styles.values()}) == len(styles)
+
+
+@pytest.mark.parametrize("place", ["figures", "sgan_lib/figures"])
+def test_stored_tables_and_pictures_are_found_in_the_checkout_or_beside_the_library(monkeypatch, tmp_path, place):
+    folder = tmp_path / place
+    folder.mkdir(parents=True)
+    TABLE.to_csv(folder / "errors.csv", index=False)
+    plt.imsave(folder / "picture.png", np.linspace(0, 1, 3 * 8 * 4).reshape(3, 8, 4))
+    monkeypatch.setattr(plotting, "__file__", str(tmp_path / "sgan_lib" / "plotting.py"))
+    assert plotting.stored_table("errors.csv").equals(TABLE)
+    figure = plotting.stored_figure("picture.png", width=4.0)
+    assert figure.get_size_inches().tolist() == [4.0, 1.5]
+    assert pictures_of(figure)[0].shape == (3, 8, 4)
+    with pytest.raises(FileNotFoundError, match=r"no stored figure 'other\.csv' in .*figures; `make figures` draws"):
+        plotting.stored_table("other.csv")
 
 
 def test_the_course_style_is_set_when_asked_for():

@@ -220,9 +220,9 @@ exercises.check("start.validation_errors", validation_errors)
 # together. Pairing takes that luck out. Write a function that takes two lists of errors, one entry a seed, in the same order, and
 # returns the mean gain of the second over the first in percentage points.
 
+
 # %% tags=["nbval-check-output"]
-def mean_gain(errors_alone, errors_with_gan):
-    ...  # your line: return a number in percentage points
+def mean_gain(errors_alone, errors_with_gan): ...  # your line: return a number in percentage points
 
 
 exercises.check("start.mean_gain", mean_gain)
