@@ -51,8 +51,8 @@ def supervised(
     Args:
         class_logits: the K logits l_k(x).
         labels: class numbers in [0, K); where the mask is 0 they are ignored and may be anything in that range.
-        mask: 1 or True where the label may be used, else 0 or False. None: everywhere. A mask that selects nothing gives 0, with zero
-            gradients, not NaN.
+        mask: 1 or True where the label may be used, else 0 or False. None: everywhere. A mask that selects nothing
+            gives 0, with zero gradients, not NaN.
     """
     losses = F.cross_entropy(class_logits, labels.long(), reduction="none")
     if mask is None:
