@@ -51,7 +51,7 @@ bench: $(STAMP) ## run the benchmarks
 notebooks: $(STAMP) ## build notebooks/*.ipynb from notebooks/src/*.py (NOTEBOOKS="03_sgan")
 	$(ONE_THREAD) $(BIN)/python notebooks/build.py $(NOTEBOOKS)
 
-figures: $(STAMP) ## draw the figures of README and notebooks from the CSVs beside them
+figures: $(STAMP) ## measure what the CSVs of the figures lack, and draw the figures (hours from nothing)
 	$(BIN)/python figures/make_figures.py
 
 sweep: $(STAMP) ## run the label-scarcity sweep (ARGS="--dataset digits ...")

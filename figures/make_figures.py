@@ -1,7 +1,7 @@
 """Measure and draw the stored figures: `make figures`. Hours on two cores; what is measured already is not run again.
 
 Each table is a CSV with a row a run, added when the run ends, so that a stop loses one run at the most. To measure a
-table anew, delete its CSV. Each picture is drawn from its CSV.
+table anew, delete its CSV; so too the filmstrip, whose picture comes from the run itself.
 """
 
 import os
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import torch
@@ -76,11 +76,16 @@ def _measure(arguments: Arguments) -> dict[str, Any]:
         "split_seed": settings.split_seed,
         "steps": settings.steps,
         "validation_error": round(result.history[-1].scores["validation_error"], 4),
-        "test_error": round(result.test_error or 0.0, 4),
+        "test_error": round(cast(float, result.test_error), 4),
         "seconds": round(result.seconds, 1),
         "device": result.device,
         "torch": result.versions["torch"],
     }
+
+
+def _with_steps(arguments: Arguments) -> Arguments:
+    """With the number of steps that the preset gives, so that a changed preset means a new run."""
+    return arguments | {"steps": experiments.Settings.resolve(**arguments, split_seed=arguments["seed"]).steps}
 
 
 def _key(row: Arguments, names: list[str]) -> tuple[str, ...]:
@@ -89,15 +94,16 @@ def _key(row: Arguments, names: list[str]) -> tuple[str, ...]:
 
 def measure_table(name: str, workers: int) -> None:
     """Run what the CSV lacks, `workers` at a time, and add a row as each run ends."""
-    path, wanted = HERE / f"{name}.csv", list(TABLES[name]())
+    path, wanted = HERE / f"{name}.csv", [_with_steps(arguments) for arguments in TABLES[name]()]
     names = list(wanted[0])
     done = {_key(row, names) for row in pd.read_csv(path).to_dict("records")} if path.exists() else set()
     missing = [arguments for arguments in wanted if _key(arguments, names) not in done]
+    if not missing:
+        return
     with get_context("spawn").Pool(workers) as pool:
         for row in tqdm(pool.imap_unordered(_measure, missing), name, total=len(missing)):
             pd.DataFrame([row]).to_csv(path, mode="a", header=not path.exists(), index=False)
-    if missing:
-        pd.read_csv(path).sort_values(names).to_csv(path, index=False)
+    pd.read_csv(path).sort_values(names).to_csv(path, index=False)
 
 
 def draw_digits_50_labels() -> None:
@@ -109,6 +115,8 @@ def draw_digits_50_labels() -> None:
 
 def draw_dcgan_filmstrip() -> None:
     """Notebook 02: samples of one standard run over time, from the same 12 latents; its history is the CSV."""
+    if (HERE / "dcgan_filmstrip.csv").exists():
+        return
     latents = torch.randn(12, 100, generator=torch.Generator().manual_seed(0))
     frames: dict[str, torch.Tensor] = {}
 
@@ -122,18 +130,26 @@ def draw_dcgan_filmstrip() -> None:
     plotting.filmstrip(frames, title).savefig(HERE / "dcgan_filmstrip.png")
 
 
+PICTURES: dict[str, Callable[[], None]] = {
+    "digits_50_labels": draw_digits_50_labels,
+    "dcgan_filmstrip": draw_dcgan_filmstrip,
+}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", help=f"any of {', '.join([*TABLES, 'dcgan_filmstrip'])}; default: all")
-    parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)), help="runs at a time")
+    known = list(dict.fromkeys([*TABLES, *PICTURES]))
+    parser.add_argument("names", nargs="*", help=f"any of {', '.join(known)}; default: all")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="runs at a time")
     options = parser.parse_args()
+    if unknown := sorted(set(options.names) - set(known)):
+        parser.error(f"no figure named {', '.join(unknown)}; there are {', '.join(known)}")
     plotting.use_course_style()
-    for name in options.names or [*TABLES, "dcgan_filmstrip"]:
+    for name in options.names or known:
         if name in TABLES:
             measure_table(name, options.workers)
-        draw = globals().get(f"draw_{name}")
-        if draw:
-            draw()
+        if name in PICTURES:
+            PICTURES[name]()
 
 
 if __name__ == "__main__":

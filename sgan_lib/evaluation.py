@@ -31,7 +31,7 @@ def predict(discriminator: nn.Module, images: Float[Tensor, "n ..."]) -> Int[Ten
 
 def error_rate(discriminator: nn.Module, images: Float[Tensor, "n ..."], labels: Int[Tensor, "n"]) -> float:
     """Share of wrong predictions, a fraction in [0, 1]."""
-    return (predict(discriminator, images) != labels).float().mean().item()
+    return int((predict(discriminator, images) != labels).sum()) / len(labels)
 
 
 def confusion_matrix(

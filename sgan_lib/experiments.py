@@ -4,7 +4,8 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -50,6 +51,7 @@ class RunResult:
         content = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "modules"}
         content |= {"settings": asdict(self.settings), "history": [asdict(record) for record in self.history]}
         partial = Path(f"{path}.{os.getpid()}.partial")
+        partial.parent.mkdir(parents=True, exist_ok=True)
         partial.write_text(json.dumps(content, indent=1) + "\n")
         partial.replace(path)
 
@@ -100,6 +102,14 @@ def _load(settings: Settings, device: torch.device) -> data.SemiSupervisedData:
     return data.load(settings.dataset, settings.n_labels, settings.split_seed, image_size=size).to(device)
 
 
+@contextmanager
+def _same_every_time(settings: Settings) -> Iterator[None]:
+    """What the same result to the last bit needs: seed, number of threads, cuDNN's reproducible algorithms."""
+    reproducible = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+    with threads(settings.threads), seeded(settings.seed), reproducible:
+        yield
+
+
 def _progress(settings: Settings, shown: bool) -> tqdm:
     name = f"{settings.method}, {settings.dataset}, {settings.n_labels} labels, seed {settings.seed}"
     return tqdm(total=settings.steps, desc=name, unit="step", disable=not shown)
@@ -142,17 +152,18 @@ def run(
     default = max(1, settings.steps // 20)
     every = check_whole_number("record_every", default if record_every is None else record_every, at_least=1)
     place = choose_device(device)
-    with threads(settings.threads), seeded(settings.seed), _progress(settings, progress) as bar:
+    asked = asdict(settings) | {"device": place.type}
+    with _same_every_time(settings), _progress(settings, progress) as bar:
         parts = _load(settings, place)
         state = prepare(settings, parts.unlabelled, parts.n_classes)
         if checkpoint is not None and Path(checkpoint).exists():
-            load_checkpoint(state, Path(checkpoint), asdict(settings))
+            load_checkpoint(state, Path(checkpoint), asked)
         batches = data.Batches(parts, settings.batch_size, settings.labelled_batch_size, settings.seed, settings.shift)
         for record in train(state, batches.at, settings.steps, settings.hold, every, _validate(settings, parts)):
             bar.update(record.step - bar.n)
             bar.set_postfix({name: f"{value:.3g}" for name, value in (record.terms | record.scores).items()})
             if checkpoint is not None:
-                save_checkpoint(state, Path(checkpoint), asdict(settings))
+                save_checkpoint(state, Path(checkpoint), asked)
             if observe is not None:
                 with forked_random():  # what an observer draws does not change the run
                     observe(record, state.averaged)

@@ -110,7 +110,7 @@ def feature_matching(
 def bigan_discriminator(
     joint_logit_on_encoded: Float[Tensor, "real"], joint_logit_on_generated: Float[Tensor, "fake"]
 ) -> Float[Tensor, ""]:
-    """The joint discriminator's loss: (x, E(x)) is real, (G(z), z) is fake (Donahue 2016, arXiv:1605.09782, eq. 2)."""
+    """The joint discriminator's loss: (x, E(x)) is real, (G(z), z) is fake (Donahue 2016, arXiv:1605.09782, §3)."""
     return discriminator(joint_logit_on_encoded, joint_logit_on_generated)
 
 
@@ -126,7 +126,7 @@ def bigan_encoder_generator(
 
 
 def pull_away(features_fake: Float[Tensor, "fake features"]) -> Float[Tensor, ""]:
-    """Mean squared cosine similarity of different samples' features, in [0, 1] (Zhao 2017, arXiv:1609.03126, eq. 7).
+    """Mean squared cosine similarity of different samples' features, in [0, 1] (Zhao 2017, arXiv:1609.03126, §2.4).
 
     Small where generated samples differ from one another; used with feature matching by Dai 2017 (arXiv:1705.09783).
 

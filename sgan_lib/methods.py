@@ -123,7 +123,10 @@ def sgan_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights) -> Terms:
 
 
 def two_head_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights) -> Terms:
-    """Two heads on one body: K classes in one softmax, real or fake in a logit of its own (the form of PyTorch-GAN)."""
+    """Two heads on one body: K classes in one softmax, real or fake in a logit of its own (the form of PyTorch-GAN).
+
+    The second head reads `features`: on the dense networks, that is before the noise that the class head sees.
+    """
     output, head = _discriminate(modules, batch), modules["real_head"]
     return {
         "supervised": losses.supervised(output.labelled.class_logits, batch.labels),

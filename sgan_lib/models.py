@@ -290,7 +290,7 @@ class UpsampleGenerator(Generator):
 
 @torch.no_grad()
 def initialise_normal(network: nn.Module) -> None:
-    """Convolutions ~ N(0, 0.02²), batch-norm scales ~ N(1, 0.02²), their biases 0 (Radford 2016, §4)."""
+    """Convolutions ~ N(0, 0.02²) (Radford 2016, §4); batch-norm scales ~ N(1, 0.02²), biases 0 (PyTorch-GAN)."""
     for layer in network.modules():
         if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
             nn.init.normal_(layer.weight, std=0.02)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Real
 from typing import Any
 
 import torch
@@ -39,7 +40,7 @@ def check_number(
     """Return `value` as a float within the bounds, else raise TypeError or ValueError: argument, value, bounds."""
     lower = f"above {above:g}" if above is not None else f"at least {at_least:g}"
     allowed = f"a number {lower} and at most {at_most:g}"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be {allowed}; got {value!r} of type {type(value).__name__}")
     too_small = value <= above if above is not None else value < at_least
     if too_small or not value <= at_most:  # the second form also refuses NaN
@@ -70,10 +71,12 @@ def choose_device(name: str = "auto") -> torch.device:
 def forked_random() -> Iterator[None]:
     """Give torch's global random numbers back after the block as they were before it."""
     on_mps = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
-    with torch.random.fork_rng([torch.cuda.current_device()] if torch.cuda.is_available() else []):
-        yield
-    if on_mps is not None:
-        torch.mps.set_rng_state(on_mps)
+    try:
+        with torch.random.fork_rng([torch.cuda.current_device()] if torch.cuda.is_available() else []):
+            yield
+    finally:
+        if on_mps is not None:
+            torch.mps.set_rng_state(on_mps)
 
 
 @contextmanager
@@ -108,7 +111,7 @@ def guard_against_divergence(terms: Mapping[str, Tensor], step: int, limit: floa
         if not abs(value) <= limit:  # written so that NaN fails too
             raise DivergenceError(
                 f"training diverged at step {step}: the term {name!r} is {value:.4g} (allowed: finite and within "
-                f"±{limit:g}). Try, in this order: a smaller learning rate (half of it); frozen weight-norm scales in "
-                "the hidden layers; more input noise for the discriminator; another seed, to see whether it is chance."
+                f"±{limit:g}). Try, in this order: a smaller learning_rate (half of it); a smaller adversarial_weight; "
+                "a larger batch_size; another seed, to see whether it is chance."
             )
     return values

@@ -84,7 +84,8 @@ class TrainingState:
 def average_of(modules: nn.ModuleDict, decay: float) -> AveragedModel:
     """A running average of weights, corrected for its start as Adam's moments are (arXiv:1412.6980, §3).
 
-    After t updates it is Σ_i decay^(t−i) · θ_i, divided by Σ_i decay^(t−i): an average of what was seen.
+    After t updates it is Σ_i decay^(t−i) · θ_i, divided by Σ_i decay^(t−i): an average of what was seen. Buffers, such
+    as the statistics of batch norm, are those of the last step.
     """
 
     @torch.no_grad()
@@ -120,6 +121,10 @@ def training_step(state: TrainingState, batch: Any) -> dict[str, Tensor]:
     return seen
 
 
+def _largest_weight(state: TrainingState) -> Tensor:
+    return torch.stack([p.detach().abs().max() for p in state.averaged.parameters()]).max()
+
+
 def train(
     state: TrainingState,
     batch_at: Callable[[int], Any],
@@ -139,7 +144,7 @@ def train(
         evaluate: averaged networks -> named scores, for the record. Its time does not count as training time.
 
     Raises:
-        DivergenceError: where a term is not finite, or exploded.
+        DivergenceError: where a term or a weight is not finite, or exploded.
     """
     started, sums, n_summed = time.perf_counter(), dict[str, Tensor](), 0
     while state.step < n_steps:
@@ -148,9 +153,12 @@ def train(
         terms = training_step(state, batch_at(state.step))
         state.average.update_parameters(state.modules)
         state.step, n_summed = state.step + 1, n_summed + 1
+        if state.step % 50 == 0:  # seldom enough not to hold up a GPU
+            guard_against_divergence(terms, state.step)
         sums = {name: sums[name] + term if name in sums else term for name, term in terms.items()}
         if state.step % record_every == 0 or state.step == n_steps:
             values = guard_against_divergence({name: total / n_summed for name, total in sums.items()}, state.step)
+            guard_against_divergence({"largest weight": _largest_weight(state)}, state.step, limit=1e6)
             state.seconds += time.perf_counter() - started
             scores = evaluate(state.averaged) if evaluate else {}
             state.history.append(Record(state.step, state.seconds, values, rates[0], scores))
@@ -168,6 +176,8 @@ def _tensors_of(state: TrainingState) -> dict[str, Tensor]:
     tensors["random.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
+    if torch.backends.mps.is_available():
+        tensors["random.mps"] = torch.mps.get_rng_state()
     return {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
 
 
@@ -191,7 +201,7 @@ def load_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any
         with safe_open(path, framework="pt") as file:
             header = json.loads(file.metadata()["training"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, TypeError, KeyError) as error:
+    except (SafetensorError, TypeError, KeyError, ValueError, OSError) as error:
         raise ValueError(f"{path} does not hold a whole checkpoint ({error}); delete it to start afresh") from error
     _check_same_settings(path, header["settings"], json.loads(json.dumps(dict(settings))))
     state.modules.load_state_dict(_below("modules.", tensors))
@@ -201,6 +211,8 @@ def load_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any
     torch.set_rng_state(tensors["random.cpu"])
     if "random.cuda" in tensors and torch.cuda.is_available():
         torch.cuda.set_rng_state(tensors["random.cuda"])
+    if "random.mps" in tensors and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(tensors["random.mps"])
     state.step, state.seconds = header["step"], header["seconds"]
     state.history = [Record(**record) for record in header["history"]]
 

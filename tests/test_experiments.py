@@ -315,8 +315,19 @@ def test_a_truncated_checkpoint_is_refused_by_name_and_kept(tmp_path):
 
 
 def test_divergence_says_what_to_try():
-    with pytest.raises(runtime.DivergenceError, match=r"diverged at step \d+: .*smaller learning rate"):
+    with pytest.raises(runtime.DivergenceError, match=r"diverged at step \d+: .*smaller learning_rate"):
         run("supervised", learning_rate=1e6, steps=20, record_every=5)
+
+
+def test_a_last_step_that_throws_the_weights_away_is_found():
+    with pytest.raises(runtime.DivergenceError, match="step 1: the term 'largest weight' is"):
+        run("supervised", learning_rate=1e9, steps=1)
+
+
+def test_a_result_is_written_into_a_folder_that_is_not_there_yet(tmp_path, result):
+    result.to_json(tmp_path / "new" / "result.json")
+    assert RunResult.from_json(tmp_path / "new" / "result.json") == result
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["result.json"]
 
 
 # --- bad input
@@ -336,15 +347,18 @@ BAD_VALUES = {
     "preset": ({"preset": "fast"}, "preset must be one of quick, standard, paper; got 'fast'"),
     "network": ({"network": "resnet"}, "network must be one of mlp, .*; got 'resnet'"),
     "device": ({"device": "tpu"}, "device must be one of auto, cpu, cuda, mps; got 'tpu'"),
-    "setting": ({"step": 5}, "setting must be one of .*steps.*; got 'step'"),
+    "setting": ({"step": 5}, "run has no argument 'step'; the settings it takes are .*steps"),
     "no labels": ({"n_labels": 0}, "n_labels must be a whole number of at least 1.*; got 0"),
     "negative": ({"n_labels": -5}, "n_labels must be .*; got -5"),
     "fewer labels than classes": ({"n_labels": 9}, "n_labels must be a whole number of at least 10 .*; got 9"),
     "more labels than images": ({"n_labels": 1348}, "n_labels must be .* at most 1347; got 1348"),
     "steps": ({"steps": 0}, "steps must be a whole number of at least 1; got 0"),
-    "seed": ({"seed": -1}, "seed must be a whole number of at least 0; got -1"),
-    "split_seed": ({"split_seed": -1}, "split_seed must be a whole number of at least 0; got -1"),
-    "batch_size": ({"batch_size": 0}, "batch_size must be .* at least 1; got 0"),
+    "seed": ({"seed": -1}, "seed must be a whole number of at least 0 and at most 4294967295; got -1"),
+    "split_seed": (
+        {"split_seed": -1},
+        "split_seed must be a whole number of at least 0 and at most 4294967295; got -1",
+    ),
+    "batch_size": ({"batch_size": 1}, "batch_size must be .* at least 2; got 1"),
     "threads": ({"threads": 0}, "threads must be .* at least 1; got 0"),
     "record_every": ({"record_every": 0}, "record_every must be .* at least 1; got 0"),
     "learning_rate": ({"learning_rate": 0.0}, "learning_rate must be a number above 0 .*; got 0"),
@@ -387,7 +401,8 @@ for changes in cases:
     except Exception as error:
         print(json.dumps([type(error).__name__, str(error)]))
 training.training_step = step
-found = experiments.run(**tiny | {"n_labels": np.int64(20), "seed": np.int32(0)}, checkpoint=sys.argv[2])
+numbers = {"n_labels": np.int64(20), "seed": np.int32(0), "threads": np.int64(1)}
+found = experiments.run(**tiny | numbers, checkpoint=sys.argv[2])
 found.to_json(sys.argv[3])
 assert experiments.RunResult.from_json(sys.argv[3]) == found
 """

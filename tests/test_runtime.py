@@ -152,8 +152,8 @@ def test_the_guard_names_term_step_value_and_what_to_try(value):
         "'generator'",
         f"{value:.4g}",
         "±1000",
-        "smaller learning rate",
-        "frozen weight-norm scales",
+        "smaller learning_rate",
+        "larger batch_size",
     ):
         assert part in message
     assert "fine" not in message

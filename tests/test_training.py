@@ -172,7 +172,7 @@ def test_a_loss_that_is_not_finite_or_explodes_stops_the_run_and_is_named(value)
     broken = lambda modules, batch: {"broken": modules["first"](batch).sum() * 0 + value}  # noqa: E731
     player = state.players["first"]
     state.players["first"] = Player(broken, player.optimizer, player.learning_rate)
-    with pytest.raises(DivergenceError, match=r"step 5: the term 'broken' .*a smaller learning rate"):
+    with pytest.raises(DivergenceError, match=r"step 5: the term 'broken' .*a smaller learning_rate"):
         run(state, 10, record_every=5)
     assert state.history == []
 
@@ -181,6 +181,15 @@ def test_divergence_between_records_is_found_at_the_next_one():
     state = toy(learning_rate=100.0, optimizer=torch.optim.SGD)
     with pytest.raises(DivergenceError, match="'noisy'"):
         run(state, 40, record_every=40)
+
+
+def test_a_spike_that_an_average_would_hide_is_found():
+    state, calls = toy(), iter(range(1, 100))
+    spike = lambda modules, batch: {"spike": modules["first"](batch).sum() * 0 + 2e3 * (next(calls) == 50)}  # noqa: E731
+    player = state.players["first"]
+    state.players["first"] = Player(spike, player.optimizer, player.learning_rate)
+    with pytest.raises(DivergenceError, match="step 50: the term 'spike' is 2000"):
+        run(state, 60, record_every=60)
 
 
 # --- checkpoints
@@ -234,14 +243,14 @@ def test_a_checkpoint_of_other_settings_is_refused_by_the_names_that_differ(tmp_
     assert torch.equal(weights_of(fresh), before)
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "header", "foreign"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "header", "foreign", "json"])
 def test_a_damaged_checkpoint_is_refused_with_its_name(tmp_path, damage):
     path, state = tmp_path / "run.safetensors", toy()
     run(state, 2)
     training.save_checkpoint(state, path, {})
     whole = path.read_bytes()
-    if damage == "foreign":
-        training.save_file({"weight": torch.zeros(2)}, path)
+    if damage in ("foreign", "json"):
+        training.save_file({"weight": torch.zeros(2)}, path, metadata={"training": "{"} if damage == "json" else None)
     else:
         path.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "header": b"\xff" * 8 + whole[8:]}[damage])
     with pytest.raises(ValueError, match=f"^{re.escape(str(path))} does not hold a whole checkpoint .*; delete it"):

@@ -2,11 +2,11 @@
 # # 00 · Start here
 # *Open in Colab: this copy has no address yet; set it with `make badges REPOSITORY=owner/name`.*
 #
-# **You have 50 labelled images and 1,300 without labels. How much are the others worth?**
+# **You have 50 labelled images and 1,247 without labels. How much are the others worth?**
 #
 # Labels cost money; images often do not. This course is about one way to use images that nobody has labelled: train a
 # generator to imitate them, and let the classifier learn to tell the imitations from the real ones while it learns its
-# classes. You start with the result. In about two minutes, the same network learns from the same 50 labels twice, once alone
+# classes. You start with the result. In about ten seconds, the same network learns from the same 50 labels twice, once alone
 # and once inside a generative adversarial network (GAN), and you see what the unlabelled images bring.
 #
 # **After this notebook you can**
@@ -97,10 +97,10 @@ low, high = alone.test_error_interval
 print(f"test error {alone.test_error:.1%} (95 % interval {low:.1%} to {high:.1%}) after {alone.seconds:.1f} s")
 
 # %% [markdown]
-# The interval says how well 450 test images measure *this* network. It does not say what another 50 labels would have
+# The interval (Wilson's, for a share) says how well 450 test images measure *this* network. It does not say what another 50 labels would have
 # given. Keep that in mind for a moment.
 #
-# ## With a GAN: the same 50 labels, and 1,297 images without
+# ## With a GAN: the same 50 labels, and 1,247 images without
 # A second network, the **generator**, turns random numbers into images. The classifier, now called the **discriminator**, has
 # two jobs: name the digit where an image is labelled, and tell real images from generated ones everywhere. The generator tries
 # to be taken for real. To tell real from fake, the discriminator must learn what real digits look like, and for that it
@@ -113,7 +113,7 @@ with_gan = experiments.run("sgan", "digits", n_labels, seed=seed, preset=preset,
 print(f"alone {alone.test_error:.1%}, with the GAN {with_gan.test_error:.1%}, in {with_gan.seconds:.1f} s")
 
 # %% [markdown]
-# Down. The networks are the same, and so are the labels, the number of steps and the averaging of weights. Only the second job
+# Down. The networks are the same, and so are the labels, the number of steps and the running mean of weights that is tested. Only the second job
 # is new. But this was one split and one seed: it might be luck.
 #
 # ## Is it luck?
@@ -125,7 +125,7 @@ runs = [alone, with_gan]
 for other in range(seed + 1, seed + n_seeds):
     runs += [experiments.run(m, "digits", n_labels, seed=other, preset=preset) for m in ("supervised", "sgan")]
 table = pd.DataFrame([{"method": r.settings.method, "seed": r.settings.seed, "test_error": r.test_error} for r in runs])
-table.pivot(index="seed", columns="method", values="test_error").style.format("{:.1%}")
+(100 * table.pivot(index="seed", columns="method", values="test_error")[["supervised", "sgan"]]).round(1)
 
 # %% tags=["nbval-ignore-output"]
 means = 100 * table.groupby("method")["test_error"].mean()
@@ -134,7 +134,8 @@ plotting.errors_by_method(table, f"With {n_labels} labels, the GAN {verdict} the
 
 # %% [markdown]
 # **Figure.** Two columns of points, a point a run: "supervised" on the left, "SGAN" on the right. Grey lines join runs on the
-# same split, and each of them falls from left to right. Large markers show the means, with 95 % intervals.
+# same split, and each of them falls from left to right. Large markers show the means, with bootstrap
+# intervals.
 #
 # What decides is the *paired difference*: on the same split, how much better is the network with the GAN? The interval below
 # comes from a bootstrap over seeds. If it contained zero, these runs could not tell you which method is better.
@@ -147,13 +148,13 @@ print(f"gain {gains.mean():.1f} percentage points, 95 % interval {low:.1f} to {h
 
 # %% [markdown]
 # In the stored run (seeds 0 to 3, preset `quick`), the mean error falls from 10.8 % to 5.6 %, and it falls on every split. The
-# mean gain is 5.2 points, with an interval from 3.7 to 6.5 that stays well away from zero. Four seeds are few: the interval
-# itself is rough.
+# mean gain is 5.2 points, with an interval from 3.7 to 6.5 that stays well away from zero. But four seeds are few. An interval
+# that is resampled from four runs is too narrow: it holds the true mean about four times in five, not 95 times in 100.
 #
 # ## The same question at full length
 # A few seeds and a short run are enough to see an effect, not to measure it. The figure below is stored: ten splits, preset
 # `standard` (3,000 steps a run), drawn by `make figures` from `figures/digits_50_labels.csv`. It has a third method,
-# *feature matching*, which notebook 04 is about.
+# *feature matching*, which a later notebook is about. (A *preset* is a budget of training steps: `quick`, `standard` or `paper`.)
 
 # %% tags=["nbval-ignore-output"]
 plotting.stored_figure("digits_50_labels.png", width=7)
@@ -167,7 +168,7 @@ plotting.stored_figure("digits_50_labels.png", width=7)
 
 # %% tags=["nbval-check-output"]
 stored = 100 * plotting.stored_table("digits_50_labels.csv").pivot(index="seed", columns="method", values="test_error")
-print(stored.mean().round(1).to_string())
+print(stored.mean().round(1).rename_axis(None).to_string())
 for better, worse in (("sgan", "supervised"), ("feature_matching", "sgan")):
     gains = stored[worse] - stored[better]
     low, high = evaluation.bootstrap_interval(gains.tolist())
@@ -186,9 +187,12 @@ for better, worse in (("sgan", "supervised"), ("feature_matching", "sgan")):
 #
 # | notebook | question | you build |
 # | --- | --- | --- |
-# | `01_theory` | What do the two networks compute, and why do K logits suffice? | every loss, checked numerically |
-# | `02_gan_baseline` | What does a GAN look like when it works, and when it fails? | a DCGAN on MNIST, and an honest baseline |
+# | `01_theory` | What do the two networks compute, and why does one output a class suffice? | every loss, checked numerically |
+# | `02_gan_baseline` | What does a GAN look like when it works, and when it fails? | a convolutional GAN on MNIST, and an honest baseline |
 # | `03_sgan` | Does the second job help the classifier? | SGAN in two forms, with few labels and with many |
+#
+# Notebooks 04 to 09 (feature matching, label scarcity, BiGAN, conditional SGAN, debugging, scaling up) are planned. Where a text
+# points to one of them, it says what you will find there.
 #
 # Each notebook opens with a question, shows a picture before the formula, and lets you predict before you run. Solutions are
 # folded away below each exercise. Where a number is stored and not live, the text says so.

@@ -17,8 +17,8 @@
 # **Before you start**: `01_theory` (the game, the two losses), convolutions, batch norm. You need not have trained a
 # GAN. **Time**: about 1½ minutes of computing on two CPU cores, 50 minutes of reading and exercises.
 #
-# **Stored and live**: the cells train everything that they show at preset `quick`, on full MNIST. One picture and two
-# tables come from longer runs, kept in `figures/`; the text says so where they appear.
+# **Stored and live**: the cells train everything that they show at preset `quick`, on full MNIST. One picture and three
+# tables come from stored runs, kept in `figures/`; the text says so where they appear.
 
 # %% tags=["colab"]
 # In Colab, this cell installs the course's library and keeps Colab's own torch. Elsewhere it does nothing.
@@ -175,11 +175,11 @@ plotting.filmstrip(frames, "Ink in the middle first, strokes next, digits last")
 
 # %% [markdown]
 # **Figure.** Each row is a moment of training, each column one latent that stays the same. At steps 30 and 60 every image
-# is the same grey square with a dark rim. At step 120 there are bright blots on black; from step 360 on there are
+# is the same grey square with a dark rim. At step 120 there are grey blots on black; from step 360 on there are
 # strokes, some of which one can read (a 0, a 3, a 1), and specks around them.
 
 # %% [markdown]
-# From step 360 to step 600 a column keeps its shape and gets cleaner. You see that because the latents are fixed. With
+# From step 360 to step 600 most columns keep their shape. You see that because the latents are fixed. With
 # fresh ones each time, you could not tell whether the generator improved or you drew luckier numbers.
 #
 # The quick run stops long before the samples stop improving. The picture below is stored: the same networks, preset
@@ -230,21 +230,22 @@ figure
 
 # %% [markdown]
 # **Figure.** The two losses against the step; dotted lines mark 2 log 2 and log 2. For about 150 steps D wins: its
-# loss falls to 0.2 and G's rises above 3. Then G catches up, and from step 250 on the curves are flat, D's near 1.25 and
-# G's near 0.8.
+# loss falls to 0.2 and G's rises above 3. Then G catches up. D's loss overshoots 2 log 2 at step 270, and from step 360 on both
+# curves are flat, D's near 1.25 and G's near 0.8.
 #
 # Compare with the filmstrip (seed 0). While D was winning, at step 60, G drew grey squares. The flat part, where a
-# supervised learner would have stopped, is where the digits appear. Flat does not mean finished: it means that both
-# learn at the same pace. What of the rise? Here is the stored `standard` run.
+# supervised learner would have stopped, is where the digits appear. Flat does not mean finished: it means that
+# neither player gains on the other, and section 6 shows two reasons for that. What of the rise? Here is the stored `standard` run.
 
 # %%
 plotting.stored_table("dcgan_filmstrip.csv").set_index("step").loc[
-    [400, 1600, 3000], ["adversarial", "generator"]
+    [400, 800, 1600, 3000], ["adversarial", "generator"]
 ].round(2)
 
 # %% [markdown]
-# From step 400 to step 3,000 L_D goes *down*, from 1.28 to 1.16, while the pictures get better. D improves as well, and it
-# finds differences that it did not see before. The loss compares two moving opponents. It does not measure pictures.
+# L_D falls from 1.28 to 1.11 at step 800, rises to 1.25 at 1,600, and ends at 1.16, while the pictures get better all the
+# time. Neither direction tells you so. D improves as well, and finds differences that it did not see before. The loss
+# compares two moving opponents. It does not measure pictures.
 #
 # The losses alone say little more than "neither player has won". Three other numbers say more, and `observe` has
 # collected the first two:
@@ -334,7 +335,7 @@ live.round(1)
 # report this difference as the GAN's (Oliver 2018, point P.2, asks for a baseline tuned like the rest).
 #
 # One line is not yet a tuned baseline. The tables below are stored: a grid of two networks (the `cnn`, and Salimans'
-# dense network `mlp` with weight norm and noise), with and without shifts, at three learning rates. Each cell of the grid
+# dense network `mlp`, with noise between its layers), with and without shifts, at three learning rates. Each cell of the grid
 # was judged on *validation* images (100 of them, as many as there are labels) of the splits 100, 101 and 102. The numbers
 # are mean validation errors in percent, a column a learning rate.
 
@@ -356,7 +357,8 @@ tuned.groupby(["network", "shift", "learning_rate", "steps"])["percent"].agg(["m
 # The grid spans 15.7 to 26.3 % validation error. The rate 0.003 is best in three rows, 0.0003 for the `cnn` without shifts.
 # On the test images of splits 0 to 4, after 600 steps, the four rows make 24.7 % (`mlp`), 20.8 % (`cnn`), 18.1 % (`mlp`,
 # shifts) and 14.1 % (`cnn`, shifts). Five times as many steps bring the last to **12.0 %** (10.9 to 13.6 % from split to
-# split) and the `cnn` without shifts nowhere: 21.1 %. Same 100 labels, no GAN anywhere.
+# split) and the `cnn` without shifts nowhere: 21.1 %. (Validation images say so too: 16.4 % after 600 steps and 13.4 % after
+# 3,000 with shifts.) Same 100 labels, no GAN anywhere.
 #
 # Put Odena's SGAN beside them, 7.2 % error: it "gains" 17.5 points over the `mlp` and 4.8 over the best row. Both
 # differences are correct, and neither is a result: other networks, other splits, another budget.
@@ -634,11 +636,11 @@ def coverage(points):
 rows = [{"game": name, "seed": one, **coverage(points[1000]), "L_D": curve[-200:, 0].mean().item(),
          "L_G": curve[-200:, 1].mean().item()} for (name, one), (points, curve) in ring_games.items()]  # fmt: skip
 rings = pd.DataFrame(rows)
-rings.round(2)
+rings.set_index(["game", "seed"]).round(2)
 
 # %% [markdown]
 # Three seeds agree. The fast D: eight modes of eight, two thirds to three quarters of the points good. The slow D: one mode
-# or none (none: the cloud is between two circles when the game ends). L_D and L_G are means over the last 200 steps.
+# or none, and 1 to 29 % of the points good: most of the time the cloud is between two circles. L_D and L_G are means over the last 200 steps.
 # Compare *them*: 1.33 and 0.77 with eight modes, 1.39 and 0.71 with one.
 #
 # **Predict**: from the loss curves alone, which game would you have stopped and called converged?
@@ -702,12 +704,13 @@ figure
 # tenth. All ten classes occur among the generated ones, from about 6 % (6 and 1) to about 15 % (3, 8 and 2).
 #
 # In the stored run the judge errs on 6.9 % of the test images. By step 600 the generator reaches 9.5 effective classes; real
-# images reach 9.9 under the same judge. So no class is missing, but thin strokes (1) are drawn too seldom.
+# images reach 9.9 under the same judge. So no class is missing, but 1, 6 and 7 are drawn too seldom. (With
+# 400 images, a share is known to about ±2 to 3 points.)
 #
 # Read this number with care. The judge must name *something*, also for a blot; so breadth says nothing of quality. It
 # counts classes, not what happens within one: a generator that draws a single 3 and a single 7 for each other class
-# would score ten. The early rows of the table show what collapse looks like in this number: at step 60 all images are the
-# same grey square, and the effective classes are 2.3.
+# would score ten. The early rows of the table show what collapse looks like in this number: at step 60 all images are nearly
+# the same grey square, and the judge, which has never seen one, spreads them over a few classes: 2.3.
 
 # %% [markdown]
 # ### Exercise 4 · Effective number of classes

@@ -21,8 +21,8 @@
 # 1½ minutes of computing on two CPU cores, 45 minutes of reading and exercises.
 #
 # **Stored and live**: the comparison on `digits` and the pictures of one MNIST run are computed here, at preset
-# `quick`. The comparison at 100 and at 30,000 MNIST labels takes hours; its table is stored in
-# `figures/sgan_half_of_labels.csv`, and `make figures` computes it anew.
+# `quick`. The comparison at 100 and at 30,000 MNIST labels takes about three quarters of an hour;
+# its table is stored in `figures/sgan_half_of_labels.csv` (to compute it anew, delete the file and run `make figures`).
 
 # %% tags=["colab"]
 # In Colab, this cell installs the course's library and keeps Colab's own torch. Elsewhere it does nothing.
@@ -87,7 +87,7 @@ plotting.image_grid(images[order], "Twenty-five labels: two or three of each dig
 
 # %% [markdown]
 # **Figure.** The 25 labelled images in two rows, ordered by class, the label under each. No class has more than
-# three, so no class shows its range of handwriting: one slanted seven stands for all slanted sevens.
+# three, so no class shows its range of handwriting: three sevens stand for all sevens.
 #
 # How much more do 50 or 100 labels show? Move the slider. Each row is a class; a grey cell is a label that you do not
 # have.
@@ -114,7 +114,7 @@ labelled_picture(50)
 
 # %% [markdown]
 # **Figure.** A 10 × 10 board, a row for each digit. With 50 labels, the left half is filled: five examples a class.
-# The rest is grey. The slider below draws the same board for 25, 50 and 100 labels.
+# The rest is grey. With a running kernel, the slider below draws the same board for 25, 50 and 100 labels.
 
 # %% tags=["nbval-ignore-output"]
 slider = ipywidgets.SelectionSlider(options=[25, 50, 100], value=25, description="labels")
@@ -387,7 +387,7 @@ plotting.errors_by_method(table, title)
 
 # %% [markdown]
 # **Figure.** Test error in % for the three methods, a point for each seed, a thin grey line joining runs on the same
-# split, a large marker and a 95 % interval for the mean. All lines fall from supervised to N+1 classes, and rise
+# split, a large marker and a bootstrap interval for the mean. All lines fall from supervised to N+1 classes, and rise
 # again, but not to the old height, towards two heads.
 #
 # The table says the same in numbers. The last two rows are paired: the error of the GAN minus that of the supervised
@@ -406,8 +406,9 @@ percent.assign(mean=percent.mean(axis=1)).round(2)
 # −2.7, −3.6 and −3.3 for two heads. That is what the shared splits are for. Both forms gain; the N+1 form, in which
 # unlabelled images push the class logits themselves, gains nearly twice as much here.
 #
-# Two cautions. Three seeds give a direction, not a decimal: the interval of the mean is wide. And the test set has
-# 450 images, so one image is 0.22 percentage points.
+# Two cautions. Three seeds give a direction, not a decimal. With three runs the bootstrap interval is just lowest to
+# highest, and holds the true mean about three times in four, not 95 times in 100. And the test set has 450 images, so
+# one image is 0.22 percentage points.
 #
 # ## 4 · One MNIST run, looked at
 #
@@ -444,8 +445,8 @@ pictures = parts.test.images[fifty.to(place)]
 plotting.image_grid(pictures, f"Fifty test images, drawn at random: {sum(wrong)} wrong", captions, wrong)
 
 # %% [markdown]
-# **Figure.** Fifty test images in five rows of ten, the predicted digit under each; wrong ones have a red frame and a
-# red caption such as "4, not 9". Some of the framed digits would make a person hesitate; others would not.
+# **Figure.** Fifty test images in five rows of ten, the predicted digit under each; the two wrong ones have an
+# orange frame and caption: "0, not 6" and "2, not 7". One of them would make a person hesitate.
 #
 # The fifty are drawn at random. A grid of *training* images beside their own labels, with which tutorials like to
 # end, would say nothing: the network has been told those answers. Nor are the first fifty test images a fair choice,
@@ -483,7 +484,7 @@ print(f"these three pairs hold {100 * mistakes.flatten().topk(3).values.sum() / 
 # %% [markdown]
 # In the stored run, fives taken for zeros (172), nines for fours (118) and fives for threes (58) make up a third of
 # all errors. With ten labelled fives, the network has seen ten ways to write one. A confusion matrix like this tells
-# you which images to label next.
+# you which images to label next (make it on validation images for that: a test set that chooses labels tests no more).
 #
 # And the other player? Its samples come from fixed latents, through the averaged generator.
 
@@ -498,7 +499,7 @@ plotting.image_grid(samples, "What the generator draws at the end of this run", 
 # you can name, many are shapes between two digits, as one expects after a few hundred steps.
 #
 # Do not judge the classifier by them. A generator that is far from perfect may serve the classifier well, and
-# notebook 04 shows a case in which the better classifier comes with the worse pictures. Two of the texts that this
+# `04_feature_matching` asks whether the better classifier comes with the worse pictures. Two of the texts that this
 # course grew from repeat Odena's claim that an SGAN draws *better* samples than a plain GAN. Nothing here tests that.
 # A later notebook, on the conditional SGAN, measures it.
 #
@@ -511,7 +512,7 @@ plotting.image_grid(samples, "What the generator draws at the end of this run", 
 # **Predict.** Supervised on 30,000 labels, SGAN on the same labels and all other images without: which errs less, and
 # by how much? And at 100 labels?
 #
-# Each run takes minutes, so these are stored: preset `standard`, the `dcgan` pair, three seeds with three splits, one
+# Each run takes half a minute to some minutes, so these are stored: preset `standard`, the `dcgan` pair, three seeds with three splits, one
 # line of `figures/sgan_half_of_labels.csv` a run.
 
 # %% tags=["nbval-check-output"]
@@ -527,8 +528,8 @@ title = f"100 labels: {alone:.1f} % alone, {one_form:.1f} % with N+1 classes, {o
 plotting.errors_by_method(few, title)
 
 # %% [markdown]
-# **Figure.** Test error on MNIST with 100 labels, a point a run, lines joining runs on the same split, means with 95
-# % intervals. Supervised 21.2 %, two heads 20.0 %, N+1 classes far below both at 4.3 %.
+# **Figure.** Test error on MNIST with 100 labels, a point a run, lines joining runs on the same split, means with
+# bootstrap intervals. Supervised 21.2 %, two heads 20.0 %, N+1 classes far below both at 4.3 %.
 
 # %% tags=["nbval-ignore-output"]
 alone, one_form, other_form = (means[30_000, name] for name in ("supervised", "sgan", "two_head"))
@@ -565,8 +566,8 @@ print(gain.round(2).to_string())
 # **At 30,000 labels** nothing is gained. The plain network reaches 98.6 % accuracy with the same labels and the same
 # 3,000 steps, more than the 98 % that was reported as a success of the SGAN. The N+1 form errs on 0.12, −0.02 and
 # 0.12 points more, two heads on 0.27, 0.19 and 0.28 points more, so two heads are worse on all three splits. And a
-# run of either takes about 155 seconds here, where the plain network takes 24. With these settings the GAN costs six
-# times the computing and returns nothing.
+# run of either takes about 160 seconds here, where the plain network takes 24. With these settings the GAN costs more
+# than six times the computing and returns nothing.
 #
 # Three lessons do not depend on the last digit.
 #
@@ -715,9 +716,8 @@ log.iloc[1::2][["supervised", "adversarial", "generator", "labelled_error", "val
 
 # %% [markdown]
 # In the stored run the labelled images are fitted without an error from step 120 on, while the validation error falls
-# from 18 % there to 6 % at the end. An accuracy on labelled training images would have printed 100 % all the way and
-# missed everything that happens. What still teaches in those steps is the real-or-fake term.
-#
+# from 18 % there to 6 % at the end. An accuracy on labelled training images would have printed 100 % from there on and
+# missed everything that happens. The labelled images have little left to teach in those steps.
 #
 # How to read the game's columns: if the discriminator were undecided everywhere, `adversarial` would be ½ · 2 · log 2
 # = 0.693 and `generator` 0.693. Lower `adversarial` and higher `generator` mean that the discriminator is ahead.
@@ -819,9 +819,9 @@ by_chance = hidden.bincount().double().div(len(hidden)).square().sum().item()
 print(f"neighbours in the pool that share a class: {same_as_next:.3f}; by chance {by_chance:.3f}")
 
 # %% [markdown]
-# Third, the telling one: **a network that had seen the hidden labels would know them**. Compare three errors of the
-# MNIST run: on its labelled images, on images of the pool that it saw thousands of times without a label, and on test
-# images that it never saw.
+# Third: **a network that had seen the hidden labels would know them**. Compare three errors of the
+# MNIST run: on its labelled images, on images of the pool (a third of which it met, once, without a label), and on test
+# images that it never met.
 #
 # **Predict.** Will the error on the pool look like that on the labelled images or like that on the test images?
 
@@ -835,9 +835,10 @@ for name, error in errors.items():
 
 # %% [markdown]
 # In the stored run the errors are 0.0 % on the labelled images, 11.6 % on the pool and 9.8 % on the test images. The
-# network fits what it was told and knows no more of the pool than of new images. Had the labels leaked, the pool's
-# error would be far below that of the test images. You can run this check on any code that claims to be
-# semi-supervised.
+# network fits what it was told and knows no more of the pool than of new images. In so short a run this is weak
+# evidence: an image met once cannot be memorised, with or without its label. Over many passes, leaked labels would
+# pull the pool's error below that of the test images, and then the check is telling. You can run it on any code that
+# claims to be semi-supervised.
 #
 # ### Exercise 5: plan a fair comparison
 #
@@ -904,8 +905,8 @@ exercises.check("sgan.fair_comparison", plan)
 # - 50 % in a log can be 0 % and 100 % averaged. Separate columns cost nothing.
 #
 # **Still open.** Is the real-or-fake game the best thing to play with unlabelled images? Notebook
-# `04_feature_matching` replaces the generator's loss (Salimans 2016, section 3.1), and reaches far lower errors with
-# worse pictures. How the error falls with the number of labels, with intervals over many seeds, is
+# `04_feature_matching` replaces the generator's loss (Salimans 2016, section 3.1), and asks whether better classifiers come
+# with worse pictures. How the error falls with the number of labels, with intervals over many seeds, is
 # `05_label_scarcity`. The defects of circulating SGAN code, the double softmax among them, are `08_debugging`.
 #
 # **Read on.** Odena 2016, *Semi-Supervised Learning with Generative Adversarial Networks* (arXiv:1606.01583), section
