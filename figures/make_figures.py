@@ -74,7 +74,6 @@ def _measure(arguments: Arguments) -> dict[str, Any]:
     settings = result.settings
     return arguments | {
         "split_seed": settings.split_seed,
-        "steps": settings.steps,
         "validation_error": round(result.history[-1].scores["validation_error"], 4),
         "test_error": round(cast(float, result.test_error), 4),
         "seconds": round(result.seconds, 1),
@@ -96,14 +95,16 @@ def measure_table(name: str, workers: int) -> None:
     """Run what the CSV lacks, `workers` at a time, and add a row as each run ends."""
     path, wanted = HERE / f"{name}.csv", [_with_steps(arguments) for arguments in TABLES[name]()]
     names = list(wanted[0])
-    done = {_key(row, names) for row in pd.read_csv(path).to_dict("records")} if path.exists() else set()
+    table = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=names)
+    done = {_key(row, names) for row in table.to_dict("records")}
     missing = [arguments for arguments in wanted if _key(arguments, names) not in done]
     if not missing:
         return
     with get_context("spawn").Pool(workers) as pool:
         for row in tqdm(pool.imap_unordered(_measure, missing), name, total=len(missing)):
-            pd.DataFrame([row]).to_csv(path, mode="a", header=not path.exists(), index=False)
-    pd.read_csv(path).sort_values(names).to_csv(path, index=False)
+            table = pd.DataFrame([*table.to_dict("records"), row])  # by name: columns keep the order that the file has
+            table.sort_values(names).to_csv(partial := path.with_suffix(".partial"), index=False)
+            partial.replace(path)
 
 
 def draw_digits_50_labels() -> None:

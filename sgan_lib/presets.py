@@ -63,6 +63,13 @@ DEFAULT_NETWORK = {"digits": "mlp_digits", "moons": "mlp_2d", "rings": "mlp_2d"}
 
 _WHOLE_NUMBERS = {"n_labels": 1, "steps": 1, "batch_size": 2, "labelled_batch_size": 1, "seed": 0, "split_seed": 0,
                   "shift": 0}  # fmt: skip
+_NUMBERS: dict[str, dict[str, float]] = {
+    "learning_rate": {"above": 0},
+    "adversarial_weight": {},
+    "hold": {"at_most": 1},
+    "beta1": {"at_most": 0.999999},
+    "average_decay": {"at_most": 0.999999},
+}
 
 
 @dataclass(frozen=True)
@@ -91,16 +98,14 @@ class Settings:
         check_choice("method", self.method, METHODS)
         check_choice("dataset", self.dataset, data.DATASETS)
         check_choice("network", self.network, models.NETWORKS)
-        for name, least in _WHOLE_NUMBERS.items():  # also turns numpy's integers into Python's, which JSON knows
+        # What the checks return is kept: numpy's numbers become Python's, which JSON knows.
+        for name, least in _WHOLE_NUMBERS.items():
             most = 2**32 - 1 if "seed" in name else None
             object.__setattr__(self, name, check_whole_number(name, getattr(self, name), least, most))
         if self.threads is not None:
             object.__setattr__(self, "threads", check_whole_number("threads", self.threads, at_least=1))
-        check_number("learning_rate", self.learning_rate, above=0)
-        check_number("adversarial_weight", self.adversarial_weight)
-        check_number("hold", self.hold, at_most=1.0)
-        for name in ("beta1", "average_decay"):
-            check_number(name, getattr(self, name), at_most=0.999999)
+        for name, bounds in _NUMBERS.items():
+            object.__setattr__(self, name, check_number(name, getattr(self, name), **bounds))
 
     @classmethod
     def resolve(cls, method: str, dataset: str, preset: str, **given: Any) -> "Settings":

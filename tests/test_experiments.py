@@ -401,7 +401,7 @@ for changes in cases:
     except Exception as error:
         print(json.dumps([type(error).__name__, str(error)]))
 training.training_step = step
-numbers = {"n_labels": np.int64(20), "seed": np.int32(0), "threads": np.int64(1)}
+numbers = {"n_labels": np.int64(20), "seed": np.int32(0), "threads": np.int64(1), "learning_rate": np.float32(0.001)}
 found = experiments.run(**tiny | numbers, checkpoint=sys.argv[2])
 found.to_json(sys.argv[3])
 assert experiments.RunResult.from_json(sys.argv[3]) == found

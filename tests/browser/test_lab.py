@@ -32,8 +32,6 @@ RUN_CELLS = """async ([path, count]) => {
   await panel.context.ready;
   await panel.sessionContext.ready;
   await panel.sessionContext.session.kernel.info;
-  app.commands.execute("notebook:move-cursor-up");
-  panel.content.activeCellIndex = 0;
   for (let cell = 0; cell < count; cell++) {
     panel.content.deselectAll();
     panel.content.activeCellIndex = cell;
