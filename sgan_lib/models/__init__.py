@@ -1,0 +1,96 @@
+"""Generators and discriminators. Images are float tensors in [-1, 1]; discriminators return logits and features.
+
+| network | images | from |
+| --- | --- | --- |
+| `mlp` | MNIST, flattened | Salimans 2016 (arXiv:1606.03498), code for MNIST |
+| `mlp_digits`, `mlp_2d` | 8×8 digits; points in the plane | the same, smaller |
+| `dcgan` | 28×28 | Radford 2016 (arXiv:1511.06434), reduced to MNIST's size |
+| `upsample` | 32×32 | the two-head pair of PyTorch-GAN's `sgan.py`, mended |
+| `cnn` | any size from 8×8 | a small convolutional classifier, the supervised baseline; no generator |
+"""
+
+from collections.abc import Callable
+
+from sgan_lib.models.convolutional import ConvDiscriminator, DCGANGenerator, UpsampleGenerator
+from sgan_lib.models.dense import MLPDiscriminator, MLPGenerator
+from sgan_lib.models.layers import (
+    DiscriminatorOutput,
+    GaussianNoise,
+    Generator,
+    Networks,
+    RealHead,
+    Shape,
+    initialise_from_data,
+    initialise_normal,
+    normalised_linear,
+)
+
+__all__ = [
+    "NETWORKS", "ConvDiscriminator", "DCGANGenerator", "DiscriminatorOutput", "GaussianNoise", "Generator",
+    "MLPDiscriminator", "MLPGenerator", "Networks", "RealHead", "UpsampleGenerator", "build", "initialise_from_data",
+    "initialise_normal", "normalised_linear",
+]  # fmt: skip
+
+
+def _initialised(discriminator: ConvDiscriminator, generator: Generator) -> Networks:
+    initialise_normal(discriminator)
+    initialise_normal(generator)
+    return Networks(discriminator, generator)
+
+
+def _mlp(shape: Shape, k: int) -> Networks:
+    return Networks(MLPDiscriminator(shape, k), MLPGenerator(shape))
+
+
+def _mlp_digits(shape: Shape, k: int) -> Networks:
+    discriminator = MLPDiscriminator(shape, k, widths=(256, 128, 128), input_noise=0.3, hidden_noise=0.3)
+    return Networks(discriminator, MLPGenerator(shape, latent_dim=32, widths=(128, 128)))
+
+
+def _mlp_2d(shape: Shape, k: int) -> Networks:
+    discriminator = MLPDiscriminator(shape, k, widths=(128, 128, 128), input_noise=0.05, hidden_noise=0.0)
+    return Networks(discriminator, MLPGenerator(shape, latent_dim=8, widths=(128, 128)))
+
+
+def _dcgan(shape: Shape, k: int) -> Networks:
+    return _initialised(ConvDiscriminator(shape, k), DCGANGenerator(shape))
+
+
+def _upsample(shape: Shape, k: int) -> Networks:
+    discriminator = ConvDiscriminator(shape, k, channels=(16, 32, 64, 128), kernel_size=3, dropout=0.25)
+    return _initialised(discriminator, UpsampleGenerator(shape))
+
+
+def _cnn(shape: Shape, k: int) -> Networks:
+    return Networks(ConvDiscriminator(shape, k, channels=(32, 64), kernel_size=5, dense=128), None)
+
+
+NETWORKS: dict[str, Callable[[Shape, int], Networks]] = {
+    "mlp": _mlp,
+    "mlp_digits": _mlp_digits,
+    "mlp_2d": _mlp_2d,
+    "dcgan": _dcgan,
+    "upsample": _upsample,
+    "cnn": _cnn,
+}
+
+
+def build(name: str, image_shape: Shape, n_classes: int) -> Networks:
+    """Build a discriminator and its generator for images of this shape.
+
+    Args:
+        name: one of `NETWORKS`.
+        image_shape: (channels, height, width), or (2,) for points in the plane.
+        n_classes: K, the number of class logits; 1 for a plain GAN.
+
+    Raises:
+        ValueError: for an unknown name, or images that the network cannot take.
+    """
+    if name not in NETWORKS:
+        raise ValueError(f"network must be one of {', '.join(NETWORKS)}; got {name!r}")
+    convolutional = not name.startswith("mlp")
+    if convolutional and (len(image_shape) != 3 or image_shape[1] % 4 or image_shape[1] != image_shape[2]):
+        raise ValueError(
+            f"network {name!r} takes square images with a side divisible by 4; got image_shape {image_shape}"
+        )
+    return NETWORKS[name](image_shape, n_classes)

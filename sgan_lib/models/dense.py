@@ -1,0 +1,73 @@
+"""Dense networks after Salimans 2016 (arXiv:1606.03498), code for MNIST."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from math import prod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from sgan_lib.models.layers import DiscriminatorOutput, GaussianNoise, Generator, Shape, normalised_linear
+
+
+class MLPDiscriminator(nn.Module):
+    """Dense layers with weight norm and noise between them (Salimans 2016, code for MNIST).
+
+    Args:
+        image_shape: shape of one input, which is flattened.
+        n_classes: K, the number of logits.
+        widths: hidden widths; the last one is the width of `features` (after its ReLU, before its noise).
+        input_noise: standard deviation of the noise on the input, in units of [-1, 1].
+        hidden_noise: the same, after each hidden layer.
+        train_hidden_scales: train the weight-norm scales of hidden layers too; the recipe freezes them.
+    """
+
+    def __init__(
+        self,
+        image_shape: Shape,
+        n_classes: int,
+        widths: Sequence[int] = (1000, 500, 250, 250, 250),
+        input_noise: float = 0.6,
+        hidden_noise: float = 0.5,
+        train_hidden_scales: bool = False,
+    ) -> None:
+        super().__init__()
+        if not widths:
+            raise ValueError("widths must name at least one hidden layer; got none")
+        sizes = [prod(image_shape), *widths]
+        self.input_noise = GaussianNoise(input_noise)
+        self.hidden_noise = GaussianNoise(hidden_noise)
+        self.hidden = nn.ModuleList(
+            normalised_linear(n_in, n_out, train_hidden_scales) for n_in, n_out in pairwise(sizes)
+        )
+        self.classes = normalised_linear(sizes[-1], n_classes, train_scale=True)
+
+    def forward(self, images: Float[Tensor, "batch ..."]) -> DiscriminatorOutput:
+        hidden = self.input_noise(images.flatten(1))
+        for layer in self.hidden:
+            features = torch.relu(layer(hidden))
+            hidden = self.hidden_noise(features)
+        return DiscriminatorOutput(self.classes(hidden), features)
+
+
+class MLPGenerator(Generator):
+    """Dense layers with batch norm and softplus, a weight-normed output and tanh (Salimans 2016, code for MNIST).
+
+    Batch norm always uses the batch's own statistics, as there. His output is a sigmoid onto [0, 1]; tanh is the same
+    curve on [-1, 1], at twice the slope.
+    """
+
+    def __init__(self, image_shape: Shape, latent_dim: int = 100, widths: Sequence[int] = (500, 500)) -> None:
+        super().__init__(latent_dim, uniform=True)
+        self.image_shape = image_shape
+        layers: list[nn.Module] = []
+        for n_in, n_out in zip([latent_dim, *widths], widths, strict=False):
+            dense = nn.Linear(n_in, n_out, bias=False)  # batch norm brings the bias
+            nn.init.xavier_uniform_(dense.weight)
+            layers += [dense, nn.BatchNorm1d(n_out, track_running_stats=False), nn.Softplus()]
+        output = normalised_linear(widths[-1], prod(image_shape), train_scale=True)
+        self.layers = nn.Sequential(*layers, output, nn.Tanh(), nn.Unflatten(1, image_shape))
+
+    def forward(self, latent: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch ..."]:
+        return self.layers(latent)

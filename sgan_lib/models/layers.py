@@ -1,0 +1,130 @@
+"""What all networks share: their output, noise, weight norm, initialisation, the base of generators."""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
+
+Shape = tuple[int, ...]
+
+
+class DiscriminatorOutput(NamedTuple):
+    """What a discriminator says of a batch: `class_logits` [batch, K]; `features` [batch, F], its last hidden layer."""
+
+    class_logits: Tensor
+    features: Tensor
+
+
+class Networks(NamedTuple):
+    """A discriminator and the generator that it plays against (None where the network is a classifier only)."""
+
+    discriminator: nn.Module
+    generator: nn.Module | None
+
+
+class GaussianNoise(nn.Module):
+    """Add N(0, sigma²) noise while training; do nothing in evaluation."""
+
+    def __init__(self, sigma: float) -> None:
+        super().__init__()
+        self.sigma = sigma
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.sigma * torch.randn_like(x) if self.training and self.sigma else x
+
+    def extra_repr(self) -> str:
+        return f"sigma={self.sigma:g}"
+
+
+def normalised_linear(n_in: int, n_out: int, train_scale: bool) -> nn.Linear:
+    """A dense layer with weight norm (Salimans & Kingma 2016, arXiv:1602.07868), W = g · v/‖v‖, v ~ N(0, 0.1²), g = 1.
+
+    With `train_scale=False` g stays as it is. Under feature matching a trained scale in a hidden layer can grow without
+    bound: larger features make a larger matching loss, which is what the discriminator profits from.
+    """
+    layer = nn.Linear(n_in, n_out)
+    nn.init.normal_(layer.weight, std=0.1)
+    nn.init.zeros_(layer.bias)
+    weight_norm(layer)
+    scale, _ = _scale_and_direction(layer)
+    nn.init.ones_(scale)
+    scale.requires_grad_(train_scale)
+    return layer
+
+
+def _scale_and_direction(layer: nn.Module) -> tuple[nn.Parameter, nn.Parameter]:
+    parametrised = layer.parametrizations["weight"]  # type: ignore[index]
+    return parametrised.original0, parametrised.original1  # type: ignore[union-attr]
+
+
+@torch.no_grad()
+def initialise_from_data(network: nn.Module, images: Float[Tensor, "batch ..."]) -> None:
+    """Give each weight-normed layer pre-activations of mean 0 and variance 1 on these images.
+
+    The data-dependent initialisation of Salimans & Kingma 2016 (arXiv:1602.07868), §3. One forward pass: each layer is
+    set when its input arrives, so that the next one sees its new output. Layers without weight norm stay as they are.
+    """
+
+    def set_scale_and_bias(layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        mean, deviation = output.mean(dim=0), output.std(dim=0) + 1e-8
+        scale, _ = _scale_and_direction(layer)
+        scale.div_(deviation[:, None])
+        layer.bias.sub_(mean).div_(deviation)  # type: ignore[operator]
+        return (output - mean) / deviation
+
+    normed = [
+        layer for layer in network.modules() if isinstance(layer, nn.Linear) and hasattr(layer, "parametrizations")
+    ]
+    hooks = [layer.register_forward_hook(set_scale_and_bias) for layer in normed]
+    try:
+        network(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+class RealHead(nn.Module):
+    """The second head of a two-head discriminator: features [batch, F] -> real-or-fake logit [batch]."""
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__()
+        self.logit = nn.Linear(n_features, 1)
+
+    def forward(self, features: Float[Tensor, "batch features"]) -> Float[Tensor, "batch"]:
+        return self.logit(features).squeeze(1)
+
+
+class Generator(nn.Module):
+    """Base of all generators: knows its latent distribution.
+
+    Subclasses map latents [n, latent_dim] to images in [-1, 1].
+    """
+
+    def __init__(self, latent_dim: int, uniform: bool) -> None:
+        super().__init__()
+        self.latent_dim, self.uniform = latent_dim, uniform
+
+    def latent(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n latent"]:
+        """Draw n latent vectors on this network's device: uniform in [0, 1) or standard normal."""
+        draw = torch.rand if self.uniform else torch.randn
+        device = next(self.parameters()).device
+        if generator is None:
+            return draw(n, self.latent_dim, device=device)
+        return draw(n, self.latent_dim, generator=generator, device=generator.device).to(device)
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """Generate n images in [-1, 1]."""
+        return self(self.latent(n, generator))
+
+
+@torch.no_grad()
+def initialise_normal(network: nn.Module) -> None:
+    """Convolutions ~ N(0, 0.02²) (Radford 2016, §4); batch-norm scales ~ N(1, 0.02²), biases 0 (PyTorch-GAN)."""
+    for layer in network.modules():
+        if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+            nn.init.normal_(layer.weight, std=0.02)
+        elif isinstance(layer, nn.BatchNorm2d):
+            nn.init.normal_(layer.weight, mean=1.0, std=0.02)
+            nn.init.zeros_(layer.bias)
