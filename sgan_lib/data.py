@@ -34,13 +34,15 @@ class SemiSupervisedData:
     """What training and evaluation are given. Images are float32 in [-1, 1], [n, channels, height, width] or [n, 2].
 
     The pool `unlabelled` holds every training image that is not for validation, the labelled ones too (as in Salimans
-    2016), in an order that tells nothing. Its labels are not kept. `test` is for one reading at the end.
+    2016), in an order that tells nothing. Its labels are not kept; `labelled_in_pool` says where the labelled ones lie
+    in it, in their order. `test` is for one reading at the end.
     """
 
     name: str
     split_seed: int
     labelled: Labelled
     unlabelled: Tensor
+    labelled_in_pool: Tensor
     validation: Labelled
     test: Labelled
     class_names: tuple[str, ...]
@@ -64,6 +66,7 @@ class SemiSupervisedData:
             self,
             labelled=move(self.labelled),
             unlabelled=self.unlabelled.to(device),
+            labelled_in_pool=self.labelled_in_pool.to(device),
             validation=move(self.validation),
             test=move(self.test),
         )
@@ -132,6 +135,7 @@ def load(
         split_seed=int(split_seed),
         labelled=Labelled(pick(split.labelled), raw.train.labels[split.labelled]),
         unlabelled=pick(split.unlabelled),
+        labelled_in_pool=torch.from_numpy(_find(split.labelled.numpy(), split.unlabelled.numpy())),
         validation=Labelled(pick(split.validation), raw.train.labels[split.validation]),
         test=Labelled(_prepare(raw.test.images.clone(), size), raw.test.labels.clone()),
         class_names=raw.class_names,
@@ -193,12 +197,19 @@ def _take_in_turn(queues: list[np.ndarray], count: int) -> np.ndarray:
     return np.concatenate(queues)[np.argsort(place, kind="stable")[:count]]
 
 
+def _find(wanted: np.ndarray, among: np.ndarray) -> np.ndarray:
+    """Where each wanted number stands among different numbers, int64."""
+    order = among.argsort(kind="stable")
+    return order[np.searchsorted(among, wanted, sorter=order)]
+
+
 class Batch(NamedTuple):
     """What one training step sees."""
 
     images: Tensor  # labelled images
     labels: Tensor  # their labels
     unlabelled: Tensor  # images from the pool
+    mask: Tensor | None = None  # in a mixed batch: whose label is known; `images` and `unlabelled` are then the same
 
 
 class Batches:
@@ -209,34 +220,46 @@ class Batches:
     """
 
     def __init__(
-        self, data: SemiSupervisedData, batch_size: int, labelled_batch_size: int, seed: int, shift: int = 0
+        self,
+        data: SemiSupervisedData,
+        batch_size: int,
+        labelled_batch_size: int,
+        seed: int,
+        shift: int = 0,
+        mixed: bool = False,
     ) -> None:
         """Draw `batch_size` pool images and `labelled_batch_size` labelled ones a step.
 
+        batch_size: 0 for a method that looks at labelled images only.
         shift: move each image by up to that many pixels in both directions, afresh each time (0: not at all).
+        mixed: draw from the pool alone; a mask says which of its images have a label. There may be none.
         Raises TypeError or ValueError for a bad argument, by name.
         """
         self.data = data
-        self.batch_size = check_whole_number("batch_size", batch_size, at_least=1)
+        self.batch_size = check_whole_number("batch_size", batch_size, at_least=int(mixed))
         self.labelled_batch_size = check_whole_number("labelled_batch_size", labelled_batch_size, at_least=1)
         self.seed = check_whole_number("seed", seed, at_least=0, at_most=_LARGEST_SEED)
         is_image = len(data.image_shape) == 3
         self.shift = check_whole_number("shift", shift, at_least=0, at_most=data.image_shape[-1] if is_image else 0)
+        self._known = _known_labels(data) if mixed else None
 
     def at(self, step: int) -> Batch:
         """The batch of one step, counted from 0, on the device of the data."""
+        pool = self._positions(_UNLABELLED, len(self.data.unlabelled), self.batch_size, step)
+        unlabelled = self.data.unlabelled.index_select(0, pool)  # twice as fast as square brackets for whole rows
+        if self._known is not None:
+            known = self._known.index_select(0, pool)
+            unlabelled = self._shifted(unlabelled, step, 0)
+            return Batch(unlabelled, known.clamp(min=0), unlabelled, mask=known >= 0)
         images, labels = self.data.labelled
         labelled = self._positions(_LABELLED, len(labels), self.labelled_batch_size, step)
-        unlabelled = self._positions(_UNLABELLED, len(self.data.unlabelled), self.batch_size, step)
-        batch = Batch(  # index_select: twice as fast as square brackets for whole rows
-            images.index_select(0, labelled),
-            labels.index_select(0, labelled),
-            self.data.unlabelled.index_select(0, unlabelled),
-        )
-        return self._shifted(batch, step) if self.shift else batch
+        images = self._shifted(images.index_select(0, labelled), step, 0)
+        return Batch(images, labels.index_select(0, labelled), self._shifted(unlabelled, step, len(images)))
 
     def _positions(self, stream: int, count: int, size: int, step: int) -> Tensor:
         """Which of `count` images are at places [step·size, (step+1)·size) of the endless row of passes."""
+        if size == 0:
+            return torch.empty(0, dtype=torch.int64, device=self.data.unlabelled.device)
         length = _block_length(count)
         start, stop = step * size, (step + 1) * size
         blocks = [_passes(count, self.seed, stream, block, self.data.unlabelled.device)
@@ -244,14 +267,19 @@ class Batches:
         joined = blocks[0] if len(blocks) == 1 else torch.cat(blocks)
         return joined[start % length : start % length + size]
 
-    def _shifted(self, batch: Batch, step: int) -> Batch:
-        sizes = len(batch.images), len(batch.unlabelled)
-        block = _offsets(sum(sizes), self.shift, self.seed, step // _OFFSET_STEPS, batch.images.device)
-        first, second = block[step % _OFFSET_STEPS].split(sizes)
-        return batch._replace(
-            images=shift_images(batch.images, first, self.shift),
-            unlabelled=shift_images(batch.unlabelled, second, self.shift),
-        )
+    def _shifted(self, images: Tensor, step: int, first: int) -> Tensor:
+        """The images, moved by this step's shifts from number `first` on."""
+        if not self.shift or not len(images):
+            return images
+        size = self.batch_size + (0 if self._known is not None else self.labelled_batch_size)
+        offsets = _offsets(size, self.shift, self.seed, step // _OFFSET_STEPS, images.device)[step % _OFFSET_STEPS]
+        return shift_images(images, offsets[first : first + len(images)], self.shift)
+
+
+def _known_labels(data: SemiSupervisedData) -> Tensor:
+    """For each pool image its label, or -1 where it has none, int64."""
+    known = torch.full((len(data.unlabelled),), -1, device=data.unlabelled.device)
+    return known.index_copy(0, data.labelled_in_pool, data.labelled.labels)
 
 
 def _block_length(count: int) -> int:

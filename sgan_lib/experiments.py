@@ -73,10 +73,10 @@ class RunResult:
             raise ValueError(f"{path} does not hold a RunResult: {error}") from error
 
 
-def _player(modules: list[nn.Module], objective: Any, settings: Settings) -> Player:
+def _player(modules: list[nn.Module], objective: Any, learning_rate: float, beta1: float) -> Player:
     trainable = [p for module in modules for p in module.parameters() if p.requires_grad]
-    adam = torch.optim.Adam(trainable, lr=settings.learning_rate, betas=(settings.beta1, 0.999), fused=True)
-    return Player(objective, adam, settings.learning_rate)
+    adam = torch.optim.Adam(trainable, lr=learning_rate, betas=(beta1, 0.999), fused=True)
+    return Player(objective, adam, learning_rate)
 
 
 def prepare(settings: Settings, images: torch.Tensor, n_classes: int) -> TrainingState:
@@ -85,14 +85,16 @@ def prepare(settings: Settings, images: torch.Tensor, n_classes: int) -> Trainin
     networks = models.build(settings.network, tuple(images.shape[1:]), n_classes if method.classifies else 1)
     modules = method.modules(networks).to(images.device)
     models.initialise_from_data(modules["discriminator"], images[:500])
-    weights = Weights(adversarial=settings.adversarial_weight)
+    weights = Weights(
+        settings.adversarial_weight, settings.feature_norm, settings.entropy_weight, settings.pull_away_weight
+    )
     sides = {"discriminator": [module for name, module in modules.items() if name != "generator"]}
-    objectives = {"discriminator": method.discriminator_terms}
-    if method.generator_terms is not None:
-        sides["generator"], objectives["generator"] = [modules["generator"]], method.generator_terms
+    sides["generator"] = [module for name, module in modules.items() if name == "generator"]
+    rates = {"discriminator": settings.learning_rate}
+    rates["generator"] = settings.learning_rate * settings.generator_rate
     players = {
-        name: _player(side, lambda m, b, terms=objectives[name]: terms(m, b, weights), settings)
-        for name, side in sides.items()
+        name: _player(sides[name], objective, rates[name], settings.beta1)
+        for name, objective in method.objectives(weights).items()
     }
     return TrainingState(modules, players, average_of(modules, settings.average_decay))
 
@@ -158,7 +160,7 @@ def run(
         state = prepare(settings, parts.unlabelled, parts.n_classes)
         if checkpoint is not None and Path(checkpoint).exists():
             load_checkpoint(state, Path(checkpoint), asked)
-        batches = data.Batches(parts, settings.batch_size, settings.labelled_batch_size, settings.seed, settings.shift)
+        batches = _batches(settings, parts)
         for record in train(state, batches.at, settings.steps, settings.hold, every, _validate(settings, parts)):
             bar.update(record.step - bar.n)
             bar.set_postfix({name: f"{value:.3g}" for name, value in (record.terms | record.scores).items()})
@@ -168,6 +170,13 @@ def run(
                 with forked_random():  # what an observer draws does not change the run
                     observe(record, state.averaged)
         return _result(settings, state, parts, place)
+
+
+def _batches(settings: Settings, parts: data.SemiSupervisedData) -> data.Batches:
+    pool = settings.batch_size if METHODS[settings.method].unlabelled or settings.label_mask else 0
+    return data.Batches(
+        parts, pool, settings.labelled_batch_size, settings.seed, settings.shift, mixed=settings.label_mask
+    )
 
 
 def _validate(settings: Settings, parts: data.SemiSupervisedData) -> Callable[[nn.ModuleDict], dict[str, float]] | None:

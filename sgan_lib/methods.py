@@ -2,6 +2,10 @@
 
 A method is a pair of functions from networks and a batch to named loss terms; the player minimises their sum. Methods
 know nothing of optimisers, schedules or data sets, so any method runs on any pair of networks.
+
+The generator moves right after the discriminator, and part of what it needs was computed then: generated images, and
+the features of real ones. The discriminator's function leaves them in a `Seen`; where a generator's function is given
+an empty one it computes its own.
 """
 
 from collections.abc import Callable
@@ -19,7 +23,10 @@ Terms = dict[str, Tensor]
 
 @runtime_checkable
 class Batch(Protocol):
-    """What one step sees: labelled images with their labels, and unlabelled images; images in [-1, 1]."""
+    """What one step sees: labelled images with their labels, and unlabelled images; images in [-1, 1].
+
+    A batch with a `mask` is mixed: `images` and `unlabelled` are one tensor, and a label counts where the mask is True.
+    """
 
     @property
     def images(self) -> Tensor: ...
@@ -27,6 +34,8 @@ class Batch(Protocol):
     def labels(self) -> Tensor: ...
     @property
     def unlabelled(self) -> Tensor: ...
+    @property
+    def mask(self) -> Tensor | None: ...
 
 
 @dataclass(frozen=True)
@@ -35,9 +44,20 @@ class Weights:
 
     adversarial: float = 0.5  # of the real-or-fake loss; ½ in Salimans' MNIST code, beside 1 for the supervised term
     feature_norm: str = "l2"  # "l2" in Salimans' MNIST code, "l1" in his SVHN code
+    conditional_entropy: float = 0.1  # of bad GAN's discriminator; 0.1 in Dai's SVHN code
+    pull_away: float = 0.3  # of bad GAN's generator; 0.8 in Dai's SVHN code
 
 
-TermsOf = Callable[[nn.ModuleDict, Batch, Weights], Terms]
+@dataclass
+class Seen:
+    """What one step has computed so far that a later player can use."""
+
+    fake: Tensor | None = None  # generated images, with the generator's graph behind them
+    real_features: Tensor | None = None  # features of the unlabelled images, without gradient
+
+
+TermsOf = Callable[[nn.ModuleDict, Batch, Weights, Seen], Terms]
+Objective = Callable[[nn.ModuleDict, Batch], Terms]
 
 
 @dataclass(frozen=True)
@@ -45,7 +65,8 @@ class Method:
     """One row of the comparison: its two loss functions, and what they need.
 
     `generator_terms` is None for a method without a generator. `classifies` is False for the plain GAN, whose
-    discriminator has one logit. `real_head` adds a real-or-fake head beside the class logits.
+    discriminator has one logit. `real_head` adds a real-or-fake head beside the class logits. `unlabelled` is False
+    for a method that looks at labelled images only.
     """
 
     name: str
@@ -53,6 +74,20 @@ class Method:
     generator_terms: TermsOf | None = None
     classifies: bool = True
     real_head: bool = False
+    unlabelled: bool = True
+
+    def objectives(self, weights: Weights) -> dict[str, Objective]:
+        """What each player minimises, in the order in which they move; the generator reuses what was seen."""
+        seen = Seen()
+
+        def discriminator(modules: nn.ModuleDict, batch: Batch) -> Terms:
+            seen.fake = seen.real_features = None
+            return self.discriminator_terms(modules, batch, weights, seen)
+
+        if self.generator_terms is None:
+            return {"discriminator": discriminator}
+        generator_terms = self.generator_terms
+        return {"discriminator": discriminator, "generator": lambda m, b: generator_terms(m, b, weights, seen)}
 
     def modules(self, networks: Networks) -> nn.ModuleDict:
         """The networks that this method trains, by name: "discriminator", "generator", "real_head".
@@ -77,89 +112,127 @@ class _Outputs(NamedTuple):
     fake: DiscriminatorOutput
 
 
-def _sample(modules: nn.ModuleDict, batch: Batch) -> Tensor:
-    """As many generated images as the batch has unlabelled ones."""
-    return cast(Generator, modules["generator"]).sample(len(batch.unlabelled))
+def _fake(modules: nn.ModuleDict, batch: Batch, seen: Seen) -> Tensor:
+    """As many generated images as the batch has unlabelled ones: those of this step, or new ones."""
+    if seen.fake is None:
+        seen.fake = cast(Generator, modules["generator"]).sample(len(batch.unlabelled))
+    return seen.fake
 
 
-def _discriminate(modules: nn.ModuleDict, batch: Batch, with_labelled: bool = True) -> _Outputs:
-    """One pass of the discriminator over labelled, unlabelled and generated images together.
+def _discriminate(modules: nn.ModuleDict, batch: Batch, seen: Seen, with_labelled: bool = True) -> _Outputs:
+    """One pass of the discriminator over labelled, unlabelled and generated images together; a mixed batch counts once.
 
-    Together, so that a layer that looks at the whole batch (batch norm) sees real and fake in one mixture.
+    Together, so that a layer that looks at the whole batch (batch norm) sees real and fake in one mixture, and because
+    one large matrix product is faster than three small ones.
     """
-    with torch.no_grad():
-        fake = _sample(modules, batch)
-    images = [batch.images if with_labelled else batch.images[:0], batch.unlabelled, fake]
-    sizes = [len(part) for part in images]
-    output = modules["discriminator"](torch.cat(images))
-    parts = zip(output.class_logits.split(sizes), output.features.split(sizes), strict=True)
-    return _Outputs(*(DiscriminatorOutput(*part) for part in parts))
+    labelled = batch.images if with_labelled and batch.mask is None else batch.images[:0]
+    parts = [labelled, batch.unlabelled, _fake(modules, batch, seen).detach()]
+    output = modules["discriminator"](torch.cat(parts))
+    sizes = [len(part) for part in parts]
+    split = zip(output.class_logits.split(sizes), output.features.split(sizes), strict=True)
+    outputs = _Outputs(*(DiscriminatorOutput(*part) for part in split))
+    seen.real_features = outputs.unlabelled.features.detach()
+    return outputs if batch.mask is None else outputs._replace(labelled=outputs.unlabelled)
 
 
-def _fake_output(modules: nn.ModuleDict, batch: Batch) -> DiscriminatorOutput:
-    return modules["discriminator"](_sample(modules, batch))
+def _fake_output(modules: nn.ModuleDict, batch: Batch, seen: Seen) -> DiscriminatorOutput:
+    return modules["discriminator"](_fake(modules, batch, seen))
 
 
-def supervised_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights) -> Terms:
+def supervised_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
     """Cross-entropy on the labelled images and nothing else: the baseline."""
-    return {"supervised": losses.supervised(modules["discriminator"](batch.images).class_logits, batch.labels)}
+    logits = modules["discriminator"](batch.images).class_logits
+    return {"supervised": losses.supervised(logits, batch.labels, batch.mask)}
 
 
-def gan_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights) -> Terms:
+def gan_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
     """Real against fake, no labels (Goodfellow 2014, eq. 1)."""
-    output = _discriminate(modules, batch, with_labelled=False)
-    on_real, on_fake = losses.real_logit(output.unlabelled.class_logits), losses.real_logit(output.fake.class_logits)
-    return {"adversarial": losses.discriminator(on_real, on_fake)}
+    output = _discriminate(modules, batch, seen, with_labelled=False)
+    return {"adversarial": _real_against_fake(output)}
 
 
-def sgan_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights) -> Terms:
-    """N+1 classes in one softmax: which class on labelled images, real or fake on the others (Salimans 2016, §5)."""
-    output = _discriminate(modules, batch)
+def _real_against_fake(output: _Outputs) -> Tensor:
     on_real, on_fake = losses.real_logit(output.unlabelled.class_logits), losses.real_logit(output.fake.class_logits)
+    return losses.discriminator(on_real, on_fake)
+
+
+def _n_plus_one_terms(output: _Outputs, batch: Batch, weights: Weights) -> Terms:
     return {
-        "supervised": losses.supervised(output.labelled.class_logits, batch.labels),
-        "adversarial": weights.adversarial * losses.discriminator(on_real, on_fake),
+        "supervised": losses.supervised(output.labelled.class_logits, batch.labels, batch.mask),
+        "adversarial": weights.adversarial * _real_against_fake(output),
     }
 
 
-def two_head_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights) -> Terms:
+def sgan_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
+    """N+1 classes in one softmax: which class on labelled images, real or fake on the others (Salimans 2016, §5)."""
+    return _n_plus_one_terms(_discriminate(modules, batch, seen), batch, weights)
+
+
+def bad_gan_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
+    """The same, and a classifier that decides: small entropy of p(y | x, real) on unlabelled images (Dai 2017, §3)."""
+    output = _discriminate(modules, batch, seen)
+    entropy = losses.conditional_entropy(output.unlabelled.class_logits)
+    return _n_plus_one_terms(output, batch, weights) | {"entropy": weights.conditional_entropy * entropy}
+
+
+def two_head_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
     """Two heads on one body: K classes in one softmax, real or fake in a logit of its own (the form of PyTorch-GAN).
 
     The second head reads `features`: on the dense networks, that is before the noise that the class head sees.
     """
-    output, head = _discriminate(modules, batch), modules["real_head"]
+    output, head = _discriminate(modules, batch, seen), modules["real_head"]
     return {
-        "supervised": losses.supervised(output.labelled.class_logits, batch.labels),
+        "supervised": losses.supervised(output.labelled.class_logits, batch.labels, batch.mask),
         "adversarial": weights.adversarial
         * losses.discriminator(head(output.unlabelled.features), head(output.fake.features)),
     }
 
 
-def nonsaturating_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights) -> Terms:
+def nonsaturating_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
     """The generator wants its samples called real, by whichever class (Goodfellow 2014, §3)."""
-    return {"generator": losses.generator(losses.real_logit(_fake_output(modules, batch).class_logits))}
+    return {"generator": losses.generator(losses.real_logit(_fake_output(modules, batch, seen).class_logits))}
 
 
-def two_head_generator_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights) -> Terms:
+def two_head_generator_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
     """The same, with the real-or-fake head as judge."""
-    return {"generator": losses.generator(modules["real_head"](_fake_output(modules, batch).features))}
+    return {"generator": losses.generator(modules["real_head"](_fake_output(modules, batch, seen).features))}
 
 
-def feature_matching_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights) -> Terms:
-    """The generator matches the mean features of real images (Salimans 2016, §3.1)."""
-    with torch.no_grad():
-        real = modules["discriminator"](batch.unlabelled).features
-    fake = _fake_output(modules, batch).features
-    return {"feature_matching": losses.feature_matching(real, fake, weights.feature_norm)}
+def _matched(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> tuple[Terms, Tensor]:
+    """The term of feature matching, and the generated images' features."""
+    if seen.real_features is None:
+        with torch.no_grad():
+            seen.real_features = modules["discriminator"](batch.unlabelled).features
+    fake = _fake_output(modules, batch, seen).features
+    return {"feature_matching": losses.feature_matching(seen.real_features, fake, weights.feature_norm)}, fake
+
+
+def feature_matching_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
+    """The generator matches the mean features of real images (Salimans 2016, §3.1).
+
+    The target is what the discriminator saw in its own move, so it is one update old; a pass saved.
+    """
+    return _matched(modules, batch, weights, seen)[0]
+
+
+def bad_gan_generator_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
+    """The same, and samples that differ from one another (pull-away term, Dai 2017, §3).
+
+    Left out of Dai's method: the term that keeps samples out of dense regions, which needs a PixelCNN (weight 1e-4 in
+    the MNIST code, and seldom active there).
+    """
+    terms, fake = _matched(modules, batch, weights, seen)
+    return terms | {"pull_away": weights.pull_away * losses.pull_away(fake)}
 
 
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method("supervised", supervised_terms),
+        Method("supervised", supervised_terms, unlabelled=False),
         Method("gan", gan_terms, nonsaturating_terms, classifies=False),
         Method("sgan", sgan_terms, nonsaturating_terms),
         Method("two_head", two_head_terms, two_head_generator_terms, real_head=True),
         Method("feature_matching", sgan_terms, feature_matching_terms),
+        Method("bad_gan", bad_gan_terms, bad_gan_generator_terms),
     )
 }

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from sgan_lib import data, models
+from sgan_lib import data, losses, models
 from sgan_lib.methods import METHODS, Weights
-from sgan_lib.runtime import check_choice, check_number, check_whole_number
+from sgan_lib.runtime import check_choice, check_flag, check_number, check_whole_number
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,9 @@ _WHOLE_NUMBERS = {"n_labels": 1, "steps": 1, "batch_size": 2, "labelled_batch_si
 _NUMBERS: dict[str, dict[str, float]] = {
     "learning_rate": {"above": 0},
     "adversarial_weight": {},
+    "entropy_weight": {},
+    "pull_away_weight": {},
+    "generator_rate": {"above": 0},
     "hold": {"at_most": 1},
     "beta1": {"at_most": 0.999999},
     "average_decay": {"at_most": 0.999999},
@@ -92,7 +95,12 @@ class Settings:
     average_decay: float
     threads: int | None
     shift: int = 0  # random shifts of training images by up to so many pixels
+    label_mask: bool = False  # draw images from the pool alone, and use the labels of those that have one (source 001)
     adversarial_weight: float = Weights.adversarial
+    feature_norm: str = Weights.feature_norm
+    entropy_weight: float = Weights.conditional_entropy  # bad GAN only
+    pull_away_weight: float = Weights.pull_away  # bad GAN only
+    generator_rate: float = 1.0  # the generator's learning rate, as a multiple of the discriminator's
 
     def __post_init__(self) -> None:
         check_choice("method", self.method, METHODS)
@@ -104,6 +112,8 @@ class Settings:
             object.__setattr__(self, name, check_whole_number(name, getattr(self, name), least, most))
         if self.threads is not None:
             object.__setattr__(self, "threads", check_whole_number("threads", self.threads, at_least=1))
+        check_choice("feature_norm", self.feature_norm, losses.NORMS)
+        check_flag("label_mask", self.label_mask)
         for name, bounds in _NUMBERS.items():
             object.__setattr__(self, name, check_number(name, getattr(self, name), **bounds))
 

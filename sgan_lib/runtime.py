@@ -20,6 +20,13 @@ def check_choice(name: str, value: Any, allowed: Collection[str]) -> str:
     return str(value)
 
 
+def check_flag(name: str, value: Any) -> bool:
+    """Return `value` if it is True or False, else raise a TypeError that names the argument."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False; got {value!r} of type {type(value).__name__}")
+    return value
+
+
 def check_whole_number(name: str, value: Any, at_least: int, at_most: int | None = None) -> int:
     """Return `value` as an int within [at_least, at_most].
 

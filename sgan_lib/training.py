@@ -32,12 +32,6 @@ class Player:
     optimizer: Optimizer
     learning_rate: float
 
-    def take_gradients(self, yes: bool) -> None:
-        """Let this player's weights take gradients, or not."""
-        for group in self.optimizer.param_groups:
-            for parameter in group["params"]:
-                parameter.requires_grad_(yes)
-
     def set_learning_rate(self, factor: float) -> float:
         """Set the rate to `factor` times this player's base rate, and return it."""
         for group in self.optimizer.param_groups:
@@ -103,18 +97,17 @@ def hold_then_decay(step: int, n_steps: int, hold: float) -> float:
 
 
 def descend(terms: Terms, optimizer: Optimizer) -> None:
-    """One step of the optimiser down the gradient of the sum of the terms."""
+    """One step of the optimiser down the gradient of the sum of the terms, taken for its own weights only."""
     optimizer.zero_grad(set_to_none=True)
-    torch.stack(list(terms.values())).sum().backward()
+    own = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    torch.stack(list(terms.values())).sum().backward(inputs=own)
     optimizer.step()
 
 
 def training_step(state: TrainingState, batch: Any) -> dict[str, Tensor]:
-    """Let each player move once. While one moves, the others' weights take no gradient."""
+    """Let each player move once, in turn."""
     seen: dict[str, Tensor] = {}
     for player in state.players.values():
-        for other in state.players.values():
-            other.take_gradients(other is player)
         terms = player.objective(state.modules, batch)
         descend(terms, player.optimizer)
         seen |= {name: term.detach() for name, term in terms.items()}

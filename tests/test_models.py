@@ -203,11 +203,11 @@ def test_batch_norm_has_its_usual_constants():
 
 
 def test_noise_has_the_given_size_while_training_and_is_off_in_evaluation():
-    noise, zeros = models.GaussianNoise(0.6), torch.zeros(200, 200)
+    noise, zeros = models.Noise(0.6), torch.zeros(200, 200)
     assert noise(zeros).std().item() == pytest.approx(0.6, rel=0.02)
     assert noise(zeros).mean().item() == pytest.approx(0, abs=0.02)
     assert torch.equal(noise.eval()(zeros), zeros)
-    assert torch.equal(models.GaussianNoise(0.0)(zeros), zeros)
+    assert torch.equal(models.Noise(0.0)(zeros), zeros)
     assert "0.6" in repr(noise)
 
 

@@ -15,9 +15,9 @@ from sgan_lib.models.convolutional import ConvDiscriminator, DCGANGenerator, Ups
 from sgan_lib.models.dense import MLPDiscriminator, MLPGenerator
 from sgan_lib.models.layers import (
     DiscriminatorOutput,
-    GaussianNoise,
     Generator,
     Networks,
+    Noise,
     RealHead,
     Shape,
     initialise_from_data,
@@ -26,9 +26,21 @@ from sgan_lib.models.layers import (
 )
 
 __all__ = [
-    "NETWORKS", "ConvDiscriminator", "DCGANGenerator", "DiscriminatorOutput", "GaussianNoise", "Generator",
-    "MLPDiscriminator", "MLPGenerator", "Networks", "RealHead", "UpsampleGenerator", "build", "initialise_from_data",
-    "initialise_normal", "normalised_linear",
+    "NETWORKS",
+    "ConvDiscriminator",
+    "DCGANGenerator",
+    "DiscriminatorOutput",
+    "Generator",
+    "MLPDiscriminator",
+    "MLPGenerator",
+    "Networks",
+    "Noise",
+    "RealHead",
+    "UpsampleGenerator",
+    "build",
+    "initialise_from_data",
+    "initialise_normal",
+    "normalised_linear",
 ]  # fmt: skip
 
 

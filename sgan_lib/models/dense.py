@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sgan_lib.models.layers import DiscriminatorOutput, GaussianNoise, Generator, Shape, normalised_linear
+from sgan_lib.models.layers import DiscriminatorOutput, Generator, Noise, Shape, normalised_linear
 
 
 class MLPDiscriminator(nn.Module):
@@ -36,8 +36,8 @@ class MLPDiscriminator(nn.Module):
         if not widths:
             raise ValueError("widths must name at least one hidden layer; got none")
         sizes = [prod(image_shape), *widths]
-        self.input_noise = GaussianNoise(input_noise)
-        self.hidden_noise = GaussianNoise(hidden_noise)
+        self.input_noise = Noise(input_noise)
+        self.hidden_noise = Noise(hidden_noise)
         self.hidden = nn.ModuleList(
             normalised_linear(n_in, n_out, train_hidden_scales) for n_in, n_out in pairwise(sizes)
         )
