@@ -290,7 +290,7 @@ def test_labels_of_the_pool_cannot_be_reached(mnist, mnist_labels):
     batches.at(0)
     found = [thing for thing in reachable(batches) if isinstance(thing, (torch.Tensor, np.ndarray))]
     assert any(thing is mnist.unlabelled for thing in found)  # the walk gets that far
-    assert len(found) == 7  # three pairs and the pool, nothing else
+    assert len(found) == 8  # three pairs, the pool, and where in it the labelled images lie; nothing else
     raw = data.read("mnist")
     hidden = {part.untyped_storage().data_ptr() for part in (mnist_labels, raw.train.images, raw.test.labels)}
     for tensor in found:
@@ -336,11 +336,11 @@ def test_describe_gives_sizes_and_the_histogram():
 def test_to_moves_every_tensor_and_batches_follow():
     original = load("digits", n_labels=20)
     moved = original.to("meta")
-    tensors = [*moved.labelled, moved.unlabelled, *moved.validation, *moved.test]
+    tensors = [*moved.labelled, moved.unlabelled, moved.labelled_in_pool, *moved.validation, *moved.test]
     assert {tensor.device.type for tensor in tensors} == {"meta"}
     assert original.unlabelled.device.type == "cpu"
     batch = Batches(moved, 64, 16, seed=0, shift=1).at(3)
-    assert [(part.device.type, len(part)) for part in batch] == [("meta", 16), ("meta", 16), ("meta", 64)]
+    assert [(part.device.type, len(part)) for part in batch[:3]] == [("meta", 16), ("meta", 16), ("meta", 64)]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -590,7 +590,8 @@ def numbered(n_labelled, n_pool):
     """Images that carry their own number in every pixel; labelled ones with the same number as label."""
     images = torch.arange(max(n_labelled, n_pool)).float().reshape(-1, 1, 1, 1).expand(-1, 1, 4, 4).contiguous()
     labelled = Labelled(images[:n_labelled].clone(), torch.arange(n_labelled))
-    return SemiSupervisedData("numbered", 0, labelled, images[:n_pool].clone(), labelled, labelled, ("a", "b"))
+    pool, where = images[:n_pool].clone(), torch.arange(n_labelled)
+    return SemiSupervisedData("numbered", 0, labelled, pool, where, labelled, labelled, ("a", "b"))
 
 
 def numbers(images):
@@ -622,9 +623,9 @@ def test_a_batch_depends_on_seed_and_step_alone():
         cached.cache_clear()
     torch.manual_seed(99)
     for step in (99, 70, 63, 64, 0):
-        assert all(torch.equal(*pair) for pair in zip(steps[step], resumed.at(step), strict=True))
+        assert all(torch.equal(*pair) for pair in zip(steps[step][:3], resumed.at(step)[:3], strict=True))
     other = Batches(split, 64, 16, seed=5, shift=1).at(0)
-    assert not any(torch.equal(*pair) for pair in zip(steps[0], other, strict=True))
+    assert not any(torch.equal(*pair) for pair in zip(steps[0][:3], other[:3], strict=True))
 
 
 def test_batches_are_stable_over_versions():
@@ -674,11 +675,48 @@ def test_batches_shift_each_image_by_its_own_offset(mnist):
 
 def test_every_step_draws_new_shifts():
     one = Labelled(torch.arange(64.0).reshape(1, 1, 8, 8), torch.zeros(1, dtype=torch.int64))
-    alone = SemiSupervisedData("one image", 0, one, one.images, one, one, ("a", "b"))
+    alone = SemiSupervisedData("one image", 0, one, one.images, torch.tensor([0]), one, one, ("a", "b"))
     batches = Batches(alone, 50, 50, seed=0, shift=2)
     drawn = [batches.at(step) for step in (0, 1, 63, 64, 65, 128)]
     seen = [part for batch in drawn for part in (batch.images, batch.unlabelled)]
     assert not any(torch.equal(*pair) for pair in combinations(seen, 2))
+
+
+# --- mixed batches
+
+
+@pytest.mark.parametrize("n_labels", [20, 500])
+def test_a_mixed_batch_knows_the_labels_of_the_labelled_images_and_no_others(n_labels):
+    split = load("digits", n_labels=n_labels)
+    truth = {image.numpy().tobytes(): int(label) for image, label in zip(*data.read("digits").train, strict=True)}
+    known, seen = {image.numpy().tobytes() for image in split.labelled.images}, 0
+    for step in range(-(-len(split.unlabelled) // 64)):  # one pass
+        batch = Batches(split, 64, 16, seed=0, mixed=True).at(step)
+        assert batch.images is batch.unlabelled
+        for image, label, is_known in zip(batch.images, batch.labels.tolist(), batch.mask.tolist(), strict=True):
+            assert is_known == (image.numpy().tobytes() in known)
+            assert label == (truth[image.numpy().tobytes()] if is_known else 0)
+            seen += is_known
+    assert seen >= n_labels
+
+
+def test_a_mixed_batch_holds_what_the_plain_one_draws_from_the_pool():
+    split = load("digits", n_labels=20)
+    mixed, plain = Batches(split, 64, 16, seed=3, mixed=True), Batches(split, 64, 16, seed=3)
+    assert torch.equal(mixed.at(7).unlabelled, plain.at(7).unlabelled)
+    shifted = Batches(split, 64, 16, seed=3, shift=1, mixed=True).at(7)
+    assert shifted.images is shifted.unlabelled
+    assert not torch.equal(shifted.images, mixed.at(7).images)
+    assert plain.at(7).mask is None
+
+
+def test_without_pool_images_only_labelled_ones_are_drawn():
+    split = load("digits", n_labels=20)
+    batch, other = (Batches(split, size, 16, seed=0).at(2) for size in (0, 64))
+    assert torch.equal(batch.images, other.images)
+    assert batch.unlabelled.shape == (0, 1, 8, 8)
+    with pytest.raises(ValueError, match="batch_size must be a whole number of at least 1; got 0"):
+        Batches(split, 0, 16, seed=0, mixed=True)
 
 
 # --- numbers that must never change: a reader's figures depend on them

@@ -1,6 +1,6 @@
 """Methods: their terms against probabilities written out, and which weights each player moves."""
 
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from sgan_lib import models, training
 from sgan_lib.data import Batch
-from sgan_lib.methods import METHODS, Weights
+from sgan_lib.methods import METHODS, Seen, Weights
 
 SHAPES = {
     "mlp": (1, 28, 28),
@@ -56,7 +56,7 @@ def test_every_trained_weight_gets_a_gradient(method, network):
         if terms is None:
             continue
         modules.zero_grad()
-        sum(terms(modules, batch, Weights()).values()).backward()
+        sum(terms(modules, batch, Weights(), Seen()).values()).backward()
         own = [
             (name, p)
             for name, p in modules.named_parameters()
@@ -89,9 +89,15 @@ def spelt_out(method, modules, batch, fake, adversarial):
         return supervised, None
     weight = 1 if method == "gan" else adversarial
     game = {"adversarial": -weight * (p_real["real"].log().mean() + (1 - p_real["fake"]).log().mean())}
-    if method == "feature_matching":
+    if method in ("feature_matching", "bad_gan"):
         distance = output["real"].features.mean(dim=0) - output["fake"].features.mean(dim=0)
-        return supervised | game, {"feature_matching": (distance**2).mean()}
+        matching = {"feature_matching": (distance**2).mean()}
+        if method == "feature_matching":
+            return supervised | game, matching
+        p = F.softmax(output["real"].class_logits, dim=1)
+        cosines = [F.cosine_similarity(a, b, dim=0) for a, b in permutations(output["fake"].features, 2)]
+        entropy = {"entropy": -0.2 * (p * p.log()).sum(dim=1).mean()}
+        return supervised | game | entropy, matching | {"pull_away": 0.7 * torch.stack(cosines).square().mean()}
     return supervised | game, {"generator": -p_real["fake"].log().mean()}
 
 
@@ -101,11 +107,11 @@ def test_the_terms_are_those_of_the_definition(method, adversarial):
     torch.set_default_dtype(torch.float64)
     modules, batch = make(method, "mlp_digits")
     modules.eval()  # no noise, so that the same images give the same logits
-    weights, row = Weights(adversarial=adversarial), METHODS[method]
+    weights, row = Weights(adversarial, conditional_entropy=0.2, pull_away=0.7), METHODS[method]
     found = []
     for terms in (row.discriminator_terms, row.generator_terms):
         torch.manual_seed(5)  # for the latents
-        found.append(terms(modules, batch, weights) if terms else None)
+        found.append(terms(modules, batch, weights, Seen()) if terms else None)
     torch.manual_seed(5)
     fake = modules["generator"].sample(10) if "generator" in modules else batch.unlabelled
     for one, other in zip(found, spelt_out(method, modules, batch, fake, adversarial), strict=True):
@@ -120,7 +126,7 @@ def test_feature_matching_takes_the_norm_that_is_asked_for():
     found = {}
     for norm in ("l1", "l2"):
         torch.manual_seed(5)
-        found[norm] = METHODS["feature_matching"].generator_terms(modules, batch, Weights(feature_norm=norm))
+        found[norm] = METHODS["feature_matching"].generator_terms(modules, batch, Weights(feature_norm=norm), Seen())
     assert found["l1"]["feature_matching"] > found["l2"]["feature_matching"] > 0  # the differences are below 1
 
 
@@ -130,7 +136,7 @@ def test_real_and_fake_pass_the_discriminator_together(method, sizes):
     modules, batch = make(method, "mlp_digits")
     seen = []
     modules["discriminator"].register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
-    METHODS[method].discriminator_terms(modules, batch, Weights())
+    METHODS[method].discriminator_terms(modules, batch, Weights(), Seen())
     assert seen == sizes
 
 
@@ -148,27 +154,38 @@ def moved(before, after):
     }
 
 
+def own_weights(modules, player):
+    return [
+        p
+        for n, p in modules.named_parameters()
+        if p.requires_grad and n.startswith("generator") == (player == "generator")
+    ]
+
+
+def playing(objectives, modules, rates=None):
+    """A state whose players descend these objectives by plain gradient steps."""
+    players = {}
+    for name, objective in objectives.items():
+        rate = rates[name] if rates else 0.1
+        players[name] = training.Player(objective, torch.optim.SGD(own_weights(modules, name), lr=rate), rate)
+    return training.TrainingState(modules, players, training.average_of(modules, 0.9))
+
+
 @every_pair
 def test_each_player_moves_its_own_weights_only(method, network):
     """Weights are recorded whenever a player is asked for its terms: between two such moments one player has moved."""
     modules, batch = make(method, network)
     snapshots = []
 
-    def player(name, terms):
-        def objective(modules, batch):
+    def player(name, objective):
+        def spying(modules, batch):
             snapshots.append(weights_of(modules))
-            return terms(modules, batch, Weights())
+            return objective(modules, batch)
 
-        own = [
-            p
-            for n, p in modules.named_parameters()
-            if p.requires_grad and n.startswith("generator") == (name == "generator")
-        ]
-        return training.Player(objective, torch.optim.Adam(own, lr=0.01), 0.01)
+        return training.Player(spying, torch.optim.Adam(own_weights(modules, name), lr=0.01), 0.01)
 
-    row = METHODS[method]
-    sides = {"discriminator": row.discriminator_terms, "generator": row.generator_terms}
-    players = {name: player(name, terms) for name, terms in sides.items() if terms}
+    objectives = METHODS[method].objectives(Weights())
+    players = {name: player(name, objective) for name, objective in objectives.items()}
     state = training.TrainingState(modules, players, training.average_of(modules, 0.9))
     training.training_step(state, batch)
     snapshots.append(weights_of(modules))
@@ -177,17 +194,75 @@ def test_each_player_moves_its_own_weights_only(method, network):
 
 def test_frozen_scales_stay_frozen_through_a_step():
     modules, batch = make("feature_matching", "mlp_digits")
-    row, scale = METHODS["feature_matching"], "discriminator.hidden.0.parametrizations.weight.original0"
+    scale = "discriminator.hidden.0.parametrizations.weight.original0"
     before = weights_of(modules)[scale]
-    players = {}
-    for name, terms in (("discriminator", row.discriminator_terms), ("generator", row.generator_terms)):
-        own = [p for p in modules[name].parameters() if p.requires_grad]
-        objective = lambda modules, batch, terms=terms: terms(modules, batch, Weights())  # noqa: E731
-        players[name] = training.Player(objective, torch.optim.SGD(own, lr=0.1), 0.1)
-    state = training.TrainingState(modules, players, training.average_of(modules, 0.9))
+    state = playing(METHODS["feature_matching"].objectives(Weights()), modules)
     for _ in range(2):
         training.training_step(state, batch)
     assert weights_of(modules)[scale].equal(before)
+
+
+# --- the fast step
+
+
+def test_a_mixed_batch_is_the_plain_one_with_its_labelled_images_taken_by_the_mask():
+    """Labels behind the mask do not count; every image of the batch is unlabelled too."""
+    torch.set_default_dtype(torch.float64)
+    modules, _ = make("sgan", "mlp_digits")
+    modules.eval()
+    images, labels = torch.rand(10, 1, 8, 8) * 2 - 1, torch.randint(0, K, (10,))
+    mask = torch.tensor([True, False] * 5)
+    found = []
+    for batch in (Batch(images, labels * mask, images, mask), Batch(images[mask], labels[mask], images)):
+        torch.manual_seed(5)
+        found.append(METHODS["sgan"].discriminator_terms(modules, batch, Weights(), Seen()))
+    torch.testing.assert_close(*found)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_batch_without_a_label_teaches_no_class(method):
+    modules, batch = make(method, "mlp_digits")
+    batch = Batch(batch.unlabelled, torch.zeros(10, dtype=torch.long), batch.unlabelled, torch.zeros(10).bool())
+    terms = METHODS[method].discriminator_terms(modules, batch, Weights(), Seen())
+    assert all(term.isfinite() for term in terms.values())
+    assert terms.get("supervised", torch.tensor(0.0)) == 0
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if METHODS[name].generator_terms])
+def test_the_fast_step_is_the_plain_one(method):
+    """What the generator takes over from the discriminator's move is what it would compute itself.
+
+    So that nothing but rounding may differ, the discriminator stands still (rate 0), there is no noise, and the plain
+    generator draws the same latents.
+    """
+    torch.set_default_dtype(torch.float64)
+    after = []
+    for is_fast in (True, False):
+        torch.manual_seed(0)
+        modules, batch = make(method, "mlp_digits")
+        modules["discriminator"].eval()
+        objectives = METHODS[method].objectives(Weights())
+        if not is_fast:
+            for name in objectives:
+                terms = getattr(METHODS[method], f"{name}_terms")
+                objectives[name] = lambda m, b, terms=terms: torch.manual_seed(5) and terms(m, b, Weights(), Seen())
+        state = playing(objectives, modules, rates={"discriminator": 0.0, "generator": 0.1})
+        torch.manual_seed(5)
+        training.training_step(state, batch)
+        after.append(weights_of(modules))
+    torch.testing.assert_close(*after)
+
+
+def test_the_generator_reuses_the_images_and_features_of_its_own_step():
+    """Two passes of the discriminator and one of the generator a step; nothing is kept for the next one."""
+    modules, batch = make("feature_matching", "mlp_digits")
+    passes = []
+    for name, module in modules.items():
+        module.register_forward_hook(lambda _, inputs, output, name=name: passes.append((name, len(inputs[0]))))
+    state = playing(METHODS["feature_matching"].objectives(Weights()), modules)
+    for _ in range(2):
+        training.training_step(state, batch)
+    assert passes == 2 * [("generator", 10), ("discriminator", 26), ("discriminator", 10)]
 
 
 # --- what a method needs
@@ -208,6 +283,7 @@ def test_each_method_has_the_networks_that_it_needs():
         "sgan": pair,
         "two_head": {*pair, "real_head"},
         "feature_matching": pair,
+        "bad_gan": pair,
     }
 
 

@@ -110,12 +110,12 @@ def test_descend_takes_one_step_down_the_gradient_of_the_sum():
         torch.testing.assert_close(weight.detach(), before - 0.1 * (2 * before + 3))
 
 
-def test_while_one_player_moves_the_others_weights_take_no_gradient():
-    state, flags = toy(), {}
+def test_a_player_that_moves_leaves_no_gradient_in_the_others_weights():
+    state, left = toy(), {}
 
     def spying(name, objective):
         def spy(modules, batch):
-            flags[name] = {n: {p.requires_grad for p in m.parameters()} for n, m in modules.items()}
+            left[name] = {n for n, p in modules.named_parameters() if p.grad is not None}
             return objective(modules, batch)
 
         return spy
@@ -123,8 +123,12 @@ def test_while_one_player_moves_the_others_weights_take_no_gradient():
     for name, player in state.players.items():
         state.players[name] = Player(spying(name, player.objective), player.optimizer, player.learning_rate)
     seen = training.training_step(state, batch_at(0))
-    assert flags["first"] == {"first": {True}, "second": {False}}
-    assert flags["second"] == {"first": {False}, "second": {True}}
+    assert left == {"first": set(), "second": {"first.weight", "first.bias"}}
+    gradient = state.modules["first"].weight.grad.clone()
+    batch = batch_at(1)
+    training.descend({"product": state.modules["second"](state.modules["first"](batch)).sum()},
+                     state.players["second"].optimizer)  # fmt: skip
+    assert torch.equal(state.modules["first"].weight.grad, gradient)
     assert list(seen) == ["noisy", "product"]
     assert not any(term.requires_grad for term in seen.values())
 
