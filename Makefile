@@ -45,8 +45,8 @@ check: $(STAMP) ## lint, formatting, types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(STAMP) ## run the benchmarks
-	@if [ -d tests/benchmarks ]; then $(BIN)/pytest tests/benchmarks --benchmark-enable; else echo "no benchmarks yet"; fi
+bench: $(STAMP) ## measure training steps and memory into figures/benchmark.csv, five minutes (ARGS=--quick)
+	$(BIN)/python tests/benchmarks/bench.py $(ARGS)
 
 notebooks: $(STAMP) ## build notebooks/*.ipynb from notebooks/src/*.py (NOTEBOOKS="03_sgan")
 	$(ONE_THREAD) $(BIN)/python notebooks/build.py $(NOTEBOOKS)

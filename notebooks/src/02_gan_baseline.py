@@ -106,16 +106,16 @@ with runtime.seeded(seed):
     ours = [discriminator_loss(D, G, batch.unlabelled), generator_loss(D, G, 64)]
 with runtime.seeded(seed):
     weights = methods.Weights()
-    theirs = [methods.gan_terms(modules, batch, weights)["adversarial"],
-              methods.nonsaturating_terms(modules, batch, weights)["generator"]]  # fmt: skip
+    theirs = [methods.gan_terms(modules, batch, weights, methods.Seen())["adversarial"],
+              methods.nonsaturating_terms(modules, batch, weights, methods.Seen())["generator"]]  # fmt: skip
 torch.testing.assert_close(torch.stack(ours), torch.stack(theirs))
 print("the two losses agree with sgan_lib.methods")
 
 # %% [markdown]
-# One round of the game is then a few lines. `training.descend` zeroes the gradients of *one* player, goes backward, and
-# lets that player's optimiser step.
+# One round of the game is then a few lines. `training.descend` zeroes the gradients of *one* player, goes backward to
+# that player's weights, and lets its optimiser step.
 #
-# **Predict**: G's loss goes backward through D, so D's weights get gradients too. Do they move in G's step?
+# **Predict**: G's loss goes backward through D to reach G. Do D's weights move in G's step?
 
 # %% tags=["nbval-check-output"]
 adam = {name: torch.optim.Adam(modules[name].parameters(), lr=1e-3, betas=(0.5, 0.999)) for name in modules}
@@ -133,9 +133,9 @@ print("D moved in its own step:", not torch.equal(before, between))
 print("D moved in G's step:    ", not torch.equal(between, all_weights(D)))
 
 # %% [markdown]
-# They do not: each optimiser holds the weights of one player. The gradients that G's step leaves in D are garbage, and
-# the next call of `descend` clears them before D steps. Forget that clearing, and D climbs G's hill (`08_debugging`
-# measures it in a published listing).
+# They do not: each optimiser holds the weights of one player. A plain `loss.backward()` in G's step would also leave
+# gradients of G's loss in D's weights. `descend` asks for its own player's gradients only, which is cheaper too. Use the
+# plain call and forget to clear D's gradients, and D climbs G's hill (`08_debugging` measures it in a published listing).
 #
 # ## 2 · A DCGAN that draws digits
 #

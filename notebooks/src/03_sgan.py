@@ -241,7 +241,7 @@ for name, mine in (("sgan", n_plus_one_loss), ("two_head", two_head_loss)):
     with runtime.seeded(1):
         written_out = mine(modules, batch, weight=0.5)
     with runtime.seeded(1):
-        terms = method.discriminator_terms(modules, batch, methods.Weights(adversarial=0.5))
+        terms = method.discriminator_terms(modules, batch, methods.Weights(adversarial=0.5), methods.Seen())
     assert torch.isclose(written_out, sum(terms.values()), rtol=1e-5)
     print(f"{name}: the loss written out equals the library's {' + '.join(terms)}")
 

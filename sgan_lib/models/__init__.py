@@ -6,12 +6,21 @@
 | `mlp_digits`, `mlp_2d` | 8×8 digits; points in the plane | the same, smaller |
 | `dcgan` | 28×28 | Radford 2016 (arXiv:1511.06434), reduced to MNIST's size |
 | `upsample` | 32×32 | the two-head pair of PyTorch-GAN's `sgan.py`, mended |
+| `svhn` | 32×32, from 12×12 | Salimans 2016, code for SVHN; for a GPU |
+| `svhn_small` | the same | the same with a stride in the first layer and fewer channels, for a CPU |
 | `cnn` | any size from 8×8 | a small convolutional classifier, the supervised baseline; no generator |
 """
 
 from collections.abc import Callable
 
-from sgan_lib.models.convolutional import ConvDiscriminator, DCGANGenerator, UpsampleGenerator
+from sgan_lib.models.convolutional import (
+    ConvDiscriminator,
+    DCGANGenerator,
+    PooledDiscriminator,
+    TransposedGenerator,
+    UpsampledConv,
+    UpsampleGenerator,
+)
 from sgan_lib.models.dense import MLPDiscriminator, MLPGenerator
 from sgan_lib.models.layers import (
     DiscriminatorOutput,
@@ -22,6 +31,7 @@ from sgan_lib.models.layers import (
     Shape,
     initialise_from_data,
     initialise_normal,
+    normalised,
     normalised_linear,
 )
 
@@ -35,11 +45,15 @@ __all__ = [
     "MLPGenerator",
     "Networks",
     "Noise",
+    "PooledDiscriminator",
     "RealHead",
+    "TransposedGenerator",
     "UpsampleGenerator",
+    "UpsampledConv",
     "build",
     "initialise_from_data",
     "initialise_normal",
+    "normalised",
     "normalised_linear",
 ]  # fmt: skip
 
@@ -73,6 +87,15 @@ def _upsample(shape: Shape, k: int) -> Networks:
     return _initialised(discriminator, UpsampleGenerator(shape))
 
 
+def _svhn(shape: Shape, k: int) -> Networks:
+    return Networks(PooledDiscriminator(shape, k), TransposedGenerator(shape))
+
+
+def _svhn_small(shape: Shape, k: int) -> Networks:
+    discriminator = PooledDiscriminator(shape, k, channels=(32, 64), strides=((2, 1, 2), (1, 1, 1)))
+    return Networks(discriminator, TransposedGenerator(shape, channels=(128, 64, 32)))
+
+
 def _cnn(shape: Shape, k: int) -> Networks:
     return Networks(ConvDiscriminator(shape, k, channels=(32, 64), kernel_size=5, dense=128), None)
 
@@ -83,6 +106,8 @@ NETWORKS: dict[str, Callable[[Shape, int], Networks]] = {
     "mlp_2d": _mlp_2d,
     "dcgan": _dcgan,
     "upsample": _upsample,
+    "svhn": _svhn,
+    "svhn_small": _svhn_small,
     "cnn": _cnn,
 }
 

@@ -1,6 +1,6 @@
 """What all networks share: their output, noise, weight norm, initialisation, the base of generators."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from jaxtyping import Float
@@ -56,20 +56,28 @@ def _random_levels(x: Tensor) -> Tensor:
     return words.view(torch.int8)[: x.numel()].view(x.shape).to(x.dtype).add_(0.5)
 
 
-def normalised_linear(n_in: int, n_out: int, train_scale: bool) -> nn.Linear:
-    """A dense layer with weight norm (Salimans & Kingma 2016, arXiv:1602.07868), W = g · v/‖v‖, v ~ N(0, 0.1²), g = 1.
+Weighted = TypeVar("Weighted", nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
-    With `train_scale=False` g stays as it is. Under feature matching a trained scale in a hidden layer can grow without
-    bound: larger features make a larger matching loss, which is what the discriminator profits from.
+
+def normalised(layer: Weighted, train_scale: bool, deviation: float = 0.1) -> Weighted:
+    """Give a layer weight norm (Salimans & Kingma 2016, arXiv:1602.07868), W = g · v/‖v‖, and return it.
+
+    For each output unit or channel one scale g, 1 at first, and one direction v ~ N(0, deviation²). The bias starts at
+    0. With `train_scale=False` g stays as it is. Under feature matching a trained scale in a hidden layer can grow
+    without bound: larger features make a larger matching loss, which is what the discriminator profits from.
     """
-    layer = nn.Linear(n_in, n_out)
-    nn.init.normal_(layer.weight, std=0.1)
-    nn.init.zeros_(layer.bias)
-    weight_norm(layer)
+    nn.init.normal_(layer.weight, std=deviation)
+    nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    weight_norm(layer, dim=1 if isinstance(layer, nn.ConvTranspose2d) else 0)  # where the weight has its outputs
     scale, _ = _scale_and_direction(layer)
     nn.init.ones_(scale)
     scale.requires_grad_(train_scale)
     return layer
+
+
+def normalised_linear(n_in: int, n_out: int, train_scale: bool) -> nn.Linear:
+    """A dense layer with weight norm, v ~ N(0, 0.1²)."""
+    return normalised(nn.Linear(n_in, n_out), train_scale)
 
 
 def _scale_and_direction(layer: nn.Module) -> tuple[nn.Parameter, nn.Parameter]:
@@ -81,20 +89,20 @@ def _scale_and_direction(layer: nn.Module) -> tuple[nn.Parameter, nn.Parameter]:
 def initialise_from_data(network: nn.Module, images: Float[Tensor, "batch ..."]) -> None:
     """Give each weight-normed layer pre-activations of mean 0 and variance 1 on these images.
 
-    The data-dependent initialisation of Salimans & Kingma 2016 (arXiv:1602.07868), §3. One forward pass: each layer is
-    set when its input arrives, so that the next one sees its new output. Layers without weight norm stay as they are.
+    The data-dependent initialisation of Salimans & Kingma 2016 (arXiv:1602.07868), §3; a convolution's mean and variance
+    are over the batch and all positions, a channel at a time. One forward pass: each layer is set when its input
+    arrives, so that the next one sees its new output. Layers without weight norm stay as they are.
     """
 
     def set_scale_and_bias(layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        mean, deviation = output.mean(dim=0), output.std(dim=0) + 1e-8
+        deviation, mean = torch.std_mean(output, dim=[0, *range(2, output.ndim)], keepdim=True)
+        deviation += 1e-8
         scale, _ = _scale_and_direction(layer)
-        scale.div_(deviation[:, None])
-        layer.bias.sub_(mean).div_(deviation)  # type: ignore[operator]
+        scale.div_(deviation.view_as(scale))
+        layer.bias.sub_(mean.flatten()).div_(deviation.flatten())  # type: ignore[operator]
         return (output - mean) / deviation
 
-    normed = [
-        layer for layer in network.modules() if isinstance(layer, nn.Linear) and hasattr(layer, "parametrizations")
-    ]
+    normed = [layer for layer in network.modules() if hasattr(layer, "parametrizations")]
     hooks = [layer.register_forward_hook(set_scale_and_bias) for layer in normed]
     try:
         network(images)

@@ -7,6 +7,9 @@ are torch's plain ones; the generator's backward pass computes the discriminator
 every step. No average of weights is kept. Where circulating copies differ, the cheaper form stands here.
 """
 
+import sgan_lib  # noqa: F401 (its first import mends torchvision where it does not fit torch: sgan_lib.compat)
+
+# isort: split
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -194,9 +197,7 @@ class TwoHead:
         fake = self.generator(self.latent(len(unlabelled)))
         return self.train_discriminator(images, labels, unlabelled, fake.detach()) | self.train_generator(fake)
 
-    def train_discriminator(
-        self, images: Tensor, labels: Tensor, unlabelled: Tensor, fake: Tensor
-    ) -> dict[str, float]:
+    def train_discriminator(self, images: Tensor, labels: Tensor, unlabelled: Tensor, fake: Tensor) -> dict[str, float]:
         _, classes = self.discriminator(images)
         on_unlabelled, _ = self.discriminator(unlabelled)
         on_fake, _ = self.discriminator(fake)
