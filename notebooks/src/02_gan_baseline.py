@@ -66,7 +66,7 @@ parts = data.load("mnist", n_labels=100, split_seed=seed).to(device)
 #
 # - D sees a batch of real images x and a batch of generated ones G(z), and minimises
 #   $L_D = -\mathbb{E}_x[\log D(x)] - \mathbb{E}_z[\log(1 - D(G(z)))]$ (Goodfellow 2014, eq. 1, with its sign turned);
-# - G draws a fresh batch and minimises $L_G = -\mathbb{E}_z[\log D(G(z))]$, the non-saturating form of `01_theory`.
+# - G draws a batch and minimises $L_G = -\mathbb{E}_z[\log D(G(z))]$, the non-saturating form of `01_theory`.
 #
 # | symbol | in the code |
 # | --- | --- |
@@ -90,12 +90,12 @@ def generator_loss(discriminator, generator, n):
 
 
 # %% [markdown]
-# `sample(n)` draws latents and returns n images in [-1, 1]. Two details matter. The latents of the two steps differ, so G
-# is judged on images that D has not just been corrected on. And D sees real and fake in *one* batch; why that matters,
-# and where it goes wrong, is section 5.
+# `sample(n)` draws latents and returns n images in [-1, 1]. D sees real and fake in *one* batch; why that matters, and
+# where it goes wrong, is section 5.
 #
 # The library has the same two functions in `sgan_lib.methods`, and the check is short: same weights, same batch, same
-# seed, same numbers.
+# seed, same numbers. `Seen` is the library's note of what a step has computed so far. An empty one makes G draw its own
+# images, as above; in training, G is judged on the images that D has just seen, which saves a pass of G.
 
 # %% tags=["nbval-check-output"]
 with runtime.seeded(seed):
