@@ -9,7 +9,9 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one run a core, one thread a run
 
 import argparse
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
@@ -17,9 +19,11 @@ from typing import Any, cast
 
 import pandas as pd
 import torch
+from torch import nn
 from tqdm.auto import tqdm
 
-from sgan_lib import evaluation, experiments, plotting
+from sgan_lib import data, evaluation, experiments, plotting
+from sgan_lib.training import Record
 
 HERE = Path(__file__).parent
 Arguments = dict[str, Any]
@@ -59,27 +63,51 @@ def baseline_tuned() -> Iterator[Arguments]:
                    "learning_rate": float(rate), "n_labels": 100, "seed": seed, "preset": preset}  # fmt: skip
 
 
+def mnist_100_labels() -> Iterator[Arguments]:
+    """Notebook 04: the published setting; curves of test error, looked at for the picture and for nothing else."""
+    for seed, method in product(range(5), ("feature_matching", "supervised", "bad_gan", "sgan")):
+        yield {"method": method, "dataset": "mnist", "n_labels": 100, "seed": seed, "preset": "standard",
+               "precision": "bfloat16"}  # fmt: skip
+
+
+def mnist_20_to_200_labels() -> Iterator[Arguments]:
+    """Notebook 04: feature matching beside the same network alone, at the other published numbers of labels."""
+    for seed, n_labels, method in product(range(5), (20, 50, 200), ("feature_matching", "supervised")):
+        yield {"method": method, "dataset": "mnist", "n_labels": n_labels, "seed": seed, "preset": "standard",
+               "precision": "bfloat16"}  # fmt: skip
+
+
 TABLES: dict[str, Callable[[], Iterator[Arguments]]] = {
     "digits_50_labels": digits_50_labels,
     "baseline_tuning": baseline_tuning,
     "baseline_tuned": baseline_tuned,
     "sgan_half_of_labels": sgan_half_of_labels,
+    "mnist_100_labels": mnist_100_labels,
+    "mnist_20_to_200_labels": mnist_20_to_200_labels,
 }
+CURVES = ("mnist_100_labels",)  # tables with a row a record; all others have a row a run
 
 
-def _measure(arguments: Arguments) -> dict[str, Any]:
-    """One run, as one row: what was asked, what was found, and with what."""
+def _measure(arguments: Arguments, with_curve: bool) -> list[dict[str, Any]]:
+    """One run: what was asked, what was found, and with what. One row, or one a record with the test error by then."""
     torch.set_num_threads(1)
-    result = experiments.run(**arguments)
+    test = data.load(arguments["dataset"], arguments["n_labels"]).test
+    looks: list[tuple[float, float]] = []  # test error, and the processor's time until then, of one core
+
+    def look(record: Record, modules: nn.ModuleDict) -> None:
+        looks.append((evaluation.error_rate(modules["discriminator"], *test), time.process_time() - started))
+
+    started = time.process_time()
+    result = experiments.run(**arguments, observe=look if with_curve else None)
+    looks = looks or [(cast(float, result.test_error), time.process_time() - started)]
     settings = result.settings
-    return arguments | {
-        "split_seed": settings.split_seed,
-        "validation_error": round(result.history[-1].scores["validation_error"], 4),
-        "test_error": round(cast(float, result.test_error), 4),
-        "seconds": round(result.seconds, 1),
-        "device": result.device,
-        "torch": result.versions["torch"],
-    }
+    known = arguments | {"network": settings.network, "split_seed": settings.split_seed, "device": result.device,
+                         "torch": result.versions["torch"]}  # fmt: skip
+    return [
+        known | {"step": record.step, "validation_error": round(record.scores["validation_error"], 4),
+                 "test_error": round(error, 4), "cpu_seconds": round(seconds, 1)}
+        for record, (error, seconds) in zip(result.history[-len(looks) :], looks, strict=True)
+    ]  # fmt: skip
 
 
 def _with_steps(arguments: Arguments) -> Arguments:
@@ -100,11 +128,12 @@ def measure_table(name: str, workers: int) -> None:
     missing = [arguments for arguments in wanted if _key(arguments, names) not in done]
     if not missing:
         return
+    measure = partial(_measure, with_curve=name in CURVES)
     with get_context("spawn").Pool(workers) as pool:
-        for row in tqdm(pool.imap_unordered(_measure, missing), name, total=len(missing)):
-            table = pd.DataFrame([*table.to_dict("records"), row])  # by name: columns keep the order that the file has
-            table.sort_values(names).to_csv(partial := path.with_suffix(".partial"), index=False)
-            partial.replace(path)
+        for rows in tqdm(pool.imap_unordered(measure, missing), name, total=len(missing)):
+            table = pd.DataFrame([*table.to_dict("records"), *rows])  # by name: columns keep the file's order
+            table.sort_values(names, kind="stable").to_csv(part := path.with_suffix(".partial"), index=False)
+            part.replace(path)
 
 
 def draw_digits_50_labels() -> None:
@@ -131,8 +160,17 @@ def draw_dcgan_filmstrip() -> None:
     plotting.filmstrip(frames, title).savefig(HERE / "dcgan_filmstrip.png")
 
 
+def draw_mnist_100_labels() -> None:
+    table = pd.read_csv(HERE / "mnist_100_labels.csv")
+    last = 100 * table[table["step"] == table["steps"]].groupby("method")["test_error"].mean()
+    title = f"100 labels: {last['feature_matching']:.1f} % with feature matching, {last['supervised']:.0f} % without"
+    reference = {"feature matching, Salimans 2016: 0.93 %": 0.93}
+    plotting.learning_curves(table, title, reference).savefig(HERE / "mnist_100_labels.png")
+
+
 PICTURES: dict[str, Callable[[], None]] = {
     "digits_50_labels": draw_digits_50_labels,
+    "mnist_100_labels": draw_mnist_100_labels,
     "dcgan_filmstrip": draw_dcgan_filmstrip,
 }
 

@@ -20,7 +20,16 @@ from sgan_lib import data, evaluation, models
 from sgan_lib.methods import METHODS, Method, Weights
 from sgan_lib.presets import PRESETS, RECIPES, Settings
 from sgan_lib.runtime import check_whole_number, choose_device, forked_random, seeded, threads
-from sgan_lib.training import Player, Record, TrainingState, average_of, load_checkpoint, save_checkpoint, train
+from sgan_lib.training import (
+    Objective,
+    Player,
+    Record,
+    TrainingState,
+    average_of,
+    load_checkpoint,
+    save_checkpoint,
+    train,
+)
 
 __all__ = ["METHODS", "PRESETS", "RECIPES", "RunResult", "Settings", "prepare", "repeat", "run"]
 
@@ -79,6 +88,18 @@ def _player(modules: list[nn.Module], objective: Any, learning_rate: float, beta
     return Player(objective, adam, learning_rate)
 
 
+def _in_precision(objective: Objective, device: torch.device, precision: str) -> Objective:
+    """The objective with its matrix products in bfloat16 (torch's autocast); weights and losses stay in float32."""
+    if precision == "float32":
+        return objective
+
+    def in_bfloat16(modules: nn.ModuleDict, batch: Any) -> Any:
+        with torch.autocast(device.type, torch.bfloat16):
+            return objective(modules, batch)
+
+    return in_bfloat16
+
+
 def prepare(settings: Settings, images: torch.Tensor, n_classes: int) -> TrainingState:
     """Build networks, players and the average of weights; `images` are for the data-dependent initialisation."""
     method: Method = METHODS[settings.method]
@@ -93,7 +114,9 @@ def prepare(settings: Settings, images: torch.Tensor, n_classes: int) -> Trainin
     rates = {"discriminator": settings.learning_rate}
     rates["generator"] = settings.learning_rate * settings.generator_rate
     players = {
-        name: _player(sides[name], objective, rates[name], settings.beta1)
+        name: _player(
+            sides[name], _in_precision(objective, images.device, settings.precision), rates[name], settings.beta1
+        )
         for name, objective in method.objectives(weights).items()
     }
     return TrainingState(modules, players, average_of(modules, settings.average_decay))

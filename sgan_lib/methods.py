@@ -127,7 +127,7 @@ def _discriminate(modules: nn.ModuleDict, batch: Batch, seen: Seen, with_labelle
     """
     labelled = batch.images if with_labelled and batch.mask is None else batch.images[:0]
     parts = [labelled, batch.unlabelled, _fake(modules, batch, seen).detach()]
-    output = modules["discriminator"](torch.cat(parts))
+    output = _output(modules, torch.cat(parts))
     sizes = [len(part) for part in parts]
     split = zip(output.class_logits.split(sizes), output.features.split(sizes), strict=True)
     outputs = _Outputs(*(DiscriminatorOutput(*part) for part in split))
@@ -135,13 +135,28 @@ def _discriminate(modules: nn.ModuleDict, batch: Batch, seen: Seen, with_labelle
     return outputs if batch.mask is None else outputs._replace(labelled=outputs.unlabelled)
 
 
+def _full(numbers: Tensor) -> Tensor:
+    """The same numbers, in float32 where a layer worked in bfloat16: losses need the digits."""
+    return numbers.float() if numbers.dtype == torch.bfloat16 else numbers
+
+
+def _output(modules: nn.ModuleDict, images: Tensor) -> DiscriminatorOutput:
+    class_logits, features = modules["discriminator"](images)
+    return DiscriminatorOutput(_full(class_logits), _full(features))
+
+
+def _is_real(modules: nn.ModuleDict, features: Tensor) -> Tensor:
+    """The real-or-fake head's logits."""
+    return _full(modules["real_head"](features))
+
+
 def _fake_output(modules: nn.ModuleDict, batch: Batch, seen: Seen) -> DiscriminatorOutput:
-    return modules["discriminator"](_fake(modules, batch, seen))
+    return _output(modules, _fake(modules, batch, seen))
 
 
 def supervised_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
     """Cross-entropy on the labelled images and nothing else: the baseline."""
-    logits = modules["discriminator"](batch.images).class_logits
+    logits = _output(modules, batch.images).class_logits
     return {"supervised": losses.supervised(logits, batch.labels, batch.mask)}
 
 
@@ -180,11 +195,11 @@ def two_head_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen:
 
     The second head reads `features`: on the dense networks, that is before the noise that the class head sees.
     """
-    output, head = _discriminate(modules, batch, seen), modules["real_head"]
+    output = _discriminate(modules, batch, seen)
+    on_real, on_fake = _is_real(modules, output.unlabelled.features), _is_real(modules, output.fake.features)
     return {
         "supervised": losses.supervised(output.labelled.class_logits, batch.labels, batch.mask),
-        "adversarial": weights.adversarial
-        * losses.discriminator(head(output.unlabelled.features), head(output.fake.features)),
+        "adversarial": weights.adversarial * losses.discriminator(on_real, on_fake),
     }
 
 
@@ -195,14 +210,14 @@ def nonsaturating_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, 
 
 def two_head_generator_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
     """The same, with the real-or-fake head as judge."""
-    return {"generator": losses.generator(modules["real_head"](_fake_output(modules, batch, seen).features))}
+    return {"generator": losses.generator(_is_real(modules, _fake_output(modules, batch, seen).features))}
 
 
 def _matched(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> tuple[Terms, Tensor]:
     """The term of feature matching, and the generated images' features."""
     if seen.real_features is None:
         with torch.no_grad():
-            seen.real_features = modules["discriminator"](batch.unlabelled).features
+            seen.real_features = _output(modules, batch.unlabelled).features
     fake = _fake_output(modules, batch, seen).features
     return {"feature_matching": losses.feature_matching(seen.real_features, fake, weights.feature_norm)}, fake
 

@@ -152,6 +152,49 @@ def curves(
     return figure
 
 
+def learning_curves(table: pd.DataFrame, title: str, reference: Mapping[str, float] | None = None) -> Figure:
+    """Test error against steps and against the processor's time, logarithmic: a thin line a seed, a thick one the mean.
+
+    Args:
+        table: a row a record, with the columns method, seed, step, cpu_seconds, test_error (a fraction in [0, 1]).
+        title: the message.
+        reference: label -> test error in percent, drawn as a dotted line across.
+    """
+    figure, axes = new_figure(10.5, 4.2, 1, 2)
+    table = table.assign(percent=100 * table["test_error"], minutes=table["cpu_seconds"] / 60)
+    means = table.groupby(["method", "step"])[["percent", "minutes"]].mean().reset_index()
+    last = means.groupby("method")["percent"].last()
+    heights = _spread(last.to_dict())
+    for panel, (column, label) in zip(axes[0], (("step", "steps"), ("minutes", "minutes on one core")), strict=True):
+        for method in heights:
+            name, colour, _ = METHOD_STYLES[method]
+            for _, run in table[table["method"] == method].groupby("seed"):
+                panel.plot(run[column], run["percent"], color=colour, alpha=0.3, linewidth=0.8)
+            line = means[means["method"] == method]
+            panel.plot(line[column], line["percent"], color=colour, linewidth=2.2)
+            panel.annotate(f"{name} {last[method]:.2g} %", (line[column].iloc[-1], last[method]),
+                           xytext=(1.03, heights[method]), textcoords=panel.get_yaxis_transform(), color=colour,
+                           va="center", arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6})  # fmt: skip
+        for name, percent in (reference or {}).items():
+            panel.axhline(percent, color="black", linewidth=0.8, linestyle=":")
+            panel.annotate(name, (0, percent), xycoords=("axes fraction", "data"), xytext=(3, 2),
+                           textcoords="offset points", fontsize=8)  # fmt: skip
+        panel.set(yscale="log", xlabel=label, ylabel="test error, %", xlim=(0, None))
+        panel.set_yticks([tick for tick in (0.5, 1, 2, 5, 10, 20, 50) if tick < table["percent"].max()])
+        panel.minorticks_off()
+        panel.yaxis.set_major_formatter("{x:g}")
+    figure.suptitle(title, x=0.01, ha="left", weight="bold")
+    return figure
+
+
+def _spread(heights: Mapping[str, float], ratio: float = 1.25) -> dict[str, float]:
+    """The heights, in order from the bottom, moved up where needed until each is at least `ratio` times the last."""
+    spread: dict[str, float] = {}
+    for name, height in sorted(heights.items(), key=lambda item: item[1]):
+        spread[name] = max([height, *(ratio * lower for lower in spread.values())])
+    return spread
+
+
 def decision_regions(
     panels: Mapping[str, Callable[[Tensor], Tensor]],
     points: Tensor,

@@ -20,6 +20,9 @@ class Recipe:
     beta1: float = 0.5  # Radford 2016, §4; Salimans 2016 and PyTorch-GAN too
     average_decay: float = 0.999  # Salimans 2016 has 0.9999 over 180,000 steps; runs here are shorter
     threads: int | None = None  # CPU threads; small networks are faster on one
+    feature_norm: str = "l2"  # of feature matching: "l2" in Salimans' MNIST code, "l1" in his SVHN code
+    entropy_weight: float = 0.1  # of bad GAN's discriminator: Dai's SVHN code
+    pull_away_weight: float = 0.3  # of bad GAN's generator: ours, from trials on MNIST
 
 
 @dataclass(frozen=True)
@@ -36,29 +39,36 @@ RECIPES: dict[str, Recipe] = {
     "mlp_2d": Recipe(64, 16, 3e-3, average_decay=0.99, threads=1),  # ours: half the cost of 128 points at 2e-3
     "dcgan": Recipe(32, 32, 1e-3, average_decay=0.99),  # ours: more and smaller steps; beside Radford 2016, §4
     "upsample": Recipe(64, 64, 2e-4, hold=1.0),  # PyTorch-GAN sgan.py
+    # Salimans 2016, code for SVHN; the pull-away term's weight: Dai 2017, code for SVHN
+    "svhn": Recipe(100, 100, 3e-4, hold=2 / 3, feature_norm="l1", pull_away_weight=0.8),
+    # ours, from trials on another split: smaller and larger steps; the rest as `svhn`
+    "svhn_small": Recipe(32, 32, 1e-3, hold=2 / 3, average_decay=0.99, feature_norm="l1", pull_away_weight=0.8),
     "cnn": Recipe(64, 64, 1e-3),  # ours
 }
 
-PRESETS: dict[str, Preset] = {
-    "quick": Preset(
-        "a first look: seconds on a laptop's CPU",  # ours: what fits into the minute that a notebook has
-        {"mlp": 600, "mlp_digits": 1500, "mlp_2d": 1000, "dcgan": 600, "upsample": 200, "cnn": 600},
-    ),
-    "standard": Preset(
-        "the course's own figures: up to 10 minutes a run",  # ours
-        {"mlp": 12_000, "mlp_digits": 3000, "mlp_2d": 4000, "dcgan": 3000, "upsample": 3000, "cnn": 3000},
-    ),
-    "paper": Preset(
-        "the published number of steps: as long as it takes",
-        # mlp: 300 epochs of 600 steps, Salimans 2016; upsample: 200 epochs of 938, PyTorch-GAN; dcgan and cnn: 100
-        # epochs; digits and points: as `standard`
-        {"mlp": 180_000, "mlp_digits": 3000, "mlp_2d": 4000, "dcgan": 187_500, "upsample": 187_600, "cnn": 93_800},
-    ),
+_STEPS = {  # steps under quick, standard, paper
+    "mlp": (600, 12_000, 180_000),  # 300 epochs of 600 steps: Salimans 2016
+    "mlp_digits": (1500, 3000, 3000),
+    "mlp_2d": (1000, 4000, 4000),
+    "dcgan": (600, 3000, 187_500),  # 100 epochs
+    "upsample": (200, 3000, 187_600),  # 200 epochs of 938: PyTorch-GAN
+    "svhn": (600, 12_000, 658_800),  # 900 epochs of 732: Salimans 2016; for a GPU, a step takes seconds on a CPU
+    "svhn_small": (600, 6000, 658_800),  # as many
+    "cnn": (600, 3000, 93_800),  # 100 epochs
 }
 
-DEFAULT_NETWORK = {"digits": "mlp_digits", "moons": "mlp_2d", "rings": "mlp_2d"} | dict.fromkeys(
-    ("mnist_rgb", "svhn", "cifar10"), "upsample"
-)  # every other set: "mlp"
+PRESETS: dict[str, Preset] = {
+    name: Preset(purpose, {network: steps[place] for network, steps in _STEPS.items()})
+    for place, (name, purpose) in enumerate([
+        ("quick", "a first look: seconds on a laptop's CPU"),  # what fits into the minute that a notebook has
+        ("standard", "the course's own figures: up to 10 minutes a run"),
+        ("paper", "the published number of steps: as long as it takes"),
+    ])
+}  # fmt: skip
+
+PRECISIONS = ("float32", "bfloat16")
+DEFAULT_NETWORK = {"digits": "mlp_digits", "moons": "mlp_2d", "rings": "mlp_2d",
+                   "mnist_rgb": "svhn_small", "svhn": "svhn", "cifar10": "svhn"}  # every other set: "mlp"  # fmt: skip
 
 
 _WHOLE_NUMBERS = {"n_labels": 1, "steps": 1, "batch_size": 2, "labelled_batch_size": 1, "seed": 0, "split_seed": 0,
@@ -94,12 +104,13 @@ class Settings:
     beta1: float
     average_decay: float
     threads: int | None
+    feature_norm: str  # "l1" or "l2"; feature matching and bad GAN only
+    entropy_weight: float  # bad GAN only
+    pull_away_weight: float  # bad GAN only
     shift: int = 0  # random shifts of training images by up to so many pixels
     label_mask: bool = False  # draw images from the pool alone, and use the labels of those that have one (source 001)
     adversarial_weight: float = Weights.adversarial
-    feature_norm: str = Weights.feature_norm
-    entropy_weight: float = Weights.conditional_entropy  # bad GAN only
-    pull_away_weight: float = Weights.pull_away  # bad GAN only
+    precision: str = "float32"  # or "bfloat16": half the time where the processor has instructions for it
     generator_rate: float = 1.0  # the generator's learning rate, as a multiple of the discriminator's
 
     def __post_init__(self) -> None:
@@ -113,6 +124,7 @@ class Settings:
         if self.threads is not None:
             object.__setattr__(self, "threads", check_whole_number("threads", self.threads, at_least=1))
         check_choice("feature_norm", self.feature_norm, losses.NORMS)
+        check_choice("precision", self.precision, PRECISIONS)
         check_flag("label_mask", self.label_mask)
         for name, bounds in _NUMBERS.items():
             object.__setattr__(self, name, check_number(name, getattr(self, name), **bounds))

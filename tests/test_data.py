@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import pickle
 import shutil
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, Sim
 import jaxtyping
 import numpy as np
 import pytest
+import scipy.io
 import torch
 
 from sgan_lib import data, datasets
@@ -537,6 +539,108 @@ def test_a_damaged_download_is_a_data_error(tmp_path, monkeypatch):
     truncate(raw / "train-images-idx3-ubyte")
     with pytest.raises(DataError, match=r"'fashion_mnist' .*has to be deleted by hand"):
         load("fashion_mnist", n_labels=20)
+
+
+def md5(path):
+    return hashlib.md5(path.read_bytes()).hexdigest()
+
+
+SVHN_COUNTS = {"train": 60, "test": 25}
+
+
+@pytest.fixture
+def small_svhn(tmp_path, monkeypatch):
+    """SVHN's two files with few images; their checksums stand where torchvision keeps those of the originals.
+
+    As in the originals, pixels are [row, column, channel, image]; labels are a column of 1 to 10, where 10 means 0.
+    """
+    monkeypatch.setenv("SGAN_DATA", str(tmp_path))
+    random, content, sums = np.random.RandomState(0), {}, {}
+    for part, count in SVHN_COUNTS.items():
+        pixels = random.randint(256, size=(32, 32, 3, count)).astype(np.uint8)
+        labels = (np.arange(count) % 10 + 1).astype(np.uint8)[:, None]
+        path = tmp_path / f"{part}_32x32.mat"
+        scipy.io.savemat(path, {"X": pixels, "y": labels})
+        content[part] = pixels, labels
+        sums[part] = ("http://nowhere.invalid", path.name, md5(path))
+    monkeypatch.setattr(datasets.datasets.SVHN, "split_list", sums)
+    return content
+
+
+def test_svhn_is_read_from_its_matlab_files(small_svhn):
+    raw = data.read("svhn")
+    for part, (pixels, labels) in zip((raw.train, raw.test), small_svhn.values(), strict=True):
+        assert (part.images.dtype, part.images.shape) == (torch.uint8, (len(labels), 3, 32, 32))
+        assert part.images[7, 2, 30, 4] == pixels[30, 4, 2, 7]
+        assert part.labels.tolist() == [label % 10 for label in labels[:, 0].tolist()]
+        assert part.labels[9] == 0
+    assert raw.class_names == tuple("0123456789")
+
+
+def write_cifar10(folder):
+    """CIFAR-10's batches with few images: a row is 1024 red values, then green, then blue, each 32 rows of 32.
+
+    Pickled as Python 2 did, with the module names of that time.
+    """
+    folder.mkdir(parents=True)
+    random, content = np.random.RandomState(0), {}
+    for name, count in [*((f"data_batch_{i}", 12) for i in range(1, 6)), ("test_batch", 25)]:
+        content[name] = (
+            random.randint(256, size=(count, 3072)).astype(np.uint8),
+            random.permutation(np.arange(count) % 10),
+        )
+        batch = {"data": content[name][0], "labels": content[name][1].tolist(), "batch_label": name}
+        pickled = pickle.dumps(batch, protocol=2).replace(b"numpy._core.multiarray", b"numpy.core.multiarray")
+        (folder / name).write_bytes(pickled)
+    names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": names, "num_vis": 3072}, protocol=2))
+    return content
+
+
+@pytest.fixture
+def small_cifar10(tmp_path, monkeypatch):
+    """The same, under the checksums that torchvision expects."""
+    monkeypatch.setenv("SGAN_DATA", str(tmp_path))
+    folder, reader = tmp_path / "cifar-10-batches-py", datasets.datasets.CIFAR10
+    content = write_cifar10(folder)
+    for attribute in ("train_list", "test_list"):
+        monkeypatch.setattr(reader, attribute, [(name, md5(folder / name)) for name, _ in getattr(reader, attribute)])
+    monkeypatch.setattr(reader, "meta", reader.meta | {"md5": md5(folder / "batches.meta")})
+    return content
+
+
+def test_cifar10_is_read_from_its_batches(small_cifar10):
+    raw = data.read("cifar10")
+    rows, labels = (np.concatenate(part) for part in zip(*list(small_cifar10.values())[:5], strict=True))
+    for part, (pixels, targets) in ((raw.train, (rows, labels)), (raw.test, small_cifar10["test_batch"])):
+        assert (part.images.dtype, part.images.shape) == (torch.uint8, (len(targets), 3, 32, 32))
+        assert part.images[13, 2, 30, 4] == pixels[13, 2 * 1024 + 30 * 32 + 4]
+        assert part.labels.tolist() == targets.tolist()
+    assert raw.class_names[:2] == ("airplane", "automobile")
+
+
+@pytest.mark.parametrize("name", ["svhn", "cifar10"])
+def test_colour_sets_load_from_end_to_end(name, request):
+    request.getfixturevalue(f"small_{name}")
+    split, raw = load(name, n_labels=20, split_seed=2, validation=10), data.read(name)
+    assert (split.image_shape, split.n_classes) == ((3, 32, 32), 10)
+    assert (len(split.unlabelled), len(split.test.labels)) == (50, 25)
+    label_of = dict(zip((bytes(image.numpy()) for image in raw.train.images), raw.train.labels.tolist(), strict=True))
+    for part in (split.labelled, split.validation):
+        assert [label_of[row] for row in to_bytes(part.images)] == part.labels.tolist()
+        assert part.labels.unique().tolist() == list(range(10))
+    assert to_bytes(split.test.images) == [bytes(image.numpy()) for image in raw.test.images]
+    assert (split.unlabelled.min(), split.unlabelled.max()) == (-1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "file_name"), [("svhn", "test_32x32.mat"), ("cifar10", "cifar-10-batches-py/test_batch")]
+)
+def test_an_altered_file_of_a_colour_set_is_not_read(name, file_name, request, tmp_path):
+    request.getfixturevalue(f"small_{name}")
+    alter(tmp_path / file_name)
+    with pytest.raises(DataError, match=rf"'{name}' into {tmp_path}.*has to be deleted by hand"):
+        load(name, n_labels=20)
 
 
 @pytest.mark.parametrize(

@@ -484,6 +484,70 @@ def test_a_progress_bar_shows_the_terms_when_asked_for(capsys):
     assert capsys.readouterr().err == ""
 
 
+# --- how a step is computed
+
+
+def test_bfloat16_gives_nearly_the_same_losses_and_keeps_weights_and_records_in_float32():
+    one, other = (run("bad_gan", seed=2, steps=20, precision=p, record_every=20) for p in ("float32", "bfloat16"))
+    assert {p.dtype for p in other.modules.parameters()} == {torch.float32}
+    assert not torch.equal(weights_of(one), weights_of(other))
+    for name, value in one.history[-1].terms.items():
+        assert other.history[-1].terms[name] == pytest.approx(value, rel=0.05)
+    assert other.settings.precision == "bfloat16"
+
+
+def test_losses_are_taken_in_float32_where_networks_work_in_bfloat16():
+    found = run("two_head", precision="bfloat16", steps=1).history[0].terms
+    for name, value in found.items():
+        assert torch.tensor(value).bfloat16().item() != value, name  # a loss in bfloat16 would have eight bits only
+
+
+@pytest.mark.parametrize("method", ["supervised", "feature_matching"])
+def test_one_step_is_adams_step_by_its_formula(method):
+    """The fused optimiser against the definition (arXiv:1412.6980, Algorithm 1), with m̂ and v̂ after one step."""
+    settings = Settings.resolve(method, "digits", "quick", n_labels=20, seed=0, split_seed=0, generator_rate=0.25)
+    parts = data.load("digits", 20)
+    with runtime.seeded(0):
+        state = experiments.prepare(settings, parts.unlabelled, 10)
+        before = {n: p.detach().clone() for n, p in state.modules.named_parameters() if p.requires_grad}
+        batch = data.Batches(parts, 64, 64, seed=0).at(0)
+        for name, player in state.players.items():
+            rate = settings.learning_rate * (0.25 if name == "generator" else 1)
+            training.descend(player.objective(state.modules, batch), player.optimizer)
+            for parameter, old in ((p, before[n]) for n, p in state.modules.named_parameters() if n.startswith(name)
+                                   and p.requires_grad):  # fmt: skip
+                gradient = parameter.grad
+                m, v = (1 - 0.5) * gradient, (1 - 0.999) * gradient**2
+                wanted = old - rate * (m / (1 - 0.5)) / ((v / (1 - 0.999)).sqrt() + 1e-8)
+                torch.testing.assert_close(parameter.detach(), wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_a_label_mask_draws_from_the_pool_alone(monkeypatch):
+    sizes = []
+    real = training.training_step
+    monkeypatch.setattr(training, "training_step", lambda state, batch: sizes.append(batch) or real(state, batch))
+    run("feature_matching", label_mask=True)
+    assert all(batch.images is batch.unlabelled and batch.mask is not None for batch in sizes)
+    sizes.clear()
+    run("supervised")
+    assert all(len(batch.unlabelled) == 0 and batch.mask is None for batch in sizes)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "kind", "message"),
+    [
+        ("precision", "float16", ValueError, "precision must be one of float32, bfloat16; got 'float16'"),
+        ("feature_norm", "l3", ValueError, "feature_norm must be one of l1, l2; got 'l3'"),
+        ("generator_rate", 0, ValueError, "generator_rate must be a number above 0"),
+        ("entropy_weight", -1, ValueError, "entropy_weight must be a number at least 0"),
+        ("pull_away_weight", float("nan"), ValueError, "pull_away_weight must be a number at least 0"),
+    ],
+)
+def test_the_settings_of_a_step_are_checked(setting, value, kind, message):
+    with pytest.raises(kind, match=re.escape(message)):
+        run(**{setting: value})
+
+
 # --- the environment check
 
 

@@ -1,11 +1,14 @@
 """Networks: shapes, ranges, initialisation, and the mended defects of the code that they come from."""
 
+import copy
+
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from sgan_lib import models
-from sgan_lib.models import ConvDiscriminator, MLPDiscriminator
+from sgan_lib.models import ConvDiscriminator, MLPDiscriminator, PooledDiscriminator, TransposedGenerator, UpsampledConv
 
 SHAPES = [
     ("mlp", (1, 28, 28)),
@@ -15,6 +18,9 @@ SHAPES = [
     ("dcgan", (3, 32, 32)),
     ("upsample", (1, 32, 32)),
     ("upsample", (3, 32, 32)),
+    ("svhn", (3, 32, 32)),
+    ("svhn_small", (3, 32, 32)),
+    ("svhn_small", (1, 28, 28)),
     ("cnn", (1, 8, 8)),
     ("cnn", (3, 32, 32)),
 ]
@@ -27,6 +33,7 @@ def _same_numbers():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         yield
+    torch.set_default_dtype(torch.float32)
 
 
 def images(n, shape):
@@ -111,7 +118,8 @@ def test_latents_follow_the_generator_that_is_passed_and_leave_the_global_state_
     assert torch.equal(before, torch.get_rng_state())
     assert torch.equal(first, second)
     assert first.shape == (2000, network.latent_dim)
-    mean, variance = (0.5, 1 / 12) if name.startswith("mlp") else (0, 1)  # uniform in [0, 1), or standard normal
+    of_salimans = name.startswith(("mlp", "svhn"))
+    mean, variance = (0.5, 1 / 12) if of_salimans else (0, 1)  # uniform in [0, 1), or standard normal
     assert first.mean().item() == pytest.approx(mean, abs=0.05)
     assert first.var().item() == pytest.approx(variance, abs=0.05)
     assert not torch.equal(network.latent(3), network.latent(3))
@@ -167,6 +175,64 @@ def test_initialisation_from_data_gives_pre_activations_of_mean_0_and_variance_1
         torch.testing.assert_close(output.var(dim=0), torch.ones(output.shape[1]), atol=1e-3, rtol=0)
 
 
+KINDS = {
+    "dense": (lambda: nn.Linear(6, 5), (6,)),
+    "convolution": (lambda: nn.Conv2d(3, 5, 3, stride=2, padding=1), (3, 8, 8)),
+    "transposed convolution": (lambda: nn.ConvTranspose2d(3, 5, 5, stride=2, padding=2, output_padding=1), (3, 8, 8)),
+}
+
+
+def by_output(kind, weight):
+    """The weights that make up each output: rows [5, ...]. A transposed convolution has its outputs second."""
+    return (weight.transpose(0, 1) if kind == "transposed convolution" else weight).flatten(1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("train_scale", [False, True])
+def test_any_layer_can_have_weight_norm(kind, train_scale):
+    layer = models.normalised(KINDS[kind][0](), train_scale, deviation=0.05)
+    scale, direction = layer.parametrizations.weight.original0, layer.parametrizations.weight.original1
+    assert (scale.requires_grad, direction.requires_grad) == (train_scale, True)
+    assert scale.numel() == 5
+    assert not layer.bias.any()
+    assert direction.std().item() == pytest.approx(0.05, rel=0.3)
+    with torch.no_grad():
+        scale.copy_(torch.arange(1.0, 6).view_as(scale))
+        direction.mul_(7)
+    torch.testing.assert_close(by_output(kind, layer.weight).norm(dim=1), torch.arange(1.0, 6))
+    cosines = F.cosine_similarity(by_output(kind, layer.weight), by_output(kind, direction), dim=1)
+    torch.testing.assert_close(cosines, torch.ones(5))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_initialisation_from_data_normalises_each_channel_over_batch_and_positions(kind):
+    make, shape = KINDS[kind]
+    layer, batch = models.normalised(make(), train_scale=True), images(100, shape) * 5 + 2
+    layer.bias.data.fill_(3)
+    before = by_output(kind, layer.weight).clone()
+    models.initialise_from_data(layer, batch)
+    outputs = layer(batch).transpose(0, 1).flatten(1)  # [5, everything else]
+    torch.testing.assert_close(outputs.mean(dim=1), torch.zeros(5), atol=1e-4, rtol=0)
+    torch.testing.assert_close(outputs.var(dim=1), torch.ones(5), atol=1e-3, rtol=0)
+    torch.testing.assert_close(F.cosine_similarity(by_output(kind, layer.weight), before, dim=1), torch.ones(5))
+
+
+@pytest.mark.parametrize("name", ["svhn", "svhn_small"])
+def test_initialisation_from_data_reaches_every_convolution(name):
+    """Each layer sees what the layers before it put out after they were set."""
+    network = models.build(name, (3, 16, 16), 10).discriminator.eval()  # without dropout, so that the pass repeats
+    batch, outputs = images(60, (3, 16, 16)) * 3 - 1, []
+    models.initialise_from_data(network, batch)
+    layers = [layer for layer in network.convolutions if isinstance(layer, nn.Conv2d)] + [network.classes]
+    for layer in layers:
+        layer.register_forward_hook(lambda *arguments: outputs.append(arguments[2].transpose(0, 1).flatten(1)))
+    network(batch)
+    assert len(outputs) == 10
+    for output in outputs:
+        torch.testing.assert_close(output.mean(dim=1), torch.zeros(len(output)), atol=1e-3, rtol=0)
+        torch.testing.assert_close(output.var(dim=1), torch.ones(len(output)), atol=1e-2, rtol=0)
+
+
 def test_initialisation_from_data_leaves_other_layers_and_what_is_trained_as_they_were():
     network = models.build("cnn", (1, 8, 8), 3).discriminator
     before = [parameter.clone() for parameter in network.parameters()]
@@ -188,6 +254,116 @@ def test_convolutions_start_small_and_normal(name):
                 assert layer.weight.mean().item() == pytest.approx(1, abs=0.02)
                 assert layer.weight.std().item() == pytest.approx(0.02, rel=0.5)
                 assert not layer.bias.any()
+
+
+# --- the pair for SVHN
+
+# Salimans 2016, code for SVHN: (channels, kernel, stride, padding); a number alone is the probability of a dropout
+PUBLISHED = [
+    0.2, (64, 3, 1, 1), (64, 3, 1, 1), (64, 3, 2, 1),
+    0.5, (128, 3, 1, 1), (128, 3, 1, 1), (128, 3, 2, 1),
+    0.5, (128, 3, 1, 0), (128, 1, 1, 0), (128, 1, 1, 0),
+]  # fmt: skip
+
+
+def test_the_svhn_discriminator_is_the_published_one():
+    """Its features from the table: leaky ReLU after each convolution, at the end the mean over positions."""
+    network = models.build("svhn", (3, 32, 32), 10).discriminator
+    dropped = [layer.p for layer in network.modules() if isinstance(layer, nn.Dropout)]
+    assert dropped == [row for row in PUBLISHED if isinstance(row, float)]
+    models.initialise_from_data(network, images(20, (3, 32, 32)))
+    hidden, table = images(2, (3, 32, 32)), [row for row in PUBLISHED if not isinstance(row, float)]
+    features = network.eval()(hidden).features
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    for layer, (n_out, kernel_size, stride, padding) in zip(layers, table, strict=True):
+        assert layer.weight.shape == (n_out, hidden.shape[1], kernel_size, kernel_size)
+        hidden = F.conv2d(hidden, layer.weight, layer.bias, stride, padding)
+        hidden = torch.where(hidden > 0, hidden, 0.2 * hidden)
+    assert hidden.shape == (2, 128, 6, 6)
+    torch.testing.assert_close(features, hidden.sum(dim=(2, 3)) / 36)
+
+
+@pytest.mark.parametrize("name", ["svhn", "svhn_small"])
+def test_the_svhn_discriminators_have_weight_norm_throughout_and_no_batch_norm(name):
+    network = models.build(name, (3, 32, 32), 10).discriminator
+    layers = [layer for layer in network.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
+    assert all(hasattr(layer, "parametrizations") for layer in layers)
+    scales = [layer.parametrizations.weight.original0.requires_grad for layer in layers]
+    assert scales == [False] * 9 + [True]  # those of hidden layers are frozen, as in the dense network
+    assert not any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules())
+
+
+def test_blocks_have_the_channels_and_strides_that_are_asked_for():
+    strides = ((2,), (1, 2))
+    network = PooledDiscriminator((2, 12, 12), 3, channels=(4, 6), strides=strides, input_dropout=0.1, dropout=0.3)
+    kinds = [(layer.out_channels, *layer.stride) for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    assert kinds == [(4, 2, 2), (6, 1, 1), (6, 2, 2), (6, 1, 1), (6, 1, 1), (6, 1, 1)]
+    assert [layer.p for layer in network.modules() if isinstance(layer, nn.Dropout)] == [0.1, 0.3, 0.3]
+    assert network(images(2, (2, 12, 12))).features.shape == (2, 6)
+
+
+@pytest.mark.parametrize(("side", "sides"), [(32, [4, 8, 16, 32]), (28, [4, 7, 14, 28]), (12, [2, 3, 6, 12])])
+def test_the_svhn_generator_doubles_its_way_to_any_size(side, sides):
+    network = TransposedGenerator((3, side, side), latent_dim=5, channels=(8, 6, 4))
+    seen = []
+    for layer in network.layers:
+        if isinstance(layer, nn.ConvTranspose2d):
+            layer.register_forward_hook(lambda *arguments: seen.append((*arguments[1], arguments[2])))
+    network.sample(3)
+    assert [(before.shape[1:], after.shape[1:]) for before, after in seen] == [
+        ((n_in, small, small), (n_out, large, large))
+        for n_in, n_out, small, large in zip((8, 6, 4), (6, 4, 3), sides, sides[1:], strict=False)
+    ]
+
+
+def test_the_svhn_generator_starts_normal_and_uses_the_batchs_own_statistics():
+    network = models.build("svhn", (3, 32, 32), 10).generator
+    layers = [layer for layer in network.layers if isinstance(layer, (nn.Linear, nn.ConvTranspose2d))]
+    assert [tuple(layer.weight.shape) for layer in layers] == [
+        (8192, 100), (512, 256, 5, 5), (256, 128, 5, 5), (128, 3, 5, 5)
+    ]  # fmt: skip
+    for layer in layers[:3]:
+        assert layer.weight.std().item() == pytest.approx(0.05, rel=0.02)
+    assert [hasattr(layer, "parametrizations") for layer in layers] == [False, False, False, True]
+    assert layers[3].parametrizations.weight.original0.requires_grad
+    torch.testing.assert_close(layers[3].weight.square().sum(dim=(0, 2, 3)), torch.ones(3))
+    latent = network.latent(4)
+    assert torch.equal(network(latent), network.eval()(latent))
+
+
+# --- doubling and a 3×3 convolution in one
+
+
+@pytest.mark.parametrize("side", [(1, 1), (1, 4), (5, 3), (8, 8)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_convolution_that_doubles_equals_doubling_and_a_convolution(side, bias):
+    torch.set_default_dtype(torch.float64)
+    fast = UpsampledConv(3, 4, bias=bias)
+    plain = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(3, 4, 3, padding=1, bias=bias))
+    plain[1].load_state_dict(fast.state_dict())  # the same names and shapes
+    batch, found = torch.randn(2, 3, *side), {}
+    for network in (plain, fast):
+        given = batch.clone().requires_grad_()
+        output = network(given)
+        output.mul(torch.linspace(-1, 2, output.numel()).view_as(output)).sum().backward()
+        found[network] = [output, given.grad, *(parameter.grad for parameter in network.parameters())]
+    for one, other in zip(found[plain], found[fast], strict=True):  # borders are part of all of these
+        torch.testing.assert_close(other, one, rtol=1e-12, atol=1e-12)
+    assert all(gradient.abs().min() > 0 for gradient in found[fast][1:])
+
+
+def test_the_upsample_generator_is_the_plain_one():
+    network = models.build("upsample", (3, 32, 32), 10).generator.double()
+    plain = copy.deepcopy(network)
+    for place, layer in enumerate(plain.layers):
+        if isinstance(layer, UpsampledConv):
+            convolution = nn.Conv2d(layer.in_channels, layer.out_channels, 3, padding=1, bias=False)
+            convolution.weight = layer.weight
+            plain.layers[place] = nn.Sequential(nn.Upsample(scale_factor=2), convolution)
+    latent = torch.randn(4, 100, dtype=torch.float64)
+    kinds = [type(layer).__name__ for layer in plain.layers]
+    assert kinds.count("Sequential") == 2
+    torch.testing.assert_close(network(latent), plain(latent), rtol=1e-10, atol=1e-12)
 
 
 # --- the parts
@@ -212,7 +388,16 @@ def test_noise_has_the_given_size_while_training_and_is_off_in_evaluation():
 
 
 @pytest.mark.parametrize(
-    ("name", "noisy"), [("mlp", True), ("mlp_digits", True), ("mlp_2d", True), ("upsample", True), ("cnn", False)]
+    ("name", "noisy"),
+    [
+        ("mlp", True),
+        ("mlp_digits", True),
+        ("mlp_2d", True),
+        ("upsample", True),
+        ("svhn", True),
+        ("svhn_small", True),
+        ("cnn", False),
+    ],
 )
 def test_discriminators_are_noisy_in_training_only(name, noisy):
     shape = dict(SHAPES)[name]
@@ -241,6 +426,7 @@ def test_the_convolutional_discriminator_is_built_of_what_is_asked_for():
         ("dcgan", (2,), r"'dcgan' takes square images .* got image_shape \(2,\)"),
         ("cnn", (1, 30, 30), r"divisible by 4; got image_shape \(1, 30, 30\)"),
         ("upsample", (1, 32, 28), r"square .* got image_shape \(1, 32, 28\)"),
+        ("svhn", (1, 8, 8), r"image_shape is too small: .* leave less than 3×3 of \(1, 8, 8\)"),
     ],
 )
 def test_networks_and_shapes_that_do_not_go_together_are_refused(name, shape, message):

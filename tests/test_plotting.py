@@ -21,6 +21,14 @@ TABLE = pd.DataFrame(
         "test_error": [0.2, 0.1, 0.3, 0.05, 0.07, 0.06],
     }
 )
+RUNS = pd.DataFrame(
+    [
+        {"method": method, "seed": seed, "step": step, "cpu_seconds": 60.0 * step, "test_error": error / step}
+        for method, error in (("supervised", 0.4), ("sgan", 0.21), ("feature_matching", 0.2))
+        for seed in range(2)
+        for step in (1, 2, 4)
+    ]
+)
 POINTS, FEW = torch.rand(20, 2) - 0.5, (torch.tensor([[0.5, 0.0], [-0.5, 0.0]]), torch.tensor([1, 0]))
 
 
@@ -38,6 +46,7 @@ FIGURES = {
     "curves": lambda: plotting.curves(
         {"sgan": ([1.0, 2.0], [3.0, 4.0]), "a": ([1.0, 2.0], [9.0, 5.0])}, MESSAGE, "step", "loss"
     ),
+    "learning_curves": lambda: plotting.learning_curves(RUNS, MESSAGE, {"published": 3.0}),
     "decision_regions": lambda: plotting.decision_regions(
         {"one": by_first_coordinate, "two": by_first_coordinate}, POINTS, FEW, MESSAGE, generated={"two": POINTS}
     ),
@@ -46,6 +55,7 @@ FIGURES = {
 AXES_NAMED = {
     "errors_by_method": ("", "test error, %"),
     "curves": ("step", "loss"),
+    "learning_curves": ("steps", "test error, %"),
     "confusion": ("predicted class", "true class"),
 }
 
@@ -124,6 +134,19 @@ def test_curves_end_in_their_names_and_keep_a_methods_colour():
     assert panel.lines[0].get_color() != panel.lines[1].get_color()
     logarithmic = plotting.curves({"a": ([1.0], [1.0])}, MESSAGE, "x", "y", logarithmic=True)
     assert logarithmic.axes[0].get_yscale() == "log"
+
+
+def test_learning_curves_show_means_against_steps_and_minutes_in_percent():
+    steps, minutes = FIGURES["learning_curves"]().axes
+    thick = {panel: [line for line in panel.lines if line.get_linewidth() == 2.2] for panel in (steps, minutes)}
+    for panel in (steps, minutes):
+        found = {line.get_color(): line.get_xydata().tolist() for line in thick[panel]}
+        assert found[plotting.METHOD_STYLES["supervised"][1]] == [pytest.approx(p) for p in ([1, 40], [2, 20], [4, 10])]
+        assert panel.get_yscale() == "log"
+    names = [text.get_text() for text in steps.texts]
+    assert names == ["feature matching 5 %", "SGAN (N+1 classes) 5.2 %", "supervised 10 %", "published"]
+    heights = sorted(text.xyann[1] for text in steps.texts[:3])
+    assert heights == pytest.approx([5, 6.25, 10])  # names of lines that end together stand apart
 
 
 def test_a_boundary_is_drawn_where_the_probability_is_one_half():

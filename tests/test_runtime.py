@@ -157,3 +157,10 @@ def test_the_guard_names_term_step_value_and_what_to_try(value):
     ):
         assert part in message
     assert "fine" not in message
+
+
+def test_a_flag_is_true_or_false_and_nothing_that_looks_like_it():
+    assert runtime.check_flag("label_mask", True) is True
+    for value in (1, "True", None):
+        with pytest.raises(TypeError, match=rf"label_mask must be True or False; got {value!r} of type "):
+            runtime.check_flag("label_mask", value)

@@ -198,7 +198,7 @@ class TransposedGenerator(Generator):
         for layer in layers:
             if isinstance(layer, (nn.Linear, nn.ConvTranspose2d)):
                 nn.init.normal_(layer.weight, std=0.05)
-        output = _doubling(channels[-1], image_shape[0], *sides[-2:])
+        output = _doubling(channels[-1], image_shape[0], sides[2], sides[3])
         self.layers = nn.Sequential(*layers, normalised(output, train_scale=True, deviation=0.05), nn.Tanh())
 
     def forward(self, latent: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch channels height width"]:

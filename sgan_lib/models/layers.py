@@ -89,9 +89,9 @@ def _scale_and_direction(layer: nn.Module) -> tuple[nn.Parameter, nn.Parameter]:
 def initialise_from_data(network: nn.Module, images: Float[Tensor, "batch ..."]) -> None:
     """Give each weight-normed layer pre-activations of mean 0 and variance 1 on these images.
 
-    The data-dependent initialisation of Salimans & Kingma 2016 (arXiv:1602.07868), §3; a convolution's mean and variance
-    are over the batch and all positions, a channel at a time. One forward pass: each layer is set when its input
-    arrives, so that the next one sees its new output. Layers without weight norm stay as they are.
+    The data-dependent initialisation of Salimans & Kingma 2016 (arXiv:1602.07868), §3. Mean and variance are those of a
+    unit over the batch, or of a channel over the batch and all positions. One forward pass: each layer is set when its
+    input arrives, so that the next one sees its new output. Layers without weight norm stay as they are.
     """
 
     def set_scale_and_bias(layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:

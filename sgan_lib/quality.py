@@ -1,0 +1,148 @@
+"""How good are generated digits: a Fréchet distance and an inception-style score, on a small MNIST classifier of ours.
+
+Both formulas are those of the literature; the network under them is not. The numbers compare runs of this library with
+one another, and with nothing else.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torchmetrics.functional import kl_divergence
+from torchmetrics.image.fid import FrechetInceptionDistance
+
+from sgan_lib import data, models
+
+ASSET = resources.files("sgan_lib") / "assets" / "mnist_classifier.safetensors"
+NETWORK, N_FEATURES, N_CLASSES, IMAGE_SHAPE = "cnn", 128, 10, (1, 28, 28)
+LEAST_IMAGES = 2 * N_FEATURES  # fewer than N_FEATURES + 1 give a singular covariance; twice as many, still a poor one
+N_REFERENCE = 10_000
+
+
+class SampleQuality(NamedTuple):
+    """What `sample_quality` found. Not comparable to the FID and the Inception score that papers report."""
+
+    digit_frechet: float  # at least 0, smaller is better; biased upwards where n is small: compare equal n only
+    digit_score: float  # in [1, 10], larger is better; blind to variety within a class
+    n: int  # images measured
+
+
+def save_classifier(classifier: nn.Module, path: Path, notes: Mapping[str, str]) -> None:
+    """Write weights in half precision, with notes and a checksum of the weights as the file's metadata."""
+    weights = {name: tensor.detach().cpu().half().contiguous() for name, tensor in classifier.state_dict().items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(weights, path, metadata={**notes, "sha256": _checksum(weights)})
+
+
+def _checksum(weights: Mapping[str, Tensor]) -> str:
+    joined = b"".join(name.encode() + weights[name].numpy().tobytes() for name in sorted(weights))
+    return hashlib.sha256(joined).hexdigest()
+
+
+def digit_classifier() -> nn.Module:
+    """The classifier that came with the library: network `cnn`, 128 features, in evaluation mode, weights frozen.
+
+    Each call gives a new copy, on the CPU. How it was trained, and its test error, are in the file's metadata.
+
+    Raises:
+        DataError: where the file is missing or damaged.
+    """
+    classifier = models.build(NETWORK, IMAGE_SHAPE, N_CLASSES).discriminator
+    try:
+        with resources.as_file(ASSET) as path, safe_open(path, framework="pt") as file:
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            if file.metadata()["sha256"] != _checksum(weights):
+                raise ValueError("the weights do not match their checksum")
+        classifier.load_state_dict(weights)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise data.DataError(
+            f"the shipped classifier {ASSET} is missing or damaged ({error}): install sgan_lib again"
+        ) from error
+    return classifier.eval().requires_grad_(False)
+
+
+def sample_quality(images: Float[Tensor, "n ..."]) -> SampleQuality:
+    """Measure digits [n, 1, 28, 28] in [-1, 1], n at least 256, against 10,000 real ones.
+
+    With the classifier's 128 features f(x) of mean m and covariance C, and its class probabilities p(y|x):
+
+    - digit_frechet = ‖m − m_r‖² + tr(C + C_r − 2 (C C_r)^½), r for real (Heusel 2017, arXiv:1706.08500, eq. 6). It sees
+      poor digits, missing classes and missing variety.
+    - digit_score = exp(mean over x of KL(p(y|x) ‖ p(y))), p(y) the mean of p(y|x) (Salimans 2016, §4), over all images
+      at once. It sees whether each digit is clear and whether all classes occur. One good image of each class,
+      repeated, reaches 10.
+
+    The result does not depend on the order of the images.
+
+    Raises:
+        TypeError, ValueError: for images of another shape, type or range, or too few.
+        DataError: where the classifier or MNIST is missing or damaged.
+    """
+    _check_images(images)
+    features, logits = _seen_by(digit_classifier(), images)
+    return SampleQuality(_frechet(_reference_features(), features), _score(logits), len(images))
+
+
+def _check_images(images: Tensor) -> None:
+    if not images.is_floating_point():
+        raise TypeError(f"images must be floating-point numbers in [-1, 1]; got {images.dtype}")
+    if images.shape[1:] != IMAGE_SHAPE:
+        raise ValueError(f"images must have the shape [n, 1, 28, 28]; got {list(images.shape)}")
+    if len(images) < LEAST_IMAGES:
+        raise ValueError(
+            f"images must be n >= {LEAST_IMAGES}, twice the number of features, for a covariance; got n = {len(images)}"
+        )
+    smallest, largest = images.min().item(), images.max().item()
+    if not (smallest >= -1 and largest <= 1):  # written so that NaN fails too
+        raise ValueError(f"images must be in [-1, 1]; got values in [{smallest:.4g}, {largest:.4g}]")
+
+
+@torch.no_grad()
+def _seen_by(
+    classifier: nn.Module, images: Float[Tensor, "n 1 28 28"], batch_size: int = 500
+) -> tuple[Float[Tensor, "n features"], Float[Tensor, "n classes"]]:
+    """Features and logits in float64, on the CPU: the formulas cancel, and not every device has float64."""
+    classifier = classifier.to(images.device)
+    parts = [classifier(part.float()) for part in images.split(batch_size)]
+    features, logits = (torch.cat([getattr(p, name) for p in parts]) for name in ("features", "class_logits"))
+    return features.cpu().double(), logits.cpu().double()
+
+
+@lru_cache(maxsize=1)
+def _reference_features() -> Float[Tensor, "n features"]:
+    """Features of the first 10,000 MNIST training images.
+
+    Training images, because a generator is to be like those, and because the test set is for one reading at the end,
+    by no measure that a setting may be chosen by.
+    """
+    images = data.read("mnist").train.images[:N_REFERENCE]
+    return _seen_by(digit_classifier(), images.float() / 127.5 - 1)[0]
+
+
+def _frechet(real: Float[Tensor, "m features"], generated: Float[Tensor, "n features"]) -> float:
+    """torchmetrics' Fréchet distance between features that are there already: its "network" passes them on."""
+    as_they_are = nn.Identity()
+    as_they_are.num_features = N_FEATURES
+    metric = FrechetInceptionDistance(feature=as_they_are)
+    metric.update(real, real=True)
+    metric.update(generated, real=False)
+    return max(0.0, metric.compute().item())  # rounding can bring 0 to -1e-12
+
+
+def _score(logits: Float[Tensor, "n classes"]) -> float:
+    """The score from torchmetrics' KL divergence.
+
+    Its own InceptionScore shuffles with the global random numbers, warns whenever it is made, and gives NaN where all
+    images are so surely of one class that another's probability underflows.
+    """
+    given = logits.softmax(dim=1)
+    overall = given.mean(dim=0, keepdim=True).expand_as(given)
+    return kl_divergence(given, overall).exp().item()

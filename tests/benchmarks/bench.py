@@ -1,0 +1,258 @@
+"""How fast a training step is, beside a textbook's and beside its own matrix products: `make bench`.
+
+Everything that is compared runs in this one process, in turn, round after round, so that a machine that is slower for
+a while is slower for all. The ratios are the result; times and images per second belong to the machine they ran on.
+About five minutes on two cores; `--quick` is a smoke run whose numbers mean nothing. `pytest` does not collect this.
+"""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = str(os.cpu_count())  # torch reads it once, at its import
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import textbook
+import torch
+from products import multiplier, products_of_a_step, widths
+from torch import nn
+
+from sgan_lib import data, experiments, models
+from sgan_lib.experiments import METHODS, Settings
+from sgan_lib.training import training_step
+
+ROOT = Path(__file__).resolve().parents[2]
+N_LABELS = 100
+DATASETS = {"mlp": "mnist", "mlp_digits": "digits", "mlp_2d": "moons", "dcgan": "mnist", "cnn": "mnist"}
+MEMORY = (("mlp", "mnist"), ("dcgan", "mnist"), ("upsample", "mnist"), ("upsample", "mnist_rgb"))
+
+Row = dict[str, Any]
+
+
+class Effort(NamedTuple):
+    """How much to measure."""
+
+    rounds: int = 9
+    seconds: float = 0.6  # of one contender in one round, and of one method on one network
+    least_steps: int = 2
+    memory_steps: int = 60
+
+
+QUICK = Effort(rounds=1, seconds=0.0, least_steps=1, memory_steps=2)
+
+
+class Contender(NamedTuple):
+    """One way of doing a step: fetch a batch, then do the rest."""
+
+    load: Callable[[], Any]
+    compute: Callable[[Any], Any]
+
+
+# --- who is measured
+
+
+def settings_for(method: str, dataset: str, network: str) -> Settings:
+    return Settings.resolve(method, dataset, "quick", n_labels=N_LABELS, seed=0, split_seed=0, network=network)
+
+
+def load(dataset: str, network: str) -> data.SemiSupervisedData:
+    return data.load(dataset, N_LABELS, image_size=32 if network == "upsample" else None)
+
+
+def ours(settings: Settings, parts: data.SemiSupervisedData) -> tuple[Contender, nn.ModuleDict]:
+    """What `experiments.run` does at each step, and the networks that it trains."""
+    state = experiments.prepare(settings, parts.unlabelled, parts.n_classes)
+    pool = settings.batch_size if METHODS[settings.method].unlabelled else 0
+    batches, steps = data.Batches(parts, pool, settings.labelled_batch_size, settings.seed), count()
+
+    def compute(batch: data.Batch) -> None:
+        training_step(state, batch)
+        state.average.update_parameters(state.modules)
+
+    return Contender(lambda: batches.at(next(steps)), compute), state.modules
+
+
+def theirs(step: Callable[[textbook.LabelledAndPool], Any], batch_size: int, image_size: int | None) -> Contender:
+    """A textbook's step; it reads the files of MNIST that `data.load` has put into the cache."""
+    batches = textbook.batches(data.cache_folder(), N_LABELS, batch_size, image_size)
+    return Contender(lambda: next(batches), step)
+
+
+def products(settings: Settings, modules: nn.ModuleDict) -> tuple[Contender, int]:
+    """The matrix products of our step on the dense pair and nothing else, and their floating-point operations."""
+    sizes = widths(modules["discriminator"]), widths(modules["generator"])
+    listed = products_of_a_step(*sizes, settings.labelled_batch_size, settings.batch_size)
+    multiply = multiplier(listed)
+    return Contender(lambda: None, lambda _: multiply()), sum(one.flops for one in listed)
+
+
+# --- the clock
+
+
+def timed(contender: Contender, steps: int) -> tuple[float, float]:
+    """Mean seconds a step for loading and for computing."""
+    loading = computing = 0.0
+    for _ in range(steps):
+        start = time.perf_counter()
+        batch = contender.load()
+        loaded = time.perf_counter()
+        contender.compute(batch)
+        loading += loaded - start
+        computing += time.perf_counter() - loaded
+    return loading / steps, computing / steps
+
+
+def interleaved(contenders: Mapping[str, Contender], effort: Effort) -> pd.DataFrame:
+    """Seconds a step, a row a round; columns "<name>", "<name>: loading" and "<name>: computing"."""
+    steps = {}
+    for name, contender in contenders.items():
+        timed(contender, 2)  # the first steps allocate
+        steps[name] = max(effort.least_steps, int(effort.seconds / sum(timed(contender, effort.least_steps))))
+    rounds = []
+    for _ in range(effort.rounds):
+        seconds: dict[str, float] = {}
+        for name, contender in contenders.items():
+            parts = timed(contender, steps[name])
+            seconds |= {name: sum(parts), f"{name}: loading": parts[0], f"{name}: computing": parts[1]}
+        rounds.append(seconds)
+    return pd.DataFrame(rounds)
+
+
+# --- rows of the table
+
+
+def row(what: str, over_rounds: "pd.Series[float]", unit: str, goal: str = "") -> Row:
+    """The median over the rounds, and the middle half of them."""
+    low, value, high = over_rounds.quantile([0.25, 0.5, 0.75])
+    return {"what": what, "value": value, "low": low, "high": high, "unit": unit, "goal": goal}
+
+
+def compared(seconds: pd.DataFrame, goal: str) -> list[Row]:
+    """Ours against the textbook's: ratios of each round, then the times."""
+    ratio = {part: seconds[f"textbook{part}"] / seconds[f"ours{part}"] for part in ("", ": computing")}
+    rows = [row("textbook step / our step", ratio[""], "times", goal)]
+    rows.append(row("the same, without loading images", ratio[": computing"], "times"))
+    return rows + [row(name, 1000 * seconds[name], "ms") for name in seconds if "computing" not in name]
+
+
+def dense_pair(threads: int, effort: Effort) -> Iterator[Row]:
+    settings, parts = settings_for("feature_matching", "mnist", "mlp"), load("mnist", "mlp")
+    our, modules = ours(settings, parts)
+    alone, flops = products(settings, modules)
+    textbooks = theirs(textbook.FeatureMatching().step, settings.batch_size, None)
+    seconds = interleaved({"ours": our, "textbook": textbooks, "matrix products": alone}, effort)
+    rows = [
+        row("matrix products / our step", 100 * seconds["matrix products"] / seconds["ours"], "%", "≥ 60"),
+        row("speed of the matrix products", flops / seconds["matrix products"] / 1e9, "GFLOP/s"),
+    ]
+    wanted = [*compared(seconds.drop(columns="matrix products: loading"), "≥ 3"), *rows]
+    yield from (one | {"network": "mlp", "method": settings.method, "dataset": "mnist", "threads": threads}
+                for one in wanted)  # fmt: skip
+
+
+def two_head_pair(threads: int, effort: Effort) -> Iterator[Row]:
+    settings, parts = settings_for("two_head", "mnist", "upsample"), load("mnist", "upsample")
+    contenders = {
+        "ours": ours(settings, parts)[0],
+        "textbook": theirs(textbook.TwoHead().step, settings.batch_size, 32),
+    }
+    for one in compared(interleaved(contenders, effort), "≥ 1.5"):
+        yield one | {"network": "upsample", "method": "two_head", "dataset": "mnist", "threads": threads}
+
+
+def playable(method: str, network: str, parts: data.SemiSupervisedData) -> bool:
+    """Whether the network has all that the method needs."""
+    try:
+        METHODS[method].modules(models.build(network, parts.image_shape, parts.n_classes))
+    except ValueError:
+        return False
+    return True
+
+
+def throughput(threads: int, effort: Effort) -> Iterator[Row]:
+    """Images a second of every method on every network: real images, labelled and not; generated ones do not count."""
+    shorter = effort._replace(rounds=min(3, effort.rounds), seconds=effort.seconds / 3)
+    for network in models.NETWORKS:
+        dataset = DATASETS.get(network, "mnist_rgb")
+        parts = load(dataset, network)
+        for method in METHODS:
+            if not playable(method, network, parts):
+                continue
+            settings = settings_for(method, dataset, network)
+            contender, _ = ours(settings, parts)
+            seconds = interleaved({"ours": contender}, shorter)["ours"]
+            images = settings.labelled_batch_size + (settings.batch_size if METHODS[method].unlabelled else 0)
+            yield row("real images a second", images / seconds, "images/s") | {
+                "network": network, "method": method, "dataset": dataset, "threads": threads,
+            }  # fmt: skip
+
+
+def memory(effort: Effort) -> Iterator[Row]:
+    """The peak of a short run of feature matching, each in a fresh process, and of its imports alone."""
+    script = Path(__file__).with_name("memory.py")
+    for network, dataset in MEMORY:
+        arguments = ["feature_matching", dataset, network, str(effort.memory_steps)]
+        done = subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, check=True)
+        for part, megabytes in json.loads(done.stdout).items():
+            goal = "≤ 1500" if part == "run" else ""
+            yield row(f"peak memory: {part}", pd.Series([megabytes]), "MB", goal) | {
+                "network": network, "method": "feature_matching", "dataset": dataset,
+                "threads": torch.get_num_threads(),
+            }  # fmt: skip
+
+
+# --- the whole
+
+
+def processor() -> str:
+    """The name of the CPU, as far as the system tells it."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def measure(effort: Effort) -> Iterator[Row]:
+    yield from memory(effort)
+    for threads in range(1, min(2, os.cpu_count() or 1) + 1):
+        torch.set_num_threads(threads)
+        for part in (dense_pair, two_head_pair, throughput):
+            print(f"{part.__name__.replace('_', ' ')}, threads: {threads}", file=sys.stderr)
+            yield from part(threads, effort)
+
+
+def table(rows: list[Row]) -> pd.DataFrame:
+    """All rows, ratios first; each with the software and the machine it belongs to."""
+    found = pd.DataFrame(rows)
+    found = found.loc[(~found["unit"].isin(["times", "%"])).sort_values(kind="stable").index]
+    first = ["what", "network", "method", "dataset", "threads", "value", "low", "high", "unit", "goal"]
+    return found[first].assign(torch=torch.__version__, cpu=processor(), cores=os.cpu_count())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="one round of one step each; nothing is written")
+    parser.add_argument("--out", type=Path, help="where to write (default: figures/benchmark.csv)")
+    asked = parser.parse_args()
+    started = time.perf_counter()
+    found = table(list(measure(QUICK if asked.quick else Effort())))
+    shown = found.drop(columns=["torch", "cpu", "cores"])
+    print(shown.to_string(index=False, float_format=lambda value: f"{value:,.4g}"))
+    seconds = time.perf_counter() - started
+    print(f"torch {torch.__version__}, {processor()}, {os.cpu_count()} cores; measured in {seconds:.0f} s")
+    out = asked.out or (None if asked.quick else ROOT / "figures" / "benchmark.csv")
+    if out is not None:
+        found.to_csv(out, index=False, float_format="%.4g")
+
+
+if __name__ == "__main__":
+    main()
