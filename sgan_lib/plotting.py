@@ -164,7 +164,7 @@ def learning_curves(table: pd.DataFrame, title: str, reference: Mapping[str, flo
     table = table.assign(percent=100 * table["test_error"], minutes=table["cpu_seconds"] / 60)
     means = table.groupby(["method", "step"])[["percent", "minutes"]].mean().reset_index()
     last = means.groupby("method")["percent"].last()
-    heights = _spread(last.to_dict())
+    heights = _spread({str(method): float(error) for method, error in last.items()})
     for panel, (column, label) in zip(axes[0], (("step", "steps"), ("minutes", "minutes on one core")), strict=True):
         for method in heights:
             name, colour, _ = METHOD_STYLES[method]

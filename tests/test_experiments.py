@@ -460,8 +460,19 @@ def test_every_preset_and_recipe_covers_every_network():
 def test_every_data_set_has_settings_under_every_preset(dataset, preset):
     settings = Settings.resolve("supervised", dataset, preset, n_labels=20, seed=0, split_seed=0)
     assert settings.steps == PRESETS[preset].steps[settings.network]
-    recipe = asdict(RECIPES[settings.network])
+    recipe = asdict(RECIPES[settings.network]) | PRESETS[preset].changes.get(settings.network, {})
     assert {name: getattr(settings, name) for name in recipe} == recipe
+
+
+def test_paper_is_the_published_setting_on_mnist():
+    """openai/improved-gan, train_mnist_feature_matching.py."""
+    settings = Settings.resolve("feature_matching", "mnist", "paper", n_labels=100, seed=0, split_seed=0)
+    names = ("network", "batch_size", "labelled_batch_size", "learning_rate", "generator_rate", "beta1", "hold")
+    names += ("average_decay", "steps", "feature_norm", "adversarial_weight", "shift")
+    found = [getattr(settings, name) for name in names]
+    assert found == ["mlp", 100, 100, 3e-3, 1.0, 0.5, 1.0, 0.9999, 300 * 600, "l2", 0.5, 0]
+    given = Settings.resolve("sgan", "mnist", "paper", n_labels=100, seed=0, split_seed=0, network="dcgan", hold=0.5)
+    assert (given.network, given.hold) == ("dcgan", 0.5)
 
 
 def test_a_setting_that_is_given_beats_preset_and_recipe():

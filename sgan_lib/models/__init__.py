@@ -3,6 +3,7 @@
 | network | images | from |
 | --- | --- | --- |
 | `mlp` | MNIST, flattened | Salimans 2016 (arXiv:1606.03498), code for MNIST |
+| `mlp_small` | the same | the same, the discriminator's first two layers half as wide |
 | `mlp_digits`, `mlp_2d` | 8×8 digits; points in the plane | the same, smaller |
 | `dcgan` | 28×28 | Radford 2016 (arXiv:1511.06434), reduced to MNIST's size |
 | `upsample` | 32×32 | the two-head pair of PyTorch-GAN's `sgan.py`, mended |
@@ -68,6 +69,10 @@ def _mlp(shape: Shape, k: int) -> Networks:
     return Networks(MLPDiscriminator(shape, k), MLPGenerator(shape))
 
 
+def _mlp_small(shape: Shape, k: int) -> Networks:
+    return Networks(MLPDiscriminator(shape, k, widths=(500, 250, 250, 250, 250)), MLPGenerator(shape))
+
+
 def _mlp_digits(shape: Shape, k: int) -> Networks:
     discriminator = MLPDiscriminator(shape, k, widths=(256, 128, 128), input_noise=0.3, hidden_noise=0.3)
     return Networks(discriminator, MLPGenerator(shape, latent_dim=32, widths=(128, 128)))
@@ -102,6 +107,7 @@ def _cnn(shape: Shape, k: int) -> Networks:
 
 NETWORKS: dict[str, Callable[[Shape, int], Networks]] = {
     "mlp": _mlp,
+    "mlp_small": _mlp_small,
     "mlp_digits": _mlp_digits,
     "mlp_2d": _mlp_2d,
     "dcgan": _dcgan,
