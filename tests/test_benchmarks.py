@@ -185,24 +185,42 @@ def test_the_multiplier_does_the_products_that_it_is_given(scripts):
 
 
 def test_contenders_take_turns_and_each_part_is_timed(scripts, monkeypatch):
-    bench, now, calls = scripts["bench"], [0.0], []
-    monkeypatch.setattr(bench.time, "perf_counter", lambda: now[0])
+    clock, now, calls = scripts["clock"], [0.0], []
+    monkeypatch.setattr(clock.time, "perf_counter", lambda: now[0])
 
     def contender(name, loading, computing):
         def spend(what, seconds):
             calls.append((name, what))
             now[0] += seconds
 
-        return bench.Contender(lambda: spend("load", loading), lambda _: spend("compute", computing))
+        return clock.Contender(lambda: spend("load", loading), lambda _: spend("compute", computing))
 
     contenders = {"ours": contender("ours", 0.25, 0.5), "textbook": contender("textbook", 1.0, 2.0)}
-    seconds = bench.interleaved(contenders, bench.Effort(rounds=2, seconds=1.5, least_steps=1))
+    seconds = clock.interleaved(contenders, clock.Effort(rounds=2, seconds=1.5, least_steps=1))
     assert seconds.to_dict("list") == {
         "ours": [0.75] * 2, "ours: loading": [0.25] * 2, "ours: computing": [0.5] * 2,
         "textbook": [3.0] * 2, "textbook: loading": [1.0] * 2, "textbook: computing": [2.0] * 2,
     }  # fmt: skip
     steps = [name for name, what in calls if what == "compute"]
     assert steps[-6:] == ["ours", "ours", "textbook", "ours", "ours", "textbook"]
+
+
+def test_each_step_is_timed_until_the_time_is_up_and_the_first_does_not_count(scripts, monkeypatch):
+    clock, now = scripts["clock"], [0.0]
+    monkeypatch.setattr(clock.time, "perf_counter", lambda: now[0])
+    durations = iter([8.0, 1.0, 2.0, 4.0, 16.0])
+
+    def compute(_):
+        now[0] += next(durations)
+
+    contender = clock.Contender(lambda: None, compute)
+    assert clock.each_step(contender, 6.5).tolist() == [1.0, 2.0, 4.0]
+    assert clock.each_step(clock.Contender(lambda: None, lambda _: None), 0.0).tolist() == [0.0]
+
+
+def test_the_peak_of_memory_is_in_units_of_a_million_bytes(scripts):
+    block = torch.ones(25_000_000)  # 100 MB
+    assert block.nbytes / 1e6 < scripts["memory"].peak_megabytes() < 100 * block.nbytes / 1e6
 
 
 def test_ratios_are_taken_in_each_round_and_stand_first_in_the_table(scripts):
