@@ -82,9 +82,9 @@ class RunResult:
             raise ValueError(f"{path} does not hold a RunResult: {error}") from error
 
 
-def _player(modules: list[nn.Module], objective: Any, learning_rate: float, beta1: float) -> Player:
+def _player(modules: list[nn.Module], objective: Any, learning_rate: float, betas: tuple[float, float]) -> Player:
     trainable = [p for module in modules for p in module.parameters() if p.requires_grad]
-    adam = torch.optim.Adam(trainable, lr=learning_rate, betas=(beta1, 0.999), fused=True)
+    adam = torch.optim.Adam(trainable, lr=learning_rate, betas=betas, fused=True)
     return Player(objective, adam, learning_rate)
 
 
@@ -111,12 +111,11 @@ def prepare(settings: Settings, images: torch.Tensor, n_classes: int) -> Trainin
     )
     sides = {"discriminator": [module for name, module in modules.items() if name != "generator"]}
     sides["generator"] = [module for name, module in modules.items() if name == "generator"]
+    betas = settings.beta1, settings.beta2
     rates = {"discriminator": settings.learning_rate}
     rates["generator"] = settings.learning_rate * settings.generator_rate
     players = {
-        name: _player(
-            sides[name], _in_precision(objective, images.device, settings.precision), rates[name], settings.beta1
-        )
+        name: _player(sides[name], _in_precision(objective, images.device, settings.precision), rates[name], betas)
         for name, objective in method.objectives(weights).items()
     }
     return TrainingState(modules, players, average_of(modules, settings.average_decay))

@@ -23,6 +23,7 @@ ARROWS = {
     "methods": {"losses", "models"},
     "training": {"runtime"},
     "evaluation": {"models"},
+    "quality": {"models", "data"},
     "presets": {"runtime", "models", "data", "methods"},
     "experiments": {"runtime", "losses", "models", "data", "methods", "training", "evaluation", "presets"},
     "sweep": {"experiments"},

@@ -2,9 +2,11 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy import stats
 from torch import nn
 
 from sgan_lib import models
@@ -221,8 +223,8 @@ def test_initialisation_from_data_normalises_each_channel_over_batch_and_positio
 @pytest.mark.parametrize("name", ["svhn", "svhn_small"])
 def test_initialisation_from_data_reaches_every_convolution(name):
     """Each layer sees what the layers before it put out after they were set."""
-    network = models.build(name, (3, 16, 16), 10).discriminator.eval()  # without dropout, so that the pass repeats
-    batch, outputs = images(60, (3, 16, 16)) * 3 - 1, []
+    network = models.build(name, (3, 20, 20), 10).discriminator.eval()  # without dropout, so that the pass repeats
+    batch, outputs = images(60, (3, 20, 20)) * 3 - 1, []
     models.initialise_from_data(network, batch)
     layers = [layer for layer in network.convolutions if isinstance(layer, nn.Conv2d)] + [network.classes]
     for layer in layers:
@@ -437,3 +439,43 @@ def test_networks_and_shapes_that_do_not_go_together_are_refused(name, shape, me
 
 def test_the_baseline_classifier_has_no_generator():
     assert models.build("cnn", (1, 28, 28), 10).generator is None
+
+
+# --- noise and centre
+
+
+def test_noise_is_normal_to_the_layer_that_sums_it():
+    """256 levels, none favoured; a sum over 250 of them, weighted at random, passes a test for normality."""
+    torch.manual_seed(1)
+    drawn = models.Noise(2.0)(torch.zeros(4000, 250))
+    levels, counts = drawn.unique(return_counts=True)
+    assert len(levels) == 256
+    torch.testing.assert_close(levels.diff(), torch.full((255,), 2.0 / ((256**2 - 1) / 12) ** 0.5))
+    torch.testing.assert_close(levels, -levels.flip(0))
+    assert stats.chisquare(counts.numpy()).pvalue > 1e-3
+    weights = torch.randn(250)
+    summed = (drawn @ weights / (2 * weights.norm())).numpy()
+    assert stats.kstest(summed, "norm").pvalue > 1e-3
+    assert abs(np.corrcoef(drawn[:, 0].numpy(), drawn[:, 1].numpy())[0, 1]) < 0.06  # neighbours share a random word
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_noise_keeps_shape_and_type(dtype):
+    for shape in ((3,), (2, 5), (2, 3, 4, 4)):
+        noisy = models.Noise(0.5)(torch.zeros(shape, dtype=dtype))
+        assert (noisy.shape, noisy.dtype) == (shape, dtype)
+        assert noisy.any()
+
+
+def test_a_dense_discriminator_takes_the_mean_image_from_every_image():
+    network = MLPDiscriminator((1, 4, 4), 3, widths=(6,)).eval()
+    batch = images(50, (1, 4, 4))
+    before = network(batch).class_logits
+    assert not network.centre.any()
+    models.initialise_from_data(network, batch)
+    torch.testing.assert_close(network.centre, batch.mean(dim=0).flatten())
+    after = network(batch).class_logits
+    assert not torch.allclose(before, after)
+    shifted = network.centre + 0.5
+    network.centre.copy_(shifted)
+    torch.testing.assert_close(network(batch + 0.5).class_logits, after)

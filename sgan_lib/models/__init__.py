@@ -8,7 +8,7 @@
 | `dcgan` | 28×28 | Radford 2016 (arXiv:1511.06434), reduced to MNIST's size |
 | `upsample` | 32×32 | the two-head pair of PyTorch-GAN's `sgan.py`, mended |
 | `svhn` | 32×32, from 12×12 | Salimans 2016, code for SVHN; for a GPU |
-| `svhn_small` | the same | the same with a stride in the first layer and fewer channels, for a CPU |
+| `svhn_small` | 32×32, from 20×20 | the same with a stride in the first layer and fewer channels; for a CPU |
 | `cnn` | any size from 8×8 | a small convolutional classifier, the supervised baseline; no generator |
 """
 
@@ -97,7 +97,7 @@ def _svhn(shape: Shape, k: int) -> Networks:
 
 
 def _svhn_small(shape: Shape, k: int) -> Networks:
-    discriminator = PooledDiscriminator(shape, k, channels=(32, 64), strides=((2, 1, 2), (1, 1, 1)))
+    discriminator = PooledDiscriminator(shape, k, channels=(32, 64), strides=((2, 1, 2), (1, 1, 2)))
     return Networks(discriminator, TransposedGenerator(shape, channels=(128, 64, 32)))
 
 

@@ -14,6 +14,10 @@ from sgan_lib.models.layers import DiscriminatorOutput, Generator, Noise, Shape,
 class MLPDiscriminator(nn.Module):
     """Dense layers with weight norm and noise between them (Salimans 2016, code for MNIST).
 
+    `centre` is taken from every image first; it is 0 until `initialise_from_data` makes it the mean image. A pixel that
+    is −1 nearly everywhere would else act on its weights like one more bias, at every pixel of the background. (There,
+    images are in [0, 1] and the background is 0.)
+
     Args:
         image_shape: shape of one input, which is flattened.
         n_classes: K, the number of logits.
@@ -22,6 +26,8 @@ class MLPDiscriminator(nn.Module):
         hidden_noise: the same, after each hidden layer.
         train_hidden_scales: train the weight-norm scales of hidden layers too; the recipe freezes them.
     """
+
+    centre: Tensor
 
     def __init__(
         self,
@@ -36,6 +42,7 @@ class MLPDiscriminator(nn.Module):
         if not widths:
             raise ValueError("widths must name at least one hidden layer; got none")
         sizes = [prod(image_shape), *widths]
+        self.register_buffer("centre", torch.zeros(sizes[0]))
         self.input_noise = Noise(input_noise)
         self.hidden_noise = Noise(hidden_noise)
         self.hidden = nn.ModuleList(
@@ -44,7 +51,7 @@ class MLPDiscriminator(nn.Module):
         self.classes = normalised_linear(sizes[-1], n_classes, train_scale=True)
 
     def forward(self, images: Float[Tensor, "batch ..."]) -> DiscriminatorOutput:
-        hidden = self.input_noise(images.flatten(1))
+        hidden = self.input_noise(images.flatten(1) - self.centre)
         for layer in self.hidden:
             features = torch.relu(layer(hidden))
             hidden = self.hidden_noise(features)
