@@ -24,7 +24,7 @@ ARROWS = {
     "training": {"runtime"},
     "evaluation": {"models"},
     "quality": {"models", "data"},
-    "presets": {"runtime", "models", "data", "methods"},
+    "presets": {"runtime", "losses", "models", "data", "methods"},
     "experiments": {"runtime", "losses", "models", "data", "methods", "training", "evaluation", "presets"},
     "sweep": {"experiments"},
     "plotting": set(),
