@@ -40,7 +40,7 @@ def _same_numbers():
 
 def our_state(method, network, images, n_classes=10):
     settings = experiments.Settings.resolve(
-        method, "mnist", "quick", n_labels=100, seed=0, split_seed=0, network=network
+        method, "mnist", "quick", n_labels=100, seed=0, split_seed=0, network=network, beta2=0.999
     )
     return experiments.prepare(settings, images, n_classes)
 

@@ -123,6 +123,23 @@ def masked(divide):
     return loss
 
 
+def moments(variance, of_mean=lambda x: x.square().mean(), target=torch.Tensor.detach):
+    def loss(real, fake):
+        real = target(real)
+        return of_mean(real.mean(dim=0) - fake.mean(dim=0)) + of_mean(variance(real) - variance(fake))
+
+    return loss
+
+
+def by_n(x):
+    return x.var(dim=0, unbiased=False)
+
+
+def factorial(weights=((0.0, 0.0), (0.1, 0.0), (0.0, 0.3), (0.1, 0.3)), seeds=(0, 1, 2), **changes):
+    asked = {"method": "bad_gan", "dataset": "digits", "n_labels": 50} | changes
+    return [asked | {"seed": s, "entropy_weight": e, "pull_away_weight": p} for s in seeds for e, p in weights]
+
+
 MISTAKES = {
     "theory.number_to_add": {
         "the wrong sign": lambda full: full[:, -1],
@@ -237,6 +254,49 @@ MISTAKES = {
         "another network": plan(supervised={"network": "cnn"}),
         "other labels": plan(supervised={"n_labels": 100}),
         "one split": [run | {"split_seed": 0} for run in plan()],
+    },
+    "feature_matching.unseen_fakes": {
+        "a list": [[1.0, 0.0], [1.0, 2.0], [0.0, 1.0], [2.0, 1.0]],
+        "all in the middle": torch.ones(4, 2),
+        "the corners": torch.tensor([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0], [2.0, 2.0]]),
+        "turned": torch.ones(2, 4),
+        "another mean": torch.tensor([[1.0, 0.0], [1.0, 2.0], [0.0, 1.0], [1.0, 1.0]]),
+        "a mean right in one coordinate": torch.tensor([[1.0, 0.0], [0.8, 1.0], [1.2, 0.5], [1.0, 0.7]]),
+        "not numbers": torch.full((4, 2), torch.nan),
+    },
+    "feature_matching.two_moments": {
+        "means only": lambda real, fake: (real.detach().mean(dim=0) - fake.mean(dim=0)).square().mean(),
+        "variances only": lambda real, fake: (by_n(real.detach()) - by_n(fake)).square().mean(),
+        "divided by n - 1": moments(lambda x: x.var(dim=0)),
+        "standard deviations": moments(lambda x: by_n(x).sqrt()),
+        "sums": moments(by_n, lambda x: x.square().sum()),
+        "l1": moments(by_n, lambda x: x.abs().mean()),
+        "over all features at once": moments(lambda x: x.var(unbiased=False)),
+        "a gradient into the target": moments(by_n, target=lambda x: x),
+        "no gradient": lambda real, fake: moments(by_n)(real, fake.detach()),
+        "the sides exchanged": lambda real, fake: moments(by_n)(fake, real),
+    },
+    "feature_matching.empty_share": {
+        "with repetition": lambda n, m, b: (1 - n / m) ** b,
+        "how many on average": lambda n, m, b: b * n / m,
+        "the others": lambda n, m, b: 1 - (1 - n / m) ** b,
+        "of the unlabelled": lambda n, m, b: (n / m) ** b,
+    },
+    "feature_matching.statements": {
+        "nothing said": dict.fromkeys(["the discriminator minimises the matching loss too"]),
+        "another statement": {"the moon is full": True},
+    },
+    "feature_matching.which_term": {
+        "both or none": factorial(((0.0, 0.0), (0.1, 0.3))),
+        "one after the other": factorial(((0.0, 0.0), (0.1, 0.0), (0.1, 0.3))),
+        "the same weights in other words": factorial(((0.1, 0.3), (0.1, 0.3), (0.1, 0.3), (0.1, 0.3))),
+        "too few seeds": factorial(seeds=(0, 1)),
+        "one split": factorial(split_seed=0),
+        "other seeds": factorial()[:-1] + factorial(seeds=(7,))[-1:],
+        "other steps": factorial()[:-1] + factorial(steps=9000)[-1:],
+        "other labels": factorial(n_labels=100),
+        "another method": factorial(method="sgan"),
+        "two strengths": factorial() + factorial(((0.2, 0.0),)),
     },
 }
 

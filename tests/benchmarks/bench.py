@@ -106,7 +106,7 @@ def dense_pair(threads: int, effort: Effort) -> Iterator[Row]:
     A step cannot be faster than its products: textbook step / our matrix products bounds the first ratio.
     """
     parts = load("mnist", "mlp")
-    settings = settings_for("feature_matching", "mnist", "mlp", batch_size=100, labelled_batch_size=100)
+    settings = settings_for("feature_matching", "mnist", "mlp", batch_size=100, labelled_batch_size=100, beta2=0.999)
     our, modules = ours(settings, parts)
     alone, flops = products(settings, modules)
     contenders = {
