@@ -467,15 +467,12 @@ def test_noise_keeps_shape_and_type(dtype):
         assert noisy.any()
 
 
-def test_a_dense_discriminator_takes_the_mean_image_from_every_image():
-    network = MLPDiscriminator((1, 4, 4), 3, widths=(6,)).eval()
+@pytest.mark.parametrize("centre", [0.0, -1.0, None])
+def test_a_dense_discriminator_takes_its_centre_from_every_image(centre):
+    network = MLPDiscriminator((1, 4, 4), 3, widths=(6,), centre=centre).eval()
     batch = images(50, (1, 4, 4))
-    before = network(batch).class_logits
-    assert not network.centre.any()
     models.initialise_from_data(network, batch)
-    torch.testing.assert_close(network.centre, batch.mean(dim=0).flatten())
-    after = network(batch).class_logits
-    assert not torch.allclose(before, after)
-    shifted = network.centre + 0.5
-    network.centre.copy_(shifted)
-    torch.testing.assert_close(network(batch + 0.5).class_logits, after)
+    wanted = batch.mean(dim=0).flatten() if centre is None else torch.full((16,), centre)
+    torch.testing.assert_close(network.centre, wanted)
+    centred = (batch.flatten(1) - wanted) @ network.hidden[0].weight.T + network.hidden[0].bias
+    torch.testing.assert_close(network(batch).features, centred.clamp(min=0))

@@ -176,7 +176,7 @@ plotting.filmstrip(frames, "Ink in the middle first, strokes next, digits last")
 # %% [markdown]
 # **Figure.** Each row is a moment of training, each column one latent that stays the same. At steps 30 and 60 every image
 # is the same grey square with a dark rim. At step 120 there are grey blots on black; from step 360 on there are
-# strokes, some of which one can read (a 0, a 3, a 1), and specks around them.
+# strokes, some of which one can read (a 2, a 7), and specks around them.
 
 # %% [markdown]
 # From step 360 to step 600 most columns keep their shape. You see that because the latents are fixed. With
@@ -262,7 +262,7 @@ watched[watched["step"].isin(moments)].round(2).set_index("step")
 
 # %% [markdown]
 # In the stored run (seed 0), D is right about every generated image up to step 210. At step 600 it is right about
-# 65 % of the real and 73 % of the generated ones: D still knows more than a coin, and G can still learn from it. (D and G
+# 63 % of the real and 76 % of the generated ones: D still knows more than a coin, and G can still learn from it. (D and G
 # are the averaged ones here. The loss curves are those of the networks in training.)
 
 # %% [markdown]
@@ -327,7 +327,7 @@ live = pd.DataFrame(rows).pivot(index="seed", columns="random shifts", values="t
 live.round(1)
 
 # %% [markdown]
-# In the stored run (200 steps each, seeds 0 and 1) the shifts bring the error from 19.3 and 21.8 % down to 14.5 and 17.3 %:
+# In the stored run (200 steps each, seeds 0 and 1) the shifts bring the error from 19.3 and 21.8 % down to 14.4 and 17.4 %:
 # between four and five points on either set of labelled images, more than the two sets differ from each other (two to three)
 # and more than Odena's GAN gained.
 #
@@ -440,7 +440,7 @@ figure
 # **Figure.** Left: two broad histograms that nearly coincide. Right: two narrow ones whose centres are as far apart as on
 # the left, but which overlap much less.
 #
-# In the stored run one threshold is right about 55 % of single images and about 76 % of batches (fitted to the values that
+# In the stored run one threshold is right about 57 % of single images and about 80 % of batches (fitted to the values that
 # it is judged on, so a little flattering). The distance between the centres is the same in both panels; averaging 64
 # images makes the spread eight times smaller. And this is *one* number. Batch norm reads a mean and a variance in
 # every channel of every layer that it follows.
@@ -701,16 +701,16 @@ figure
 
 # %% [markdown]
 # **Figure.** Hatched bars: 400 generated digits of the last record; plain bars: 2,000 real test images; dotted: one
-# tenth. All ten classes occur among the generated ones, from about 6 % (6 and 1) to about 15 % (3, 8 and 2).
+# tenth. All ten classes occur among the generated ones, from about 6 % (6) to about 15 % (2 and 8).
 #
 # In the stored run the judge errs on 6.9 % of the test images. By step 600 the generator reaches 9.5 effective classes; real
-# images reach 9.9 under the same judge. So no class is missing, but 1, 6 and 7 are drawn too seldom. (With
+# images reach 9.9 under the same judge. So no class is missing, but 1, 4 and 6 are drawn too seldom. (With
 # 400 images, a share is known to about ±2 to 3 points.)
 #
 # Read this number with care. The judge must name *something*, also for a blot; so breadth says nothing of quality. It
 # counts classes, not what happens within one: a generator that draws a single 3 and a single 7 for each other class
 # would score ten. The early rows of the table show what collapse looks like in this number: at step 60 all images are nearly
-# the same grey square, and the judge, which has never seen one, spreads them over a few classes: 2.3.
+# the same grey square, and the judge, which has never seen one, spreads them over a few classes: 2.4.
 
 # %% [markdown]
 # ### Exercise 4 · Effective number of classes

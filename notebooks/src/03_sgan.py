@@ -671,7 +671,7 @@ def class_head_accuracies(double_softmax, n_steps=900, every=50):
         head = nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.LeakyReLU(0.2), nn.Linear(128, 11))
         adam, right = torch.optim.Adam(head.parameters(), lr=2e-4, betas=(0.5, 0.999)), []
         for step in range(n_steps):
-            images, labels, _ = all_labels.at(step)
+            images, labels = all_labels.at(step)[:2]
             targets = torch.cat([labels, torch.full((32,), 10)])  # 10 is "fake"
             logits = head(torch.cat([images, forger.sample(32).detach()]))
             right.append((logits.argmax(dim=1) == targets).float())
@@ -797,7 +797,7 @@ exercises.check("sgan.combined_accuracy", combined_accuracy)
 
 # %% tags=["nbval-check-output"]
 step = data.Batches(first_25, batch_size=64, labelled_batch_size=64, seed=0).at(0)
-print("a batch:", {name: list(part.shape) for name, part in step._asdict().items()})
+print("a batch:", {name: list(part.shape) for name, part in step._asdict().items() if name != "mask"})
 print(f"labels kept: {len(first_25.labelled.labels)} for training, {len(first_25.validation.labels)} for validation")
 assert isinstance(first_25.unlabelled, torch.Tensor)
 assert {field.name for field in fields(first_25)} & {"labels", "targets", "unlabelled_labels"} == set()

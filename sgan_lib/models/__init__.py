@@ -3,7 +3,7 @@
 | network | images | from |
 | --- | --- | --- |
 | `mlp` | MNIST, flattened | Salimans 2016 (arXiv:1606.03498), code for MNIST |
-| `mlp_small` | the same | the same, the discriminator's first two layers half as wide |
+| `mlp_small` | the same | the same, the discriminator's first two layers half as wide, its input centred |
 | `mlp_digits`, `mlp_2d` | 8×8 digits; points in the plane | the same, smaller |
 | `dcgan` | 28×28 | Radford 2016 (arXiv:1511.06434), reduced to MNIST's size |
 | `upsample` | 32×32 | the two-head pair of PyTorch-GAN's `sgan.py`, mended |
@@ -66,11 +66,12 @@ def _initialised(discriminator: ConvDiscriminator, generator: Generator) -> Netw
 
 
 def _mlp(shape: Shape, k: int) -> Networks:
-    return Networks(MLPDiscriminator(shape, k), MLPGenerator(shape))
+    return Networks(MLPDiscriminator(shape, k, centre=-1.0), MLPGenerator(shape))  # there, the background is 0
 
 
 def _mlp_small(shape: Shape, k: int) -> Networks:
-    return Networks(MLPDiscriminator(shape, k, widths=(500, 250, 250, 250, 250)), MLPGenerator(shape))
+    discriminator = MLPDiscriminator(shape, k, widths=(500, 250, 250, 250, 250), centre=None)
+    return Networks(discriminator, MLPGenerator(shape))
 
 
 def _mlp_digits(shape: Shape, k: int) -> Networks:

@@ -14,10 +14,6 @@ from sgan_lib.models.layers import DiscriminatorOutput, Generator, Noise, Shape,
 class MLPDiscriminator(nn.Module):
     """Dense layers with weight norm and noise between them (Salimans 2016, code for MNIST).
 
-    `centre` is taken from every image first; it is 0 until `initialise_from_data` makes it the mean image. A pixel that
-    is −1 nearly everywhere would else act on its weights like one more bias, at every pixel of the background. (There,
-    images are in [0, 1] and the background is 0.)
-
     Args:
         image_shape: shape of one input, which is flattened.
         n_classes: K, the number of logits.
@@ -25,6 +21,8 @@ class MLPDiscriminator(nn.Module):
         input_noise: standard deviation of the noise on the input, in units of [-1, 1].
         hidden_noise: the same, after each hidden layer.
         train_hidden_scales: train the weight-norm scales of hidden layers too; the recipe freezes them.
+        centre: what is taken from every pixel first. A pixel that is −1 nearly everywhere, as MNIST's background is,
+            else acts on its weights like one more bias. None: the mean image, once `initialise_from_data` has seen it.
     """
 
     centre: Tensor
@@ -37,12 +35,14 @@ class MLPDiscriminator(nn.Module):
         input_noise: float = 0.6,
         hidden_noise: float = 0.5,
         train_hidden_scales: bool = False,
+        centre: float | None = 0.0,
     ) -> None:
         super().__init__()
         if not widths:
             raise ValueError("widths must name at least one hidden layer; got none")
         sizes = [prod(image_shape), *widths]
-        self.register_buffer("centre", torch.zeros(sizes[0]))
+        self.register_buffer("centre", torch.full((sizes[0],), centre or 0.0))
+        self.takes_mean_image = centre is None
         self.input_noise = Noise(input_noise)
         self.hidden_noise = Noise(hidden_noise)
         self.hidden = nn.ModuleList(

@@ -92,10 +92,10 @@ def initialise_from_data(network: nn.Module, images: Float[Tensor, "batch ..."])
     The data-dependent initialisation of Salimans & Kingma 2016 (arXiv:1602.07868), §3. Mean and variance are those of a
     unit over the batch, or of a channel over the batch and all positions. One forward pass: each layer is set when its
     input arrives, so that the next one sees its new output. Layers without weight norm stay as they are. A network that
-    has a `centre` gets the mean image.
+    takes the mean image from its input gets it here.
     """
-    if isinstance(centre := getattr(network, "centre", None), Tensor):
-        centre.copy_(images.flatten(1).mean(dim=0))
+    if getattr(network, "takes_mean_image", False):
+        network.centre.copy_(images.flatten(1).mean(dim=0))  # type: ignore[operator]
 
     def set_scale_and_bias(layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         deviation, mean = torch.std_mean(output, dim=[0, *range(2, output.ndim)], keepdim=True)
