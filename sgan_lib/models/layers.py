@@ -63,8 +63,8 @@ def normalised(layer: Weighted, train_scale: bool, deviation: float = 0.1) -> We
     """Give a layer weight norm (Salimans & Kingma 2016, arXiv:1602.07868), W = g · v/‖v‖, and return it.
 
     For each output unit or channel one scale g, 1 at first, and one direction v ~ N(0, deviation²). The bias starts at
-    0. With `train_scale=False` g stays as it is. Under feature matching a trained scale in a hidden layer can grow
-    without bound: larger features make a larger matching loss, which is what the discriminator profits from.
+    0. With `train_scale=False` g stays as it is. A trained scale in a hidden layer can grow without bound: larger
+    activations drown the noise that follows them, which is what the discriminator profits from.
     """
     nn.init.normal_(layer.weight, std=deviation)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
