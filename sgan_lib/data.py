@@ -19,8 +19,8 @@ from sgan_lib.datasets import DATASETS, OFFLINE, DataError, Labelled, cache_fold
 from sgan_lib.runtime import check_choice, check_whole_number
 
 __all__ = [
-    "DATASETS", "OFFLINE", "Batch", "Batches", "DataError", "Labelled", "SemiSupervisedData", "Split", "cache_folder",
-    "known_names", "load", "read", "shift_images", "split_indices",
+    "DATASETS", "OFFLINE", "Batch", "Batches", "DataError", "Labelled", "SemiSupervisedData", "Split", "as_images",
+    "cache_folder", "known_names", "load", "read", "shift_images", "split_indices",
 ]  # fmt: skip
 
 _LARGEST_SEED = 2**32 - 1  # RandomState takes words of 32 bits
@@ -36,16 +36,23 @@ class SemiSupervisedData:
     The pool `unlabelled` holds every training image that is not for validation, the labelled ones too (as in Salimans
     2016), in an order that tells nothing. Its labels are not kept; `labelled_in_pool` says where the labelled ones lie
     in it, in their order. `test` is for one reading at the end.
+
+    In memory the pool stays as the data set has it: `pool` is uint8 where that has bytes, a quarter of the floats.
     """
 
     name: str
     split_seed: int
     labelled: Labelled
-    unlabelled: Tensor
+    pool: Tensor
     labelled_in_pool: Tensor
     validation: Labelled
     test: Labelled
     class_names: tuple[str, ...]
+
+    @property
+    def unlabelled(self) -> Tensor:
+        """The images of the pool; computed at each call."""
+        return as_images(self.pool)
 
     @property
     def n_classes(self) -> int:
@@ -54,7 +61,7 @@ class SemiSupervisedData:
     @property
     def image_shape(self) -> tuple[int, ...]:
         """(channels, height, width), or (2,) for points."""
-        return tuple(self.unlabelled.shape[1:])
+        return tuple(self.pool.shape[1:])
 
     def to(self, device: torch.device | str) -> "SemiSupervisedData":
         """The same data with every tensor on `device`."""
@@ -65,7 +72,7 @@ class SemiSupervisedData:
         return replace(
             self,
             labelled=move(self.labelled),
-            unlabelled=self.unlabelled.to(device),
+            pool=self.pool.to(device),
             labelled_in_pool=self.labelled_in_pool.to(device),
             validation=move(self.validation),
             test=move(self.test),
@@ -74,7 +81,7 @@ class SemiSupervisedData:
     def describe(self) -> str:
         """Sizes of the parts, shape and range of the images, and how many labelled images each class has."""
         shape = "×".join(map(str, self.image_shape))
-        smallest, largest = self.unlabelled.min().item(), self.unlabelled.max().item()
+        smallest, largest = (as_images(end).item() for end in self.pool.aminmax())
         counts = torch.bincount(self.labelled.labels, minlength=self.n_classes).tolist()
         width = max(map(len, self.class_names))
         longest = max(counts)
@@ -83,7 +90,7 @@ class SemiSupervisedData:
         return "\n".join([
             f"{self.name}: values of shape {shape} in [{smallest:.2g}, {largest:.2g}], split seed {self.split_seed}",
             f"  labelled   {len(self.labelled.labels):6,d}",
-            f"  unlabelled {len(self.unlabelled):6,d}  (the labelled images are among them, without their labels)",
+            f"  unlabelled {len(self.pool):6,d}  (the labelled images are among them, without their labels)",
             f"  validation {len(self.validation.labels):6,d}",
             f"  test       {len(self.test.labels):6,d}",
             "labelled images a class",
@@ -128,16 +135,16 @@ def load(
     split = split_indices(raw.train.labels, n_labels, n_validation, split_seed)
 
     def pick(chosen: Tensor) -> Tensor:  # copies, so that no tensor shares memory with the whole set
-        return _prepare(raw.train.images.index_select(0, chosen), size)
+        return _resized(raw.train.images.index_select(0, chosen), size)
 
     return SemiSupervisedData(
         name=name,
         split_seed=int(split_seed),
-        labelled=Labelled(pick(split.labelled), raw.train.labels[split.labelled]),
-        unlabelled=pick(split.unlabelled),
+        labelled=Labelled(as_images(pick(split.labelled)), raw.train.labels[split.labelled]),
+        pool=pick(split.unlabelled),
         labelled_in_pool=torch.from_numpy(_find(split.labelled.numpy(), split.unlabelled.numpy())),
-        validation=Labelled(pick(split.validation), raw.train.labels[split.validation]),
-        test=Labelled(_prepare(raw.test.images.clone(), size), raw.test.labels.clone()),
+        validation=Labelled(as_images(pick(split.validation)), raw.train.labels[split.validation]),
+        test=Labelled(as_images(_resized(raw.test.images.clone(), size)), raw.test.labels.clone()),
         class_names=raw.class_names,
     )
 
@@ -158,16 +165,20 @@ def _check_image_size(image_size: int, images: Tensor) -> int:
     return check_whole_number("image_size", image_size, at_least=4, at_most=64)
 
 
-def _prepare(images: Tensor, size: int | None) -> Tensor:
-    """Bytes to float32 in [-1, 1] (floats are there already), then to the wanted size."""
-    if images.dtype == torch.uint8:
-        images = images.float().div_(127.5).sub_(1)
+def as_images(stored: Tensor) -> Tensor:
+    """Images in [-1, 1], float32, from bytes in [0, 255]; floats are images already."""
+    return stored.float().div_(127.5).sub_(1) if stored.dtype == torch.uint8 else stored
+
+
+def _resized(images: Tensor, size: int | None) -> Tensor:
+    """Bytes or floats in the wanted size: bytes stay bytes where padding is enough."""
     if size is None or size == images.shape[-1]:
         return images
     margin = size - images.shape[-1]
     if images.shape[1] == 1 and 0 < margin <= images.shape[-1] // 4:
-        return F.pad(images, (margin // 2, margin - margin // 2) * 2, value=-1.0)
-    return F.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
+        black = 0 if images.dtype == torch.uint8 else -1.0
+        return F.pad(images, (margin // 2, margin - margin // 2) * 2, value=black)
+    return F.interpolate(as_images(images), size=(size, size), mode="bilinear", antialias=True)
 
 
 def _random(*words: int) -> np.random.RandomState:
@@ -245,8 +256,8 @@ class Batches:
 
     def at(self, step: int) -> Batch:
         """The batch of one step, counted from 0, on the device of the data."""
-        pool = self._positions(_UNLABELLED, len(self.data.unlabelled), self.batch_size, step)
-        unlabelled = self.data.unlabelled.index_select(0, pool)  # twice as fast as square brackets for whole rows
+        pool = self._positions(_UNLABELLED, len(self.data.pool), self.batch_size, step)
+        unlabelled = as_images(self.data.pool.index_select(0, pool))  # twice as fast as square brackets for whole rows
         if self._known is not None:
             known = self._known.index_select(0, pool)
             unlabelled = self._shifted(unlabelled, step, 0)
@@ -259,10 +270,10 @@ class Batches:
     def _positions(self, stream: int, count: int, size: int, step: int) -> Tensor:
         """Which of `count` images are at places [step·size, (step+1)·size) of the endless row of passes."""
         if size == 0:
-            return torch.empty(0, dtype=torch.int64, device=self.data.unlabelled.device)
+            return torch.empty(0, dtype=torch.int64, device=self.data.pool.device)
         length = _block_length(count)
         start, stop = step * size, (step + 1) * size
-        blocks = [_passes(count, self.seed, stream, block, self.data.unlabelled.device)
+        blocks = [_passes(count, self.seed, stream, block, self.data.pool.device)
                   for block in range(start // length, (stop - 1) // length + 1)]  # fmt: skip
         joined = blocks[0] if len(blocks) == 1 else torch.cat(blocks)
         return joined[start % length : start % length + size]
@@ -278,7 +289,7 @@ class Batches:
 
 def _known_labels(data: SemiSupervisedData) -> Tensor:
     """For each pool image its label, or -1 where it has none, int64."""
-    known = torch.full((len(data.unlabelled),), -1, device=data.unlabelled.device)
+    known = torch.full((len(data.pool),), -1, device=data.pool.device)
     return known.index_copy(0, data.labelled_in_pool, data.labelled.labels)
 
 

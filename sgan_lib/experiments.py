@@ -179,7 +179,7 @@ def run(
     asked = asdict(settings) | {"device": place.type}
     with _same_every_time(settings), _progress(settings, progress) as bar:
         parts = _load(settings, place)
-        state = prepare(settings, parts.unlabelled, parts.n_classes)
+        state = prepare(settings, data.as_images(parts.pool[:500]), parts.n_classes)
         if checkpoint is not None and Path(checkpoint).exists():
             load_checkpoint(state, Path(checkpoint), asked)
         batches = _batches(settings, parts)
