@@ -184,7 +184,7 @@ def sgan_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: See
 
 
 def bad_gan_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
-    """The same, and a classifier that decides: small entropy of p(y | x, real) on unlabelled images (Dai 2017, §3)."""
+    """The same, and a classifier that decides: small entropy of p(y | x, real) on unlabelled images (Dai 2017, §5)."""
     output = _discriminate(modules, batch, seen)
     entropy = losses.conditional_entropy(output.unlabelled.class_logits)
     return _n_plus_one_terms(output, batch, weights) | {"entropy": weights.conditional_entropy * entropy}
@@ -231,7 +231,7 @@ def feature_matching_terms(modules: nn.ModuleDict, batch: Batch, weights: Weight
 
 
 def bad_gan_generator_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
-    """The same, and samples that differ from one another (pull-away term, Dai 2017, §3).
+    """The same, and samples that differ from one another (pull-away term, Dai 2017, §5).
 
     Left out of Dai's method: the term that keeps samples out of dense regions, which needs a PixelCNN (weight 1e-4 in
     the MNIST code, and seldom active there).
