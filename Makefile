@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
+OLD_WIDGETS := .venv/colab-widgets# the version that Colab has, for tests only
 # Kernels and tests run side by side, one per core: one thread each, or they wait for each other in spin loops.
 ONE_THREAD := OMP_NUM_THREADS=1
 COURSE := $(ONE_THREAD) $(BIN)/python -m sgan_lib.course run $(NOTEBOOKS) $(if $(PRESET),--preset $(PRESET))
@@ -26,6 +27,7 @@ $(STAMP): pyproject.toml constraints.txt
 		echo "$(PYTHON) has no venv module. Install it (Debian, Ubuntu: apt install python3-venv)."; exit 1; } >&2
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,sweep]'
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OLD_WIDGETS) ipywidgets==7.7.1 ipython_genutils==0.2.0
 	@touch $@
 
 course: $(STAMP) ## run every notebook (PRESET=standard, NOTEBOOKS="00_start_here 03_sgan") and print the table
@@ -37,6 +39,7 @@ lab: $(STAMP) ## open the notebooks in JupyterLab
 test: check ## run all checks and tests: units with coverage, integration, notebooks, browser
 	$(ONE_THREAD) $(BIN)/pytest -n 2 -m "not integration and not browser" --cov --cov-report=term --cov-fail-under=90
 	$(ONE_THREAD) $(BIN)/pytest -m integration
+	PYTHONPATH=$(OLD_WIDGETS) $(ONE_THREAD) $(BIN)/pytest tests/test_widgets.py -W ignore::DeprecationWarning
 	$(NBVAL)
 	@if [ -d tests/browser ]; then $(ONE_THREAD) $(BIN)/pytest -m browser; else echo "no browser tests yet"; fi
 

@@ -187,6 +187,50 @@ def learning_curves(table: pd.DataFrame, title: str, reference: Mapping[str, flo
     return figure
 
 
+def errors_by_labels(table: pd.DataFrame, title: str, published: pd.DataFrame | None = None) -> Figure:
+    """Test error against the number of labels, both axes logarithmic: a line a method, with 95 % bootstrap intervals.
+
+    Args:
+        table: a row a run, with the columns method, n_labels, test_error (a fraction in [0, 1]).
+        title: the message.
+        published: values to draw as hollow marks, with the columns method, n_labels, test_error, source.
+    """
+    figure, axes = new_figure(8.5, 4.8)
+    draw_errors_by_labels(axes[0, 0], table, published)
+    axes[0, 0].set_title(title)
+    return figure
+
+
+def draw_errors_by_labels(panel: Axes, table: pd.DataFrame, published: pd.DataFrame | None = None) -> None:
+    """`errors_by_labels` on axes that are there already."""
+    table = table.assign(percent=100 * table["test_error"])
+    methods = [method for method in METHOD_STYLES if method in set(table["method"])]
+    last = {m: table[(table["method"] == m) & (table["n_labels"] == table["n_labels"].max())]["percent"].mean()
+            for m in methods}  # fmt: skip
+    heights = _spread({method: height for method, height in last.items() if height == height}, 1.18)
+    for method in methods:
+        name, colour, marker = METHOD_STYLES[method]
+        rows = table[table["method"] == method]
+        sns.lineplot(rows, x="n_labels", y="percent", ax=panel, color=colour, marker=marker, markersize=7, seed=0,
+                     errorbar=("ci", 95), err_style="bars", err_kws={"capsize": 3, "elinewidth": 1})  # fmt: skip
+        if method in heights:
+            panel.annotate(name, (rows["n_labels"].max(), last[method]), xytext=(1.03, heights[method]),
+                           textcoords=panel.get_yaxis_transform(), color=colour, va="center", fontsize=9,
+                           arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6})  # fmt: skip
+    for _, row in (published if published is not None else table[:0]).iterrows():
+        _, colour, marker = METHOD_STYLES[row["method"]]
+        panel.plot(
+            row["n_labels"], 100 * row["test_error"], marker, markerfacecolor="none", markersize=10, color=colour
+        )
+    counts = sorted(table["n_labels"].unique())
+    names = [f"{count:,}" if count > 1.4 * before else "" for before, count in zip([0, *counts], counts, strict=False)]
+    panel.set(xscale="log", yscale="log", xlabel="labelled images", ylabel="test error, %")
+    panel.set_xticks(counts, names)
+    panel.set_yticks([tick for tick in (0.5, 1, 2, 5, 10, 20, 50) if tick < table["percent"].max()])
+    panel.minorticks_off()
+    panel.yaxis.set_major_formatter("{x:g}")
+
+
 def _spread(heights: Mapping[str, float], ratio: float = 1.25) -> dict[str, float]:
     """The heights, in order from the bottom, moved up where needed until each is at least `ratio` times the last."""
     spread: dict[str, float] = {}

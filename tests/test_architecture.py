@@ -28,7 +28,7 @@ ARROWS = {
     "experiments": {"runtime", "losses", "models", "data", "methods", "training", "evaluation", "presets"},
     "sweep": {"experiments"},
     "plotting": set(),
-    "widgets": {"experiments", "plotting"},
+    "widgets": {"data", "evaluation", "experiments", "plotting", "training"},
     "exercises": {"losses", "models", "data"},
     "course": {"runtime", "presets"},
 }

@@ -29,6 +29,15 @@ RUNS = pd.DataFrame(
         for step in (1, 2, 4)
     ]
 )
+SCARCE = pd.DataFrame(
+    [
+        {"method": method, "n_labels": count, "test_error": error * (1 + seed) / count}
+        for method, error in (("supervised", 2.0), ("sgan", 1.0))
+        for count in (20, 25, 100)
+        for seed in range(3)
+    ]
+)
+PUBLISHED = pd.DataFrame([{"method": "sgan", "n_labels": 25, "test_error": 0.2, "source": "Odena 2016"}])
 POINTS, FEW = torch.rand(20, 2) - 0.5, (torch.tensor([[0.5, 0.0], [-0.5, 0.0]]), torch.tensor([1, 0]))
 
 
@@ -47,6 +56,7 @@ FIGURES = {
         {"sgan": ([1.0, 2.0], [3.0, 4.0]), "a": ([1.0, 2.0], [9.0, 5.0])}, MESSAGE, "step", "loss"
     ),
     "learning_curves": lambda: plotting.learning_curves(RUNS, MESSAGE, {"published": 3.0}),
+    "errors_by_labels": lambda: plotting.errors_by_labels(SCARCE, MESSAGE, PUBLISHED),
     "decision_regions": lambda: plotting.decision_regions(
         {"one": by_first_coordinate, "two": by_first_coordinate}, POINTS, FEW, MESSAGE, generated={"two": POINTS}
     ),
@@ -56,6 +66,7 @@ AXES_NAMED = {
     "errors_by_method": ("", "test error, %"),
     "curves": ("step", "loss"),
     "learning_curves": ("steps", "test error, %"),
+    "errors_by_labels": ("labelled images", "test error, %"),
     "confusion": ("predicted class", "true class"),
 }
 
@@ -193,3 +204,15 @@ def test_the_course_style_is_set_when_asked_for():
         plotting.use_course_style()
         assert plt.rcParams["axes.titlelocation"] == "left"
         assert not plt.rcParams["axes.spines.top"]
+
+
+def test_errors_by_labels_shows_means_intervals_and_published_values():
+    panel = plotting.errors_by_labels(SCARCE, MESSAGE, PUBLISHED).axes[0]
+    (found,) = (line for line in panel.lines if line.get_marker() == "s" and len(line.get_xdata()) == 3)
+    assert found.get_xdata().tolist() == [20, 25, 100]
+    assert found.get_ydata() == pytest.approx([10.0, 8.0, 2.0])  # 100 · mean of 1, 2, 3 / count
+    (mark,) = (line for line in panel.lines if line.get_markerfacecolor() == "none")
+    assert (mark.get_xdata()[0], mark.get_ydata()[0]) == (25, pytest.approx(20))
+    bars = panel.containers[-1].lines[2][0].get_segments()  # the last method's bars; three values: least to largest
+    assert [segment[:, 1].tolist() for segment in bars] == [pytest.approx(ends) for ends in ([5, 15], [4, 12], [1, 3])]
+    assert [tick.get_text() for tick in panel.get_xticklabels()] == ["20", "", "100"]  # 25 would touch 20

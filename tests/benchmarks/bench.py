@@ -35,7 +35,13 @@ from sgan_lib.training import training_step
 ROOT = Path(__file__).resolve().parents[2]
 N_LABELS = 100
 DATASETS = {"mlp_digits": "digits", "mlp_2d": "moons", "svhn": "mnist_rgb", "svhn_small": "mnist_rgb"}  # others: mnist
-MEMORY = (("mlp", "mnist"), ("mlp_small", "mnist"), ("dcgan", "mnist"), ("upsample", "mnist"), ("svhn_small", "mnist_rgb"))
+MEMORY = (
+    ("mlp", "mnist"),
+    ("mlp_small", "mnist"),
+    ("dcgan", "mnist"),
+    ("upsample", "mnist"),
+    ("svhn_small", "mnist_rgb"),
+)
 
 QUICK = Effort(rounds=1, seconds=0.0, least_steps=1, memory_steps=2)
 

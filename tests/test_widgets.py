@@ -1,0 +1,162 @@
+"""The label explorer without a browser: what its controls show, and what its button does.
+
+`make test` runs this file twice: with the installed ipywidgets, and with version 7.7.1, which Colab has.
+"""
+
+import io
+import json
+import time
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+
+from sgan_lib import experiments, widgets
+
+COUNTS = (20, 50, 100)
+
+
+def stored_runs() -> pd.DataFrame:
+    """Two data sets, two methods, three counts, three seeds; the error tells all four."""
+    rows = []
+    for d, dataset in enumerate(("digits", "mnist")):
+        for m, method in enumerate(("supervised", "sgan")):
+            for count in COUNTS if dataset == "digits" else COUNTS[1:]:
+                for seed in range(3):
+                    wrong = 100 * (3 - m) - count // 2 + 10 * d + seed
+                    matrix = np.diag(np.full(10, 100))
+                    matrix[3, 3], matrix[3, 8] = 100 - seed - 1, seed + 1
+                    run = {"dataset": dataset, "method": method, "n_labels": count, "seed": seed}
+                    found = {"test_error": wrong / 1000, "confusion_matrix": json.dumps(matrix.tolist())}
+                    rows.append(run | found)
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def explorer():
+    return widgets.label_explorer(stored_runs())
+
+
+def parts(explorer):
+    """The controls by name, the sentence, the picture."""
+    dataset, method, labels = explorer.children[0].children
+    return {"dataset": dataset, "method": method, "labels": labels}, explorer.children[1], explorer.children[2]
+
+
+def pixels(picture):
+    return matplotlib.image.imread(io.BytesIO(picture.value), format="png")
+
+
+def test_every_choice_of_the_table_is_offered_and_no_other(explorer):
+    controls, _, _ = parts(explorer)
+    assert controls["dataset"].options == ("digits", "mnist")
+    assert controls["method"].options == ("supervised", "sgan")
+    assert controls["labels"].options == COUNTS
+    controls["dataset"].value = "mnist"
+    assert controls["labels"].options == COUNTS[1:]
+
+
+def test_the_sentence_gives_the_mean_the_interval_and_the_number_of_splits(explorer):
+    controls, said, _ = parts(explorer)
+    controls["method"].value, controls["labels"].value = "sgan", 50
+    # errors 17.5, 17.6, 17.7 %; three values: the percentile interval of the mean is from the least to the largest
+    assert "SGAN" in said.value
+    assert "50 labels" in said.value
+    assert "17.60 %, 95 % interval 17.50 to 17.70 % (3 splits)" in said.value
+
+
+def test_a_single_run_has_no_interval():
+    one = widgets.label_explorer(stored_runs().query("seed == 0"))
+    assert "1 run, so no interval" in parts(one)[1].value
+
+
+def test_a_point_without_a_run_says_so_and_keeps_the_curves():
+    table = stored_runs().query("not (method == 'sgan' and n_labels == 20)")
+    explorer = widgets.label_explorer(table)
+    controls, said, picture = parts(explorer)
+    controls["labels"].value = 100
+    full = pixels(picture)
+    controls["method"].value, controls["labels"].value = "sgan", 20
+    assert said.value == "No stored run of SGAN (N+1 classes) with 20 labels."
+    assert pixels(picture).shape == full.shape
+
+
+def test_every_choice_changes_the_picture_and_coming_back_restores_it(explorer):
+    controls, _, picture = parts(explorer)
+    first = pixels(picture)
+    for name, value in (("labels", 100), ("method", "sgan"), ("dataset", "mnist")):
+        before = pixels(picture)
+        controls[name].value = value
+        assert not np.array_equal(pixels(picture), before)
+    for name, value in (("dataset", "digits"), ("method", "supervised"), ("labels", 20)):
+        controls[name].value = value
+    assert np.array_equal(pixels(picture), first)
+
+
+def test_the_choice_is_kept_where_the_other_data_set_has_it(explorer):
+    controls, _, _ = parts(explorer)
+    controls["method"].value, controls["labels"].value = "sgan", 100
+    controls["dataset"].value = "mnist"
+    assert (controls["method"].value, controls["labels"].value) == ("sgan", 100)
+
+
+def test_a_table_that_lacks_columns_is_refused_by_name():
+    with pytest.raises(ValueError, match="it lacks test_error, confusion_matrix"):
+        widgets.label_explorer(stored_runs().drop(columns=["test_error", "confusion_matrix"]))
+
+
+# --- "Train now"
+
+
+def live(explorer):
+    train, stop, bar, said = explorer.children[3].children[0].children
+    return train, stop, bar, said, explorer.children[3].children[1]
+
+
+def wait_until(holds, seconds=60):
+    for _ in range(seconds * 20):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not happen")
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Runs of 20 steps."""
+    run = experiments.run
+    monkeypatch.setattr(experiments, "run", lambda *args, **given: run(*args, steps=20, **given))
+
+
+def test_train_now_ends_with_the_test_error_of_that_run(explorer, short):
+    train, stop, bar, said, picture = live(explorer)
+    train.click()
+    wait_until(lambda: not train.disabled)
+    expected = experiments.run("supervised", "digits", 20, seed=0, preset="quick").test_error
+    assert f"test error {100 * expected:.1f} %" in said.value
+    assert bar.value == bar.max
+    assert stop.disabled
+    assert pixels(picture).std() > 0
+
+
+def test_stop_ends_the_run_and_another_can_start(explorer):
+    train, stop, _, said, _ = live(explorer)
+    train.click()
+    assert train.disabled
+    assert not stop.disabled
+    stop.click()
+    wait_until(lambda: not train.disabled)
+    assert "stopped at step" in said.value
+
+
+def test_what_goes_wrong_is_said(explorer, monkeypatch):
+    def fail(*args, **given):
+        raise RuntimeError("no room")
+
+    monkeypatch.setattr(experiments, "run", fail)
+    train, stop, _, said, _ = live(explorer)
+    train.click()
+    wait_until(lambda: not train.disabled)
+    assert "RuntimeError: no room" in said.value
+    assert stop.disabled
