@@ -2,7 +2,8 @@
 
 `load` splits a data set; `Batches` draws from it. Everything lies in memory as whole tensors in [-1, 1]; a batch is an
 index selection. All random choices depend on seeds and on nothing else. They come from numpy's `RandomState`, whose
-numbers never change between versions (NEP 19); torch and numpy's newer generators do not promise that.
+numbers never change between versions (NEP 19); torch and numpy's newer generators do not promise that. Strong
+augmentation is the exception: torchvision draws from torch, seeded afresh for every block of steps.
 """
 
 from dataclasses import dataclass, replace
@@ -15,18 +16,20 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn import functional as F
 
-from sgan_lib.datasets import DATASETS, OFFLINE, DataError, Labelled, cache_folder, known_names, read
-from sgan_lib.runtime import check_choice, check_whole_number
+from sgan_lib.augmentation import strong_views
+from sgan_lib.datasets import DATASETS, OFFLINE, POINTS, DataError, Labelled, cache_folder, known_names, read
+from sgan_lib.runtime import check_choice, check_flag, check_whole_number
 
 __all__ = [
-    "DATASETS", "OFFLINE", "Batch", "Batches", "DataError", "Labelled", "SemiSupervisedData", "Split", "as_images",
-    "cache_folder", "known_names", "load", "read", "shift_images", "split_indices",
+    "DATASETS", "OFFLINE", "POINTS", "Batch", "Batches", "DataError", "Labelled", "SemiSupervisedData", "Split",
+    "as_images", "cache_folder", "known_names", "load", "read", "shift_images", "split_indices",
 ]  # fmt: skip
 
 _LARGEST_SEED = 2**32 - 1  # RandomState takes words of 32 bits
 _CLASS_ORDER, _LABEL_ORDER, _POOL_ORDER = range(3)  # second word of the seed: keeps the draws of a split apart
-_LABELLED, _UNLABELLED, _SHIFT = range(3, 6)  # the same for batches
+_LABELLED, _UNLABELLED, _SHIFT, _STRONG = range(3, 7)  # the same for batches
 _OFFSET_STEPS = 64  # steps whose shifts are drawn at once
+_STRONG_STEPS = 64  # steps whose strong views are made at once
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -221,6 +224,7 @@ class Batch(NamedTuple):
     labels: Tensor  # their labels
     unlabelled: Tensor  # images from the pool
     mask: Tensor | None = None  # in a mixed batch: whose label is known; `images` and `unlabelled` are then the same
+    strong: Tensor | None = None  # where asked for: the images of `unlabelled` once more, strongly augmented
 
 
 class Batches:
@@ -238,21 +242,27 @@ class Batches:
         seed: int,
         shift: int = 0,
         mixed: bool = False,
+        strong: bool = False,
     ) -> None:
         """Draw `batch_size` pool images and `labelled_batch_size` labelled ones a step.
 
         batch_size: 0 for a method that looks at labelled images only.
         shift: move each image by up to that many pixels in both directions, afresh each time (0: not at all).
         mixed: draw from the pool alone; a mask says which of its images have a label. There may be none.
+        strong: give each pool image in a second, strongly augmented view too; not for points.
         Raises TypeError or ValueError for a bad argument, by name.
         """
         self.data = data
-        self.batch_size = check_whole_number("batch_size", batch_size, at_least=int(mixed))
+        self.strong = check_flag("strong", strong)
+        self.batch_size = check_whole_number("batch_size", batch_size, at_least=int(mixed or strong))
         self.labelled_batch_size = check_whole_number("labelled_batch_size", labelled_batch_size, at_least=1)
         self.seed = check_whole_number("seed", seed, at_least=0, at_most=_LARGEST_SEED)
         is_image = len(data.image_shape) == 3
         self.shift = check_whole_number("shift", shift, at_least=0, at_most=data.image_shape[-1] if is_image else 0)
         self._known = _known_labels(data) if mixed else None
+        if strong and not is_image:
+            raise ValueError("strong must be False for points, which cannot be augmented; got True")
+        self._block, self._views = -1, as_images(data.pool[:0])  # a block of steps and its strong views: none yet
 
     def at(self, step: int) -> Batch:
         """The batch of one step, counted from 0, on the device of the data."""
@@ -261,11 +271,12 @@ class Batches:
         if self._known is not None:
             known = self._known.index_select(0, pool)
             unlabelled = self._shifted(unlabelled, step, 0)
-            return Batch(unlabelled, known.clamp(min=0), unlabelled, mask=known >= 0)
+            return Batch(unlabelled, known.clamp(min=0), unlabelled, known >= 0, self._strong_views(step))
         images, labels = self.data.labelled
         labelled = self._positions(_LABELLED, len(labels), self.labelled_batch_size, step)
         images = self._shifted(images.index_select(0, labelled), step, 0)
-        return Batch(images, labels.index_select(0, labelled), self._shifted(unlabelled, step, len(images)))
+        unlabelled = self._shifted(unlabelled, step, len(images))
+        return Batch(images, labels.index_select(0, labelled), unlabelled, strong=self._strong_views(step))
 
     def _positions(self, stream: int, count: int, size: int, step: int) -> Tensor:
         """Which of `count` images are at places [step·size, (step+1)·size) of the endless row of passes."""
@@ -285,6 +296,18 @@ class Batches:
         size = self.batch_size + (0 if self._known is not None else self.labelled_batch_size)
         offsets = _offsets(size, self.shift, self.seed, step // _OFFSET_STEPS, images.device)[step % _OFFSET_STEPS]
         return shift_images(images, offsets[first : first + len(images)], self.shift)
+
+    def _strong_views(self, step: int) -> Tensor | None:
+        """This step's pool images, strongly augmented; those of a whole block of steps are made and kept together."""
+        if not self.strong:
+            return None
+        block, place = divmod(step, _STRONG_STEPS)
+        if self._block != block:
+            pool = self._positions(_UNLABELLED, len(self.data.pool), _STRONG_STEPS * self.batch_size, block)
+            images = as_images(self.data.pool.index_select(0, pool)).unflatten(0, (_STRONG_STEPS, self.batch_size))
+            self._views = strong_views(images, seed=int(_random(self.seed, _STRONG, block).randint(2**31)))
+            self._block = block
+        return self._views[place].clone()  # a batch is its owner's to change
 
 
 def _known_labels(data: SemiSupervisedData) -> Tensor:

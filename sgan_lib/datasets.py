@@ -29,6 +29,7 @@ from torchvision import datasets
 from sgan_lib.runtime import check_choice
 
 OFFLINE = ("mnist", "digits", "moons", "rings", "mnist_rgb")
+POINTS = ("moons", "rings")  # points in the plane; every other set holds images
 _DOWNLOADED = {
     "fashion_mnist": datasets.FashionMNIST,
     "kmnist": datasets.KMNIST,

@@ -107,7 +107,13 @@ def prepare(settings: Settings, images: torch.Tensor, n_classes: int) -> Trainin
     modules = method.modules(networks).to(images.device)
     models.initialise_from_data(modules["discriminator"], images[:500])
     weights = Weights(
-        settings.adversarial_weight, settings.feature_norm, settings.entropy_weight, settings.pull_away_weight
+        adversarial=settings.adversarial_weight,
+        feature_norm=settings.feature_norm,
+        conditional_entropy=settings.entropy_weight,
+        pull_away=settings.pull_away_weight,
+        pseudo_label=settings.pseudo_label_weight,
+        consistency=settings.consistency_weight,
+        confidence=settings.confidence,
     )
     sides = {"discriminator": [module for name, module in modules.items() if name != "generator"]}
     sides["generator"] = [module for name, module in modules.items() if name == "generator"]
@@ -122,7 +128,7 @@ def prepare(settings: Settings, images: torch.Tensor, n_classes: int) -> Trainin
 
 
 def _load(settings: Settings, device: torch.device) -> data.SemiSupervisedData:
-    size = 32 if settings.network == "upsample" and settings.dataset not in ("moons", "rings") else None
+    size = 32 if settings.network == "upsample" and settings.dataset not in data.POINTS else None
     return data.load(settings.dataset, settings.n_labels, settings.split_seed, image_size=size).to(device)
 
 
@@ -195,9 +201,10 @@ def run(
 
 
 def _batches(settings: Settings, parts: data.SemiSupervisedData) -> data.Batches:
-    pool = settings.batch_size if METHODS[settings.method].unlabelled or settings.label_mask else 0
+    method, mixed = METHODS[settings.method], settings.label_mask
+    pool = settings.batch_size if method.unlabelled or mixed else 0
     return data.Batches(
-        parts, pool, settings.labelled_batch_size, settings.seed, settings.shift, mixed=settings.label_mask
+        parts, pool, settings.labelled_batch_size, settings.seed, settings.shift, mixed, method.strong_view
     )
 
 

@@ -149,3 +149,23 @@ def conditional_entropy(class_logits: Float[Tensor, "batch classes"]) -> Float[T
     """
     log_probabilities = F.log_softmax(class_logits, dim=1)
     return -(log_probabilities.exp() * log_probabilities).sum(dim=1).mean()
+
+
+def pseudo_label(
+    class_logits: Float[Tensor, "batch classes"], judged_logits: Float[Tensor, "batch classes"], confidence: float = 0.0
+) -> Float[Tensor, ""]:
+    """Cross-entropy against the network's own confident answers: 1/n Σ_x 1[max_k q_k ≥ τ] · −log p(argmax_k q_k | x).
+
+    n counts all unlabelled images of the batch, those below the threshold too; where all are below, the loss is 0. With
+    one tensor for both arguments and τ = 0 it is the unlabelled part of Lee's loss (*Pseudo-Label*, ICML workshop 2013,
+    §2.4); with two views of the same images it is FixMatch's (Sohn 2020, arXiv:2001.07685, eq. 4).
+
+    Args:
+        class_logits: the logits that learn; p is their softmax.
+        judged_logits: the logits that answer, row by row for the same images; q is their softmax. No gradient flows
+            into them.
+        confidence: τ in [0, 1].
+    """
+    probability, answers = F.softmax(judged_logits.detach(), dim=1).max(dim=1)
+    losses = F.cross_entropy(class_logits, answers, reduction="none")
+    return (losses * (probability >= confidence)).mean()

@@ -26,6 +26,7 @@ class Batch(Protocol):
     """What one step sees: labelled images with their labels, and unlabelled images; images in [-1, 1].
 
     A batch with a `mask` is mixed: `images` and `unlabelled` are one tensor, and a label counts where the mask is True.
+    `strong` holds the unlabelled images strongly augmented, for a method that asks for that view.
     """
 
     @property
@@ -36,6 +37,8 @@ class Batch(Protocol):
     def unlabelled(self) -> Tensor: ...
     @property
     def mask(self) -> Tensor | None: ...
+    @property
+    def strong(self) -> Tensor | None: ...
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,9 @@ class Weights:
     feature_norm: str = "l2"  # "l2" in Salimans' MNIST code, "l1" in his SVHN code
     conditional_entropy: float = 0.1  # of bad GAN's discriminator; 0.1 in Dai's SVHN code
     pull_away: float = 0.3  # of bad GAN's generator; 0.8 in Dai's SVHN code
+    pseudo_label: float = 1.0  # of the term on unlabelled images in `pseudo_label`
+    consistency: float = 1.0  # the same in `consistency`; 1 in FixMatch
+    confidence: float = 0.95  # the least probability that makes an answer a label, in both; 0.95 in FixMatch
 
 
 @dataclass
@@ -66,7 +72,8 @@ class Method:
 
     `generator_terms` is None for a method without a generator. `classifies` is False for the plain GAN, whose
     discriminator has one logit. `real_head` adds a real-or-fake head beside the class logits. `unlabelled` is False
-    for a method that looks at labelled images only.
+    for a method that looks at labelled images only; `strong_view` is True for one that wants the unlabelled ones in a
+    strongly augmented view too.
     """
 
     name: str
@@ -75,6 +82,7 @@ class Method:
     classifies: bool = True
     real_head: bool = False
     unlabelled: bool = True
+    strong_view: bool = False
 
     def objectives(self, weights: Weights) -> dict[str, Objective]:
         """What each player minimises, in the order in which they move; the generator reuses what was seen."""
@@ -240,6 +248,48 @@ def bad_gan_generator_terms(modules: nn.ModuleDict, batch: Batch, weights: Weigh
     return terms | {"pull_away": weights.pull_away * losses.pull_away(fake)}
 
 
+def _logits(modules: nn.ModuleDict, *parts: Tensor) -> tuple[Tensor, ...]:
+    """The class logits of each part, from one pass over all of them."""
+    return _output(modules, torch.cat(parts)).class_logits.split([len(part) for part in parts])
+
+
+def pseudo_label_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
+    """The baseline, and the network's own confident answers as labels of unlabelled images (Lee 2013, §2.4).
+
+    Lee lets the weight of the second term grow from 0, and takes every answer. Here the threshold keeps the term small
+    while the network is unsure (Sohn 2020, §2.2).
+    """
+    parts = [batch.images, batch.unlabelled] if batch.mask is None else [batch.unlabelled]
+    logits = _logits(modules, *parts)
+    labelled, unlabelled = logits[0], logits[-1]
+    pseudo = losses.pseudo_label(unlabelled, unlabelled, weights.confidence)
+    return {
+        "supervised": losses.supervised(labelled, batch.labels, batch.mask),
+        "pseudo_label": weights.pseudo_label * pseudo,
+    }
+
+
+def consistency_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
+    """The same, but the answers come from one view of an image and are learned on another (FixMatch; Sohn 2020, §2.2).
+
+    FixMatch calls them the weakly and the strongly augmented view. The weak one is shifted as the settings say for all
+    methods, and not mirrored: digits have no mirror images.
+
+    Raises:
+        ValueError: for a batch without the strongly augmented view.
+    """
+    if batch.strong is None:
+        raise ValueError("batch.strong must hold the unlabelled images, strongly augmented; got None")
+    labelled, strong = _logits(modules, batch.images, batch.strong)
+    with torch.no_grad():  # after the other pass: autocast would keep weights without a gradient for that one
+        (weak,) = _logits(modules, batch.unlabelled)
+    pseudo = losses.pseudo_label(strong, weak, weights.confidence)
+    return {
+        "supervised": losses.supervised(labelled, batch.labels, batch.mask),
+        "consistency": weights.consistency * pseudo,
+    }
+
+
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
@@ -249,5 +299,7 @@ METHODS: dict[str, Method] = {
         Method("two_head", two_head_terms, two_head_generator_terms, real_head=True),
         Method("feature_matching", sgan_terms, feature_matching_terms),
         Method("bad_gan", bad_gan_terms, bad_gan_generator_terms),
+        Method("pseudo_label", pseudo_label_terms),
+        Method("consistency", consistency_terms, strong_view=True),
     )
 }

@@ -95,6 +95,9 @@ _NUMBERS: dict[str, dict[str, float]] = {
     "adversarial_weight": {},
     "entropy_weight": {},
     "pull_away_weight": {},
+    "pseudo_label_weight": {},
+    "consistency_weight": {},
+    "confidence": {"at_most": 1},
     "generator_rate": {"above": 0},
     "hold": {"at_most": 1},
     "beta1": {"at_most": 0.999999},
@@ -130,6 +133,9 @@ class Settings:
     shift: int = 0  # random shifts of training images by up to so many pixels
     label_mask: bool = False  # draw images from the pool alone, and use the labels of those that have one (source 001)
     adversarial_weight: float = Weights.adversarial
+    pseudo_label_weight: float = Weights.pseudo_label  # of the unlabelled images' term in `pseudo_label`
+    consistency_weight: float = Weights.consistency  # the same in `consistency`
+    confidence: float = Weights.confidence  # the least probability that makes a pseudo-label, in both
     precision: str = "float32"  # or "bfloat16": half the time where the processor has instructions for it
 
     def __post_init__(self) -> None:
@@ -145,6 +151,8 @@ class Settings:
         check_choice("feature_norm", self.feature_norm, losses.NORMS)
         check_choice("precision", self.precision, PRECISIONS)
         check_flag("label_mask", self.label_mask)
+        if METHODS[self.method].strong_view and self.dataset in data.POINTS:
+            raise ValueError(f"method {self.method!r} needs images that it can augment; {self.dataset!r} holds points")
         for name, bounds in _NUMBERS.items():
             object.__setattr__(self, name, check_number(name, getattr(self, name), **bounds))
 

@@ -786,6 +786,69 @@ def test_every_step_draws_new_shifts():
     assert not any(torch.equal(*pair) for pair in combinations(seen, 2))
 
 
+# --- strongly augmented views
+
+
+@pytest.mark.parametrize("more", [{}, {"mixed": True}, {"shift": 1}], ids=str)
+def test_the_strong_views_are_of_the_pool_images_of_the_step_in_their_order(monkeypatch, more):
+    """With an augmentation that marks a corner and changes nothing else, over the ends of two blocks of steps."""
+    monkeypatch.setattr(data, "strong_views", lambda images, seed: images.index_fill(-1, torch.tensor([0]), 9.0))
+    split = load("digits", n_labels=20)
+    batches, plain = Batches(split, 12, 8, seed=2, strong=True, **more), Batches(split, 12, 8, seed=2)
+    for step in (0, 1, 63, 64, 65, 130, 5):
+        strong = batches.at(step).strong
+        assert (strong[..., 0] == 9).all()
+        assert torch.equal(strong[..., 1:], plain.at(step).unlabelled[..., 1:])
+
+
+def test_strong_views_change_nothing_else_and_come_only_when_asked_for():
+    split = load("digits", n_labels=20)
+    asked, plain = (Batches(split, 12, 8, seed=2, shift=1, strong=strong).at(70) for strong in (True, False))
+    assert plain.strong is None
+    assert asked.strong.shape == asked.unlabelled.shape
+    assert all(torch.equal(*pair) for pair in zip(asked[:3], plain[:3], strict=True))
+
+
+def test_strong_views_depend_on_seed_and_step_alone():
+    split = load("digits", n_labels=20)
+    walked = Batches(split, 12, 8, seed=4, strong=True)
+    steps = [walked.at(step).strong for step in range(70)]
+    resumed = Batches(split, 12, 8, seed=4, strong=True)
+    torch.manual_seed(99)
+    before = torch.get_rng_state()
+    for step in (69, 63, 64, 0):
+        assert torch.equal(resumed.at(step).strong, steps[step])
+    assert torch.equal(torch.get_rng_state(), before)
+    assert not torch.equal(Batches(split, 12, 8, seed=5, strong=True).at(0).strong, steps[0])
+    resumed.at(1).strong.zero_()
+    assert torch.equal(resumed.at(1).strong, steps[1])  # a batch may be written into
+
+
+def test_every_block_of_steps_is_augmented_afresh(monkeypatch):
+    seeds = []
+    monkeypatch.setattr(data, "strong_views", lambda images, seed: seeds.append(seed) or images)
+    for training_seed in (0, 1):
+        batches = Batches(load("digits", 20), 12, 8, seed=training_seed, strong=True)
+        for step in range(0, 256):
+            batches.at(step)
+    assert len(seeds) == len(set(seeds)) == 8
+
+
+@pytest.mark.usefixtures("as_users_see_it")
+@pytest.mark.parametrize(
+    ("name", "changes", "error", "message"),
+    [
+        ("moons", {}, ValueError, "strong must be False for points, which cannot be augmented; got True"),
+        ("digits", {"strong": 1}, TypeError, "strong must be True or False; got 1 of type int"),
+        ("digits", {"batch_size": 0}, ValueError, "batch_size must be a whole number of at least 1; got 0"),
+    ],
+)
+def test_strong_views_that_cannot_be_are_refused_by_name(name, changes, error, message):
+    arguments = {"batch_size": 4, "labelled_batch_size": 4, "seed": 0, "strong": True} | changes
+    with pytest.raises(error, match=f"^{message}$"):
+        Batches(load(name, 20), **arguments)
+
+
 # --- mixed batches
 
 

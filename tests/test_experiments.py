@@ -259,7 +259,8 @@ def stop_at(step):
 @pytest.mark.parametrize(
     ("method", "changes"),
     [(method, {}) for method in METHODS]
-    + [("supervised", {"network": "cnn", "shift": 1}), ("gan", {"network": "dcgan", "batch_size": 4})],
+    + [("supervised", {"network": "cnn", "shift": 1}), ("consistency", {"network": "cnn", "shift": 1})]
+    + [("gan", {"network": "dcgan", "batch_size": 4})],
 )
 def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_bit(tmp_path, method, changes):
     """Weights, optimisers' moments, history and test error; the last through the checkpoints of both runs' ends."""
@@ -366,6 +367,10 @@ BAD_VALUES = {
     "hold": ({"hold": 1.5}, r"hold must be a number at least 0 and at most 1; got 1\.5"),
     "beta1": ({"beta1": 1.0}, r"beta1 must be .*; got 1\.0"),
     "average_decay": ({"average_decay": 1.0}, r"average_decay must be .*; got 1\.0"),
+    "views of points": (
+        {"method": "consistency", "dataset": "moons"},
+        "method 'consistency' needs images that it can augment; 'moons' holds points",
+    ),
     "weight": ({"adversarial_weight": -1.0}, r"adversarial_weight must be a number at least 0 .*; got -1\.0"),
     "shift of points": ({"dataset": "moons", "shift": 1}, "shift must be .* at most 0; got 1"),
     "no generator": ({"network": "cnn"}, "method 'sgan' needs a network with a generator; 'cnn' has none"),
@@ -552,11 +557,34 @@ def test_a_label_mask_draws_from_the_pool_alone(monkeypatch):
         ("generator_rate", 0, ValueError, "generator_rate must be a number above 0"),
         ("entropy_weight", -1, ValueError, "entropy_weight must be a number at least 0"),
         ("pull_away_weight", float("nan"), ValueError, "pull_away_weight must be a number at least 0"),
+        ("pseudo_label_weight", -1, ValueError, "pseudo_label_weight must be a number at least 0"),
+        ("consistency_weight", -1, ValueError, "consistency_weight must be a number at least 0"),
+        ("confidence", 1.5, ValueError, "confidence must be a number at least 0 and at most 1; got 1.5"),
     ],
 )
 def test_the_settings_of_a_step_are_checked(setting, value, kind, message):
     with pytest.raises(kind, match=re.escape(message)):
         run(**{setting: value})
+
+
+@pytest.mark.parametrize("method", ["pseudo_label", "consistency"])
+def test_the_settings_of_pseudo_labels_reach_the_loss(method):
+    """In the first step the term is linear in its weight; a threshold of 1 leaves nothing of it."""
+
+    def term(**changes):
+        return run(method, network="cnn", steps=1, confidence=0.0, **changes).history[0].terms[method]
+
+    one = term(**{f"{method}_weight": 1.0})
+    assert term(**{f"{method}_weight": 0.25}) == pytest.approx(0.25 * one)
+    assert run(method, network="cnn", steps=1, confidence=1.0).history[0].terms[method] == 0 < one
+
+
+@pytest.mark.parametrize(
+    ("dataset", "network"), [("mnist", "mlp_small"), ("mnist", "cnn"), ("mnist_rgb", "svhn_small")]
+)
+def test_consistency_runs_on_every_kind_of_image(dataset, network):
+    found = run("consistency", dataset=dataset, network=network, steps=2, batch_size=4, confidence=0.0)
+    assert found.history[-1].terms["consistency"] > 0
 
 
 # --- the environment check

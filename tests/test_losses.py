@@ -20,6 +20,7 @@ def draw(*shape):
 
 LOGITS, ON_REAL, ON_FAKE = draw(6, 4), draw(5), draw(7)
 FEATURES_REAL, FEATURES_FAKE = draw(5, 3), draw(7, 3)
+JUDGED = draw(4, 6).T.contiguous()  # probabilities of the answers: 0.79 0.79 0.97 0.97 1.00 0.59
 LABELS, MASK = torch.tensor([0, 3, 2, 2, 1, 0]), torch.tensor([True, False, True, True, False, False])
 
 
@@ -65,9 +66,20 @@ def cosine(one, other):
     return dot / mp.sqrt(sum(a * a for a in one)) / mp.sqrt(sum(b * b for b in other))
 
 
+def confident_cross_entropy(logits, judged, confidence):
+    """A loop over the images: those below the threshold count as 0, and count in the mean."""
+    losses_of_images = []
+    for row, other in zip(logits, judged, strict=True):
+        q = softmax(other)
+        losses_of_images.append(-mp.log(softmax(row)[q.index(max(q))]) if max(q) >= confidence else number(0))
+    return mean(losses_of_images)
+
+
 def entropy(logits):
     return -sum(p * mp.log(p) for p in softmax(logits))
 
+
+TARGETS = (FEATURES_REAL, JUDGED)  # of feature matching and of pseudo-labels; no gradient flows into them
 
 CASES = {
     "real_logit": (losses.real_logit, [LOGITS], lambda logits: [mp.log(sum(map(mp.exp, row))) for row in logits]),
@@ -110,6 +122,16 @@ CASES = {
         [FEATURES_FAKE],
         lambda fake: mean(cosine(a, b) ** 2 for a, b in itertools.permutations(fake, 2)),
     ),
+    "pseudo_label": (
+        lambda logits, judged: losses.pseudo_label(logits, judged, 0.9),
+        [LOGITS, JUDGED],
+        lambda logits, judged: confident_cross_entropy(logits, judged, number("0.9")),
+    ),
+    "pseudo_label, own answers": (
+        lambda logits: losses.pseudo_label(logits, logits),
+        [LOGITS],
+        lambda logits: mean(-mp.log(max(softmax(row))) for row in logits),
+    ),
     "conditional_entropy": (losses.conditional_entropy, [LOGITS], lambda logits: mean(map(entropy, logits))),
 }  # fmt: skip
 
@@ -139,14 +161,9 @@ def flat(values):
 @every_loss
 def test_gradient_equals_finite_differences(case):
     function, arguments, _ = case
-    takes_gradient = [not (function_is_matching(case) and place == 0) for place in range(len(arguments))]
+    takes_gradient = [not any(argument is target for target in TARGETS) for argument in arguments]
     inputs = [a.clone().requires_grad_(yes) for a, yes in zip(arguments, takes_gradient, strict=True)]
     assert torch.autograd.gradcheck(function, inputs)
-
-
-def function_is_matching(case):
-    """Feature matching gives its first argument, the target, no gradient."""
-    return case[1][0] is FEATURES_REAL
 
 
 @every_loss
@@ -222,6 +239,31 @@ def test_feature_matching_leaves_the_real_features_alone(norm):
     assert fake.grad.abs().min() > 0
 
 
+def test_pseudo_labels_take_no_gradient_and_unsure_images_give_none():
+    logits, judged = LOGITS.clone().requires_grad_(), JUDGED.clone().requires_grad_()
+    losses.pseudo_label(logits, judged, 0.9).backward()
+    is_sure = F.softmax(JUDGED, dim=1).amax(dim=1) >= 0.9
+    assert 0 < is_sure.sum() < len(is_sure)
+    assert judged.grad is None
+    assert torch.equal(logits.grad.abs().sum(dim=1) > 0, is_sure)
+
+
+def test_own_answers_are_pushed_up_though_they_are_the_target_too():
+    """With one tensor for both, the gradient is that of a cross-entropy with fixed labels: (p − one-hot) / n."""
+    logits = LOGITS.clone().requires_grad_()
+    losses.pseudo_label(logits, logits).backward()
+    p = F.softmax(LOGITS, dim=1)
+    torch.testing.assert_close(logits.grad, (p - F.one_hot(p.argmax(dim=1), 4)) / 6)
+
+
+def test_a_threshold_that_no_answer_reaches_gives_zero_with_zero_gradients():
+    logits = LOGITS.clone().requires_grad_()
+    loss = losses.pseudo_label(logits, JUDGED, 1.0)
+    loss.backward()
+    assert loss.item() == 0
+    assert torch.equal(logits.grad, torch.zeros_like(logits))
+
+
 def test_minimax_gradient_vanishes_where_the_discriminator_is_sure_and_the_other_does_not():
     slopes = {}
     for kind in losses.GENERATOR_LOSSES:
@@ -247,6 +289,7 @@ def test_minimax_gradient_vanishes_where_the_discriminator_is_sure_and_the_other
         (losses.bigan_encoder_generator, [ON_REAL[:, None], ON_FAKE]),
         (losses.pull_away, [ON_FAKE]),
         (losses.conditional_entropy, [ON_FAKE]),
+        (losses.pseudo_label, [LOGITS, JUDGED[:, :3]]),
         (losses.real_logit, [LABELS[:, None]]),
     ],
 )

@@ -40,10 +40,11 @@ def _same_numbers():
 
 
 def make(method, network):
-    """The modules of a method, and a batch of 6 labelled and 10 unlabelled images."""
+    """The modules of a method, and a batch of 6 labelled and 10 unlabelled images and another view of these."""
     shape = SHAPES[network]
     networks = models.build(network, shape, K if METHODS[method].classifies else 1)
-    batch = Batch(torch.rand(6, *shape) * 2 - 1, torch.randint(0, K, (6,)), torch.rand(10, *shape) * 2 - 1)
+    labelled, unlabelled, strong = (torch.rand(n, *shape) * 2 - 1 for n in (6, 10, 10))
+    batch = Batch(labelled, torch.randint(0, K, (6,)), unlabelled, strong=strong)
     return METHODS[method].modules(networks), batch
 
 
@@ -59,7 +60,7 @@ def test_every_trained_weight_gets_a_gradient(method, network):
         if terms is None:
             continue
         modules.zero_grad()
-        sum(terms(modules, batch, Weights(), Seen()).values()).backward()
+        sum(terms(modules, batch, Weights(confidence=0.0), Seen()).values()).backward()
         own = [
             (name, p)
             for name, p in modules.named_parameters()
@@ -73,7 +74,14 @@ def test_every_trained_weight_gets_a_gradient(method, network):
 # --- the terms, from probabilities
 
 
-def spelt_out(method, modules, batch, fake, adversarial):
+def half_sure(modules, batch):
+    """A confidence that the network, without noise, reaches on half of the unlabelled images."""
+    with torch.no_grad():
+        logits = modules["discriminator"].eval()(batch.unlabelled).class_logits
+    return F.softmax(logits, dim=1).amax(dim=1).sort().values[4:6].mean().item()
+
+
+def spelt_out(method, modules, batch, fake, adversarial, confidence):
     """The terms of both players from the definitions: explicit probabilities, images passed one part at a time."""
     parts = {"labelled": batch.images, "real": batch.unlabelled, "fake": fake}
     output = {name: modules["discriminator"](images) for name, images in parts.items()}
@@ -90,6 +98,12 @@ def spelt_out(method, modules, batch, fake, adversarial):
     supervised = {} if method == "gan" else {"supervised": -p_class[rows, batch.labels % p_class.shape[1]].log().mean()}
     if method == "supervised":
         return supervised, None
+    if method in ("pseudo_label", "consistency"):
+        judged, learned = batch.unlabelled, batch.unlabelled if method == "pseudo_label" else batch.strong
+        q, p = (F.softmax(modules["discriminator"](images).class_logits, dim=1) for images in (judged, learned))
+        sure = [-one[other.argmax()].log() for one, other in zip(p, q, strict=True) if other.max() >= confidence]
+        assert len(sure) == 5
+        return supervised | {method: 0.3 * sum(sure) / 10}, None
     weight = 1 if method == "gan" else adversarial
     game = {"adversarial": -weight * (p_real["real"].log().mean() + (1 - p_real["fake"]).log().mean())}
     if method in ("feature_matching", "bad_gan"):
@@ -110,14 +124,16 @@ def test_the_terms_are_those_of_the_definition(method, adversarial):
     torch.set_default_dtype(torch.float64)
     modules, batch = make(method, "mlp_digits")
     modules.eval()  # no noise, so that the same images give the same logits
-    weights, row = Weights(adversarial, conditional_entropy=0.2, pull_away=0.7), METHODS[method]
+    confidence, row = half_sure(modules, batch), METHODS[method]
+    given = {"conditional_entropy": 0.2, "pull_away": 0.7, "pseudo_label": 0.3, "consistency": 0.3}
+    weights = Weights(adversarial, **given, confidence=confidence)
     found = []
     for terms in (row.discriminator_terms, row.generator_terms):
         torch.manual_seed(5)  # for the latents
         found.append(terms(modules, batch, weights, Seen()) if terms else None)
     torch.manual_seed(5)
     fake = modules["generator"].sample(10) if "generator" in modules else batch.unlabelled
-    for one, other in zip(found, spelt_out(method, modules, batch, fake, adversarial), strict=True):
+    for one, other in zip(found, spelt_out(method, modules, batch, fake, adversarial, confidence), strict=True):
         assert (one is None) == (other is None)
         if one is not None:
             torch.testing.assert_close(one, other)
@@ -133,9 +149,16 @@ def test_feature_matching_takes_the_norm_that_is_asked_for():
     assert found["l1"]["feature_matching"] > found["l2"]["feature_matching"] > 0  # the differences are below 1
 
 
-@pytest.mark.parametrize(("method", "sizes"), [("sgan", [26]), ("two_head", [26]), ("gan", [20]), ("supervised", [6])])
-def test_real_and_fake_pass_the_discriminator_together(method, sizes):
-    """6 labelled, 10 unlabelled, 10 generated images in one pass; the plain GAN is not shown the labelled ones."""
+@pytest.mark.parametrize(
+    ("method", "sizes"),
+    [("sgan", [26]), ("two_head", [26]), ("gan", [20]), ("supervised", [6]), ("pseudo_label", [16]),
+     ("consistency", [16, 10])],
+)  # fmt: skip
+def test_images_pass_the_discriminator_together(method, sizes):
+    """6 labelled, 10 unlabelled, 10 generated images in one pass; the plain GAN is not shown the labelled ones.
+
+    Consistency's second pass is the weakly augmented view, which needs no gradient.
+    """
     modules, batch = make(method, "mlp_digits")
     seen = []
     modules["discriminator"].register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
@@ -208,27 +231,66 @@ def test_frozen_scales_stay_frozen_through_a_step():
 # --- the fast step
 
 
-def test_a_mixed_batch_is_the_plain_one_with_its_labelled_images_taken_by_the_mask():
+@pytest.mark.parametrize("method", ["sgan", "pseudo_label", "consistency"])
+def test_a_mixed_batch_is_the_plain_one_with_its_labelled_images_taken_by_the_mask(method):
     """Labels behind the mask do not count; every image of the batch is unlabelled too."""
     torch.set_default_dtype(torch.float64)
-    modules, _ = make("sgan", "mlp_digits")
-    modules.eval()
-    images, labels = torch.rand(10, 1, 8, 8) * 2 - 1, torch.randint(0, K, (10,))
+    modules, whole = make(method, "mlp_digits")
+    confidence = half_sure(modules.eval(), whole)
+    images, labels, strong = whole.unlabelled, torch.randint(0, K, (10,)), whole.strong
     mask = torch.tensor([True, False] * 5)
     found = []
-    for batch in (Batch(images, labels * mask, images, mask), Batch(images[mask], labels[mask], images)):
+    mixed = Batch(images, labels * mask, images, mask, strong)
+    for batch in (mixed, Batch(images[mask], labels[mask], images, strong=strong)):
         torch.manual_seed(5)
-        found.append(METHODS["sgan"].discriminator_terms(modules, batch, Weights(), Seen()))
+        found.append(METHODS[method].discriminator_terms(modules, batch, Weights(confidence=confidence), Seen()))
     torch.testing.assert_close(*found)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_batch_without_a_label_teaches_no_class(method):
     modules, batch = make(method, "mlp_digits")
-    batch = Batch(batch.unlabelled, torch.zeros(10, dtype=torch.long), batch.unlabelled, torch.zeros(10).bool())
+    labels, mask = torch.zeros(10, dtype=torch.long), torch.zeros(10, dtype=torch.bool)
+    batch = batch._replace(images=batch.unlabelled, labels=labels, mask=mask)
     terms = METHODS[method].discriminator_terms(modules, batch, Weights(), Seen())
     assert all(term.isfinite() for term in terms.values())
     assert terms.get("supervised", torch.tensor(0.0)) == 0
+
+
+def test_consistency_says_what_a_batch_lacks():
+    modules, batch = make("consistency", "mlp_digits")
+    batch = batch._replace(strong=None)
+    with pytest.raises(ValueError, match=r"^batch\.strong must hold .* images, strongly augmented; got None"):
+        METHODS["consistency"].discriminator_terms(modules, batch, Weights(), Seen())
+
+
+def test_images_that_give_the_answers_get_no_gradient_and_the_other_view_does():
+    modules, batch = make("consistency", "cnn")
+    weak, strong = batch.unlabelled.requires_grad_(), batch.strong.requires_grad_()
+    terms = METHODS["consistency"].discriminator_terms(modules, batch, Weights(confidence=0.0), Seen())
+    terms["consistency"].backward()
+    assert weak.grad is None
+    assert strong.grad.flatten(1).any(dim=1).all()
+
+
+@pytest.mark.parametrize("method", ["pseudo_label", "consistency"])
+def test_an_unsure_network_learns_from_labels_alone(method):
+    modules, batch = make(method, "cnn")
+    terms = METHODS[method].discriminator_terms(modules, batch, Weights(confidence=1.0), Seen())
+    assert terms[method].item() == 0
+    gradients = torch.autograd.grad(sum(terms.values()), list(modules.parameters()))
+    alone = METHODS["supervised"].discriminator_terms(modules, batch, Weights(), Seen())["supervised"]
+    for one, other in zip(gradients, torch.autograd.grad(alone, list(modules.parameters())), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_every_weight_gets_a_gradient_in_bfloat16_too():
+    """Autocast remembers weights that it has converted; from a pass without gradient they would come without one."""
+    modules, batch = make("consistency", "cnn")
+    with torch.autocast("cpu", torch.bfloat16):
+        terms = METHODS["consistency"].discriminator_terms(modules, batch, Weights(confidence=0.0), Seen())
+    sum(terms.values()).backward()
+    assert [name for name, p in modules.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
 @pytest.mark.parametrize("method", [name for name in METHODS if METHODS[name].generator_terms])
@@ -287,6 +349,8 @@ def test_each_method_has_the_networks_that_it_needs():
         "two_head": {*pair, "real_head"},
         "feature_matching": pair,
         "bad_gan": pair,
+        "pseudo_label": {"discriminator"},
+        "consistency": {"discriminator"},
     }
 
 

@@ -797,7 +797,7 @@ exercises.check("sgan.combined_accuracy", combined_accuracy)
 
 # %% tags=["nbval-check-output"]
 step = data.Batches(first_25, batch_size=64, labelled_batch_size=64, seed=0).at(0)
-print("a batch:", {name: list(part.shape) for name, part in step._asdict().items() if name != "mask"})
+print("a batch:", {name: list(part.shape) for name, part in step._asdict().items() if part is not None})
 print(f"labels kept: {len(first_25.labelled.labels)} for training, {len(first_25.validation.labels)} for validation")
 assert isinstance(first_25.unlabelled, torch.Tensor)
 assert {field.name for field in fields(first_25)} & {"labels", "targets", "unlabelled_labels"} == set()

@@ -63,8 +63,9 @@ def load(dataset: str, network: str) -> data.SemiSupervisedData:
 def ours(settings: Settings, parts: data.SemiSupervisedData) -> tuple[Contender, nn.ModuleDict]:
     """What `experiments.run` does at each step, and the networks that it trains."""
     state = experiments.prepare(settings, parts.unlabelled, parts.n_classes)
-    pool = settings.batch_size if METHODS[settings.method].unlabelled else 0
-    batches, steps = data.Batches(parts, pool, settings.labelled_batch_size, settings.seed), count()
+    method = METHODS[settings.method]
+    sizes = settings.batch_size if method.unlabelled else 0, settings.labelled_batch_size
+    batches, steps = data.Batches(parts, *sizes, settings.seed, strong=method.strong_view), count()
 
     def compute(batch: data.Batch) -> None:
         training_step(state, batch)
@@ -146,7 +147,9 @@ def two_head_pair(threads: int, effort: Effort) -> Iterator[Row]:
 
 
 def playable(method: str, network: str, parts: data.SemiSupervisedData) -> bool:
-    """Whether the network has all that the method needs."""
+    """Whether network and data set have all that the method needs."""
+    if METHODS[method].strong_view and parts.name in data.POINTS:
+        return False
     try:
         METHODS[method].modules(models.build(network, parts.image_shape, parts.n_classes))
     except ValueError:
