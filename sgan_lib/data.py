@@ -262,7 +262,7 @@ class Batches:
         self._known = _known_labels(data) if mixed else None
         if strong and not is_image:
             raise ValueError("strong must be False for points, which cannot be augmented; got True")
-        self._block, self._views = -1, as_images(data.pool[:0])  # a block of steps and its strong views: none yet
+        self._made: tuple[int, Tensor] | None = None  # a block of steps, and its strong views
 
     def at(self, step: int) -> Batch:
         """The batch of one step, counted from 0, on the device of the data."""
@@ -302,12 +302,11 @@ class Batches:
         if not self.strong:
             return None
         block, place = divmod(step, _STRONG_STEPS)
-        if self._block != block:
+        if self._made is None or self._made[0] != block:
             pool = self._positions(_UNLABELLED, len(self.data.pool), _STRONG_STEPS * self.batch_size, block)
             images = as_images(self.data.pool.index_select(0, pool)).unflatten(0, (_STRONG_STEPS, self.batch_size))
-            self._views = strong_views(images, seed=int(_random(self.seed, _STRONG, block).randint(2**31)))
-            self._block = block
-        return self._views[place].clone()  # a batch is its owner's to change
+            self._made = block, strong_views(images, seed=int(_random(self.seed, _STRONG, block).randint(2**31)))
+        return self._made[1][place].clone()  # a batch is its owner's to change
 
 
 def _known_labels(data: SemiSupervisedData) -> Tensor:
