@@ -172,9 +172,9 @@ def learning_curves(table: pd.DataFrame, title: str, reference: Mapping[str, flo
                 panel.plot(run[column], run["percent"], color=colour, alpha=0.3, linewidth=0.8)
             line = means[means["method"] == method]
             panel.plot(line[column], line["percent"], color=colour, linewidth=2.2)
-            panel.annotate(f"{name} {last[method]:.2g} %", (line[column].iloc[-1], last[method]),
-                           xytext=(1.03, heights[method]), textcoords=panel.get_yaxis_transform(), color=colour,
-                           va="center", arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6})  # fmt: skip
+            if panel is axes[0, -1]:
+                text = f"{name} {last[method]:.2g} %"
+                _name_beyond(panel, text, (float(line[column].iloc[-1]), last[method]), heights[method], colour)
         for name, percent in (reference or {}).items():
             panel.axhline(percent, color="black", linewidth=0.8, linestyle=":")
             panel.annotate(name, (0, percent), xycoords=("axes fraction", "data"), xytext=(3, 2),
@@ -214,9 +214,7 @@ def draw_errors_by_labels(panel: Axes, table: pd.DataFrame, published: pd.DataFr
         sns.lineplot(rows, x="n_labels", y="percent", ax=panel, color=colour, marker=marker, markersize=7, seed=0,
                      errorbar=("ci", 95), err_style="bars", err_kws={"capsize": 3, "elinewidth": 1})  # fmt: skip
         if method in heights:
-            panel.annotate(name, (rows["n_labels"].max(), last[method]), xytext=(1.03, heights[method]),
-                           textcoords=panel.get_yaxis_transform(), color=colour, va="center", fontsize=9,
-                           arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6})  # fmt: skip
+            _name_beyond(panel, name, (float(rows["n_labels"].max()), last[method]), heights[method], colour)
     for _, row in (published if published is not None else table[:0]).iterrows():
         _, colour, marker = METHOD_STYLES[row["method"]]
         panel.plot(
@@ -229,6 +227,13 @@ def draw_errors_by_labels(panel: Axes, table: pd.DataFrame, published: pd.DataFr
     panel.set_yticks([tick for tick in (0.5, 1, 2, 5, 10, 20, 50) if tick < table["percent"].max()])
     panel.minorticks_off()
     panel.yaxis.set_major_formatter("{x:g}")
+
+
+def _name_beyond(panel: Axes, name: str, end: tuple[float, float], height: float, colour: str) -> None:
+    """Write a line's name to the right of the panel at `height`, and join it to the line's end."""
+    line = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "relpos": (0, 0.5)}
+    across = panel.get_yaxis_transform()
+    panel.annotate(name, end, (1.05, height), textcoords=across, color=colour, va="center", fontsize=9, arrowprops=line)
 
 
 def _spread(heights: Mapping[str, float], ratio: float = 1.25) -> dict[str, float]:

@@ -154,9 +154,10 @@ def test_learning_curves_show_means_against_steps_and_minutes_in_percent():
         found = {line.get_color(): line.get_xydata().tolist() for line in thick[panel]}
         assert found[plotting.METHOD_STYLES["supervised"][1]] == [pytest.approx(p) for p in ([1, 40], [2, 20], [4, 10])]
         assert panel.get_yscale() == "log"
-    names = [text.get_text() for text in steps.texts]
+    assert [text.get_text() for text in steps.texts] == ["published"]
+    names = [text.get_text() for text in minutes.texts]
     assert names == ["feature matching 5 %", "SGAN (N+1 classes) 5.2 %", "supervised 10 %", "published"]
-    heights = sorted(text.xyann[1] for text in steps.texts[:3])
+    heights = sorted(text.xyann[1] for text in minutes.texts[:3])
     assert heights == pytest.approx([5, 6.25, 10])  # names of lines that end together stand apart
 
 
