@@ -57,8 +57,8 @@ notebooks: $(STAMP) ## build notebooks/*.ipynb from notebooks/src/*.py (NOTEBOOK
 figures: $(STAMP) ## measure what the CSVs of the figures lack, and draw the figures (hours from nothing)
 	$(BIN)/python figures/make_figures.py
 
-sweep: $(STAMP) ## run the label-scarcity sweep (ARGS="--dataset digits ...")
-	@if [ -e sgan_lib/sweep.py ]; then $(BIN)/python -m sgan_lib.sweep $(ARGS); else echo "no sweep yet"; fi
+sweep: $(STAMP) ## run methods × labels × seeds into runs/sweep, what is missing of it (ARGS="--dataset mnist ...")
+	$(ONE_THREAD) $(BIN)/python -m sgan_lib.sweep $(ARGS)
 
 badges: $(STAMP) ## set the Colab badges (REPOSITORY=owner/name; otherwise GITHUB_REPOSITORY or the git remote)
 	$(BIN)/python notebooks/build.py --badges $(REPOSITORY)

@@ -27,7 +27,7 @@ ARROWS = {
     "quality": {"models", "data"},
     "presets": {"runtime", "losses", "models", "data", "methods"},
     "experiments": {"runtime", "losses", "models", "data", "methods", "training", "evaluation", "presets"},
-    "sweep": {"experiments"},
+    "sweep": {"runtime", "evaluation", "experiments", "course"},
     "plotting": set(),
     "widgets": {"data", "evaluation", "experiments", "plotting", "training"},
     "exercises": {"losses", "models", "data"},

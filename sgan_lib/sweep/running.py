@@ -1,0 +1,160 @@
+"""How it runs: each run a Dask task that executes the notebook `run_experiment` in a kernel of its own.
+
+A task works in a temporary folder of its worker and sends back what it found. Only the process that runs the sweep
+writes into the sweep's folder, so the workers of a cluster need this library and nothing else: no shared disk.
+"""
+
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import papermill
+from distributed import Client, LocalCluster
+
+from sgan_lib import course
+from sgan_lib.experiments import RunResult
+from sgan_lib.sweep.folder import Claim, State, read_state
+from sgan_lib.sweep.plan import NOTEBOOK, RESULT, Run
+
+_PATIENCE = 1.0  # seconds between looks at runs that another sweep has claimed
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a task sends back: the executed notebook as JSON, and the result or the reason why there is none."""
+
+    notebook: str | None
+    result: RunResult | None
+    reason: str = ""
+
+
+def find_template() -> Path:
+    """The notebook that each run executes, in the checkout or, where the library is installed alone, in the package."""
+    package = Path(__file__).resolve().parents[1]
+    places = [package.parent / "notebooks" / NOTEBOOK, package / "notebooks" / NOTEBOOK]
+    for place in places:
+        if place.is_file():
+            return place
+    raise FileNotFoundError(f"no notebook {NOTEBOOK}: looked for {places[0]} and {places[1]}")
+
+
+def execute(template: str, parameters: Mapping[str, Any]) -> Ended:
+    """The task. `template` is the notebook as JSON; nothing that it raises gets out, so that the other runs go on."""
+    with tempfile.TemporaryDirectory(prefix="sgan-run-") as name:
+        place = Path(name)
+        (place / NOTEBOOK).write_text(template, "utf-8")
+        result, reason = None, ""
+        try:
+            course.run_notebook(place / NOTEBOOK, parameters, place / "executed", cwd=place)
+            result = RunResult.from_json(place / RESULT)
+        except papermill.PapermillExecutionError as error:
+            reason = f"{error.ename}: {error.evalue}"
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+        executed = place / "executed" / NOTEBOOK
+        return Ended(executed.read_text("utf-8") if executed.exists() else None, result, reason)
+
+
+def run_all(
+    runs: Sequence[Run],
+    out: Path,
+    pool: Executor,
+    slots: Callable[[], int],
+    device: str = "auto",
+    template: Path | None = None,
+    say: Callable[[str], None] = print,
+) -> Iterator[tuple[Run, State]]:
+    """Run what is not done yet and yield each run with what became of it, as it ends.
+
+    Runs that another sweep on the same folder has claimed are waited for, and taken over where that sweep is killed.
+
+    Args:
+        runs: see `grid`.
+        out: the folder of results.
+        pool: where tasks go: `client.get_executor(pure=False)`, or any other executor.
+        slots: how many tasks run at a time; asked again and again, since a cluster may grow.
+        device: "auto", "cpu", "cuda" or "mps".
+        template: another notebook than `run_experiment`, with the same parameters.
+        say: called with what a reader should know.
+    """
+    content = (template or find_template()).read_text("utf-8")
+    pending, running, elsewhere = deque(runs), dict[Future[Ended], Claim](), set[str]()
+    try:
+        while pending or running:
+            for _ in range(len(pending)):
+                if len(running) > slots():  # one more than can run: a worker that gets free has its next run at once
+                    break
+                run = pending.popleft()
+                claim = Claim.take(run, out)
+                if claim is None:
+                    if run.name not in elsewhere:
+                        say(f"{run.name}: another sweep is running it; waiting for that")
+                    elsewhere.add(run.name)
+                    pending.append(run)
+                elif state := _settled(claim, out, run.name in elsewhere):
+                    claim.release()
+                    yield run, state
+                else:
+                    claim.clear()
+                    running[pool.submit(execute, content, run.parameters(device))] = claim
+            for future in _first_ended(running):
+                claim = running.pop(future)
+                yield claim.run, _record(claim, future)
+    finally:  # also where the caller stops early
+        for future, claim in running.items():
+            future.cancel()
+            claim.release()
+
+
+def _settled(claim: Claim, out: Path, was_elsewhere: bool) -> State | None:
+    """The state of a run that need not be run: it is done, or another sweep has just tried and failed."""
+    state = read_state(claim.run, out)
+    return state if state.status == "done" or (state.status == "failed" and was_elsewhere) else None
+
+
+def _first_ended(running: Mapping[Future[Ended], Claim]) -> set[Future[Ended]]:
+    """The tasks that have ended, waiting a little for the first."""
+    if not running:  # all that is left is in the hands of another sweep
+        time.sleep(_PATIENCE)
+        return set()
+    return wait(running, _PATIENCE, FIRST_COMPLETED).done
+
+
+def _record(claim: Claim, future: Future[Ended]) -> State:
+    """Write down what became of a task, and let go of its run."""
+    try:
+        ended = future.result()
+    except Exception as error:  # of Dask: a worker was killed, or cannot import this library
+        ended = Ended(None, None, f"{type(error).__name__}: {error}")
+    reason = ended.reason
+    if ended.result is not None and ended.result.settings != claim.run.settings:
+        reason = "the worker's library resolves the settings to others: install the same version everywhere"
+    if ended.result is None or ended.notebook is None or reason:
+        claim.record_failure(reason, ended.notebook)
+        state = State("failed", reason)
+    else:
+        claim.record(ended.result, ended.notebook)
+        state = State("done", "", ended.result)
+    claim.release()
+    return state
+
+
+@contextmanager
+def connect(scheduler: str | None = None, workers: int = 1) -> Iterator[Client]:
+    """A Dask client: of the cluster at this address, or of `workers` processes of one thread each on this machine.
+
+    Raises OSError where nothing answers at the address.
+    """
+    if scheduler is not None:
+        with Client(scheduler, timeout="20s") as client:
+            yield client
+        return
+    one_thread_each = {"n_workers": workers, "threads_per_worker": 1, "processes": True}
+    with LocalCluster(**one_thread_each, dashboard_address="127.0.0.1:0") as cluster, Client(cluster) as client:
+        yield client
