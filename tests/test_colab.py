@@ -14,6 +14,7 @@ import pytest
 # What a visitor's notebook does in Colab; run in a process of its own with the cell's text on standard input.
 VISIT = """
 import json, sys
+from importlib import resources
 import google.colab
 import torch
 before = torch.__version__, torch.__file__
@@ -25,6 +26,7 @@ print(json.dumps({
     "package": sgan_lib.__file__,
     "torch unchanged": before == (torch.__version__, torch.__file__),
     "images": len(loaded.unlabelled) + len(loaded.labelled.images),
+    "notebook of the sweep": resources.files(sgan_lib).joinpath("notebooks", "run_experiment.ipynb").is_file(),
 }))
 """
 
@@ -85,6 +87,7 @@ def test_one_click_in_colab(tmp_path: Path, root: Path, build: ModuleType) -> No
     assert Path(seen["package"]).is_relative_to(tmp_path / "venv")
     assert seen["torch unchanged"]
     assert seen["images"] >= 59_000
+    assert seen["notebook of the sweep"]
 
 
 @pytest.fixture

@@ -15,7 +15,11 @@ NUMBERED = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
-@pytest.fixture(params=NUMBERED, ids=lambda path: path.stem)
+# tests of what only a lesson has: `run_experiment`, which sweeps execute, is a page of results
+lessons_only = pytest.mark.parametrize("path", NUMBERED, ids=lambda path: path.stem, indirect=True)
+
+
+@pytest.fixture(params=[*NUMBERED, FOLDER / "run_experiment.ipynb"], ids=lambda path: path.stem)
 def path(request: pytest.FixtureRequest) -> Path:
     return request.param
 
@@ -68,6 +72,7 @@ def test_the_notebook_is_small(path: Path) -> None:
     assert path.stat().st_size < 1_500_000
 
 
+@lessons_only
 def test_it_opens_with_title_badge_and_the_three_cells(path: Path, notebook: NotebookNode, build: ModuleType) -> None:
     assert notebook.cells[0].cell_type == "markdown"
     assert notebook.cells[0].source.startswith("# ")
@@ -109,6 +114,7 @@ def test_pictures_are_described(notebook: NotebookNode) -> None:
         assert "![](" not in cell.source, cell.id
 
 
+@lessons_only
 def test_there_are_exercises_with_checkers_and_folded_solutions(notebook: NotebookNode) -> None:
     code = "\n".join(cell.source for cell in code_cells(notebook))
     text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")

@@ -56,6 +56,14 @@ def _read(folder: Path) -> State:
     return State("missing")
 
 
+def failed_at(run: Run, out: Path) -> int:
+    """When this run's failure was written down, in nanoseconds; 0 where there is none."""
+    try:
+        return (out / run.name / FAILURE).stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
 def _read_failure(folder: Path) -> dict[str, Any]:
     """The record of a failure; a damaged one has lost its reason, but the run failed all the same."""
     try:

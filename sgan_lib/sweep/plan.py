@@ -1,6 +1,6 @@
 """What is to run: the grid, with every setting resolved and checked, and an estimate of its time."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from statistics import median
@@ -40,10 +40,10 @@ class Run:
 
 
 def grid(
-    methods: Iterable[str],
+    methods: Sequence[str],
     dataset: str,
-    n_labels: Iterable[int],
-    seeds: Iterable[int],
+    n_labels: Sequence[int],
+    seeds: Sequence[int],
     preset: str = "quick",
     **overrides: Any,
 ) -> list[Run]:
@@ -56,17 +56,16 @@ def grid(
     """
     if taken := [name for name in _OF_THE_GRID if name in overrides]:
         raise ValueError(f"{', '.join(taken)} cannot be set for the whole grid: each has an argument of its own")
-    axes = {"seeds": list(dict.fromkeys(seeds)), "n_labels": list(dict.fromkeys(n_labels))}
-    axes["methods"] = list(dict.fromkeys(methods))
-    if empty := [name for name, values in axes.items() if not values]:
-        raise ValueError(f"{empty[0]} must hold at least one value; got none")
-    return [
+    if not (methods and n_labels and seeds):
+        raise ValueError(f"methods, n_labels and seeds must each hold one at least; got {methods}, {n_labels}, {seeds}")
+    runs = [
         Run(
             Settings.resolve(method, dataset, preset, n_labels=n, seed=seed, **({"split_seed": seed} | overrides)),
             tuple(sorted(overrides)),
         )
-        for seed, n, method in product(*axes.values())
+        for seed, n, method in product(seeds, n_labels, methods)
     ]
+    return list(dict.fromkeys(runs))
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,10 @@ class Estimate:
     def __str__(self) -> str:
         minutes, seconds = divmod(round(self.seconds), 60)
         time = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {seconds} s"
-        basis = f"{self.guessed} by rough costs of another machine" if self.guessed else "all by results in the folder"
-        return f"about {time} (an estimate: {basis})"
+        like = (
+            f"rough for {self.guessed}, since the folder holds nothing like them" if self.guessed else "from the folder"
+        )
+        return f"about {time} (an estimate, {like})"
 
 
 def estimate(runs: Sequence[Run], results: Sequence[RunResult], workers: int) -> Estimate:

@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from distributed import Client, LocalCluster
 
 from sgan_lib import course
 from sgan_lib.experiments import RunResult
-from sgan_lib.sweep.folder import Claim, State, read_state
+from sgan_lib.sweep.folder import Claim, State, failed_at, read_state
 from sgan_lib.sweep.plan import NOTEBOOK, RESULT, Run
 
 _PATIENCE = 1.0  # seconds between looks at runs that another sweep has claimed
@@ -84,20 +84,18 @@ def run_all(
         say: called with what a reader should know.
     """
     content = (template or find_template()).read_text("utf-8")
-    pending, running, elsewhere = deque(runs), dict[Future[Ended], Claim](), set[str]()
+    pending, running = deque(runs), dict[Future[Ended], Claim]()
+    failures, tell = {run: failed_at(run, out) for run in runs}, _once(say)
     try:
         while pending or running:
-            for _ in range(len(pending)):
-                if len(running) > slots():  # one more than can run: a worker that gets free has its next run at once
-                    break
-                run = pending.popleft()
+            if not (room := slots()):
+                tell("the cluster has no workers now; waiting for one")
+            for run in _while_there_is_room(pending, running, room):
                 claim = Claim.take(run, out)
                 if claim is None:
-                    if run.name not in elsewhere:
-                        say(f"{run.name}: another sweep is running it; waiting for that")
-                    elsewhere.add(run.name)
+                    tell(f"{run.name}: another sweep is running it; waiting for that")
                     pending.append(run)
-                elif state := _settled(claim, out, run.name in elsewhere):
+                elif state := _settled(run, out, failures[run]):
                     claim.release()
                     yield run, state
                 else:
@@ -112,10 +110,34 @@ def run_all(
             claim.release()
 
 
-def _settled(claim: Claim, out: Path, was_elsewhere: bool) -> State | None:
-    """The state of a run that need not be run: it is done, or another sweep has just tried and failed."""
-    state = read_state(claim.run, out)
-    return state if state.status == "done" or (state.status == "failed" and was_elsewhere) else None
+def _once(say: Callable[[str], None]) -> Callable[[str], None]:
+    """`say`, but each text only once."""
+    said: set[str] = set()
+
+    def tell(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            say(text)
+
+    return tell
+
+
+def _while_there_is_room(pending: deque[Run], running: Mapping[Future[Ended], Claim], slots: int) -> Iterator[Run]:
+    """Each pending run once, until one more is under way than can run: whichever worker gets free has its next at once.
+
+    No more than that, so that another sweep on the same folder finds runs to do.
+    """
+    for _ in range(len(pending)):
+        if len(running) > slots:
+            return
+        yield pending.popleft()
+
+
+def _settled(run: Run, out: Path, last_failure: int) -> State | None:
+    """The state of a run that need not be run: done, or tried by another sweep since this one began, and failed."""
+    state = read_state(run, out)
+    tried = state.status == "failed" and failed_at(run, out) != last_failure
+    return state if tried or state.status == "done" else None
 
 
 def _first_ended(running: Mapping[Future[Ended], Claim]) -> set[Future[Ended]]:
@@ -127,9 +149,12 @@ def _first_ended(running: Mapping[Future[Ended], Claim]) -> set[Future[Ended]]:
 
 
 def _record(claim: Claim, future: Future[Ended]) -> State:
-    """Write down what became of a task, and let go of its run."""
+    """Write down what became of a task, and let go of its run. Raises ConnectionError where the cluster dropped it."""
     try:
         ended = future.result()
+    except CancelledError:
+        claim.release()
+        raise ConnectionError(f"{claim.run.name} was dropped: the cluster is gone, or was told to cancel it") from None
     except Exception as error:  # of Dask: a worker was killed, or cannot import this library
         ended = Ended(None, None, f"{type(error).__name__}: {error}")
     reason = ended.reason
@@ -152,7 +177,7 @@ def connect(scheduler: str | None = None, workers: int = 1) -> Iterator[Client]:
     Raises OSError where nothing answers at the address.
     """
     if scheduler is not None:
-        with Client(scheduler, timeout="20s") as client:
+        with Client(scheduler) as client:
             yield client
         return
     one_thread_each = {"n_workers": workers, "threads_per_worker": 1, "processes": True}
