@@ -225,7 +225,7 @@ def test_a_worker_with_another_library_is_found_out(runs: list[Run], tmp_path: P
     other = replace(runs[0], settings=replace(runs[0].settings, steps=7))
     _, [state] = run_inline(runs[:1], tmp_path, lambda _: Ended("{}", result_of(other)))
     assert state.status == "failed"
-    assert "install the same version everywhere" in state.reason
+    assert "install the same version there" in state.reason
     assert not (tmp_path / runs[0].name / "result.json").exists()
 
 
@@ -277,7 +277,7 @@ def test_a_run_of_another_sweep_is_waited_for(
     if outcome == "done":
         theirs.record(result_of(runs[0]), "{}")
     elif outcome == "failed":
-        theirs.record_failure("ValueError: no", None)
+        theirs.record_failure("ValueError: no", "")
     theirs.release()
     [(run, state)] = list(ours)
     assert run == runs[0]
@@ -305,7 +305,9 @@ def test_a_cluster_without_workers_is_waited_for(runs: list[Run], tmp_path: Path
     assert said == ["the cluster has no workers now; waiting for one"]
 
 
-def test_two_sweeps_in_one_folder_share_the_work(runs: list[Run], tmp_path: Path) -> None:
+def test_two_sweeps_in_one_folder_share_the_work(
+    runs: list[Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[str] = []
 
     def slow(run: Run) -> Ended:
@@ -313,6 +315,7 @@ def test_two_sweeps_in_one_folder_share_the_work(runs: list[Run], tmp_path: Path
         time.sleep(0.02)
         return Ended("{}", result_of(run))
 
+    monkeypatch.setattr(running, "_PATIENCE", 0.01)
     with ThreadPoolExecutor(2) as pool:
         both = list(pool.map(lambda _: run_inline(runs, tmp_path, slow), range(2)))
     assert sorted(asked) == sorted(run.name for run in runs)
@@ -390,7 +393,7 @@ def test_a_method_without_a_test_error_has_an_empty_one(tmp_path: Path) -> None:
 
 def test_the_summary_has_mean_deviation_and_interval_over_seeds(tmp_path: Path) -> None:
     runs = sweep.grid(["sgan"], "digits", [20], range(6))
-    run_inline(runs, tmp_path, lambda run: Ended("{}" if run.settings.seed < 5 else None, result_of(run)))
+    run_inline(runs, tmp_path, lambda r: Ended("", result_of(r) if r.settings.seed < 5 else None, "no"))
     [row] = sweep.summarise(sweep.collect(tmp_path)).to_dict("records")
     errors = np.array([100 * (24 + seed) / 997 for seed in range(5)])
     assert (row["n_labels"], row["method"], row["runs"], row["failed"]) == (20, "sgan", 5, 1)
@@ -563,6 +566,23 @@ def stand_in(folder: Path, runs: list[Run], pause: float) -> Path:
     template.cells = [parameters, nbformat.v4.new_code_cell(body)]
     nbformat.write(template, folder / "stand_in.ipynb")
     return folder / "stand_in.ipynb"
+
+
+def test_a_task_sends_back_the_notebook_with_the_result_or_the_reason(tmp_path: Path) -> None:
+    good, bad = sweep.grid(["sgan"], "digits", [20, 5000], [0])
+    template = stand_in(tmp_path, [good], pause=0).read_text()
+    ended = sweep.execute(template, good.parameters("cpu"))
+    assert (ended.result, ended.reason) == (result_of(good), "")
+    injected = nbformat.reads(ended.notebook, as_version=4).cells[1]
+    assert 'method = "sgan"' in injected.source.splitlines()
+    ended = sweep.execute(template, bad.parameters("cpu"))
+    assert (ended.result, ended.reason) == (None, "ValueError: there are not 5000 labels")
+    assert "there are not 5000 labels" in ended.notebook
+    elsewhere = sweep.execute(template, good.parameters("cpu") | {"result_file": "other.json"})
+    assert elsewhere.reason.startswith("FileNotFoundError: ")
+    ended = sweep.execute("{", good.parameters("cpu"))
+    assert (ended.notebook, ended.result) == ("", None)
+    assert ended.reason.startswith("NotJSONError: ")
 
 
 Start = Callable[..., subprocess.Popen[bytes]]

@@ -108,9 +108,9 @@ class Claim:
         _write_whole(self.folder / NOTEBOOK, notebook)
         result.to_json(self.folder / RESULT)
 
-    def record_failure(self, reason: str, notebook: str | None) -> None:
-        """Keep why there is no result, and the notebook as far as it went."""
-        if notebook is not None:
+    def record_failure(self, reason: str, notebook: str) -> None:
+        """Keep why there is no result, and the notebook as far as it went, if it was begun."""
+        if notebook:
             _write_whole(self.folder / NOTEBOOK, notebook)
         failure = {"reason": reason, "settings": asdict(self.run.settings)}
         _write_whole(self.folder / FAILURE, json.dumps(failure, indent=1) + "\n")

@@ -27,9 +27,9 @@ _PATIENCE = 1.0  # seconds between looks at runs that another sweep has claimed
 
 @dataclass(frozen=True)
 class Ended:
-    """What a task sends back: the executed notebook as JSON, and the result or the reason why there is none."""
+    """What a task sends back: the executed notebook as JSON, or "", and the result or the reason why there is none."""
 
-    notebook: str | None
+    notebook: str
     result: RunResult | None
     reason: str = ""
 
@@ -58,7 +58,7 @@ def execute(template: str, parameters: Mapping[str, Any]) -> Ended:
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
         executed = place / "executed" / NOTEBOOK
-        return Ended(executed.read_text("utf-8") if executed.exists() else None, result, reason)
+        return Ended(executed.read_text("utf-8") if executed.exists() else "", None if reason else result, reason)
 
 
 def run_all(
@@ -149,25 +149,29 @@ def _first_ended(running: Mapping[Future[Ended], Claim]) -> set[Future[Ended]]:
 
 
 def _record(claim: Claim, future: Future[Ended]) -> State:
-    """Write down what became of a task, and let go of its run. Raises ConnectionError where the cluster dropped it."""
+    """Write down what became of a task, and let go of its run."""
+    try:
+        ended = _ended(claim.run, future)
+        if ended.result is None:
+            claim.record_failure(ended.reason, ended.notebook)
+            return State("failed", ended.reason)
+        claim.record(ended.result, ended.notebook)
+        return State("done", "", ended.result)
+    finally:
+        claim.release()
+
+
+def _ended(run: Run, future: Future[Ended]) -> Ended:
+    """What the task sent back, or why it could not. Raises ConnectionError where the cluster has dropped it."""
     try:
         ended = future.result()
     except CancelledError:
-        claim.release()
-        raise ConnectionError(f"{claim.run.name} was dropped: the cluster is gone, or was told to cancel it") from None
-    except Exception as error:  # of Dask: a worker was killed, or cannot import this library
-        ended = Ended(None, None, f"{type(error).__name__}: {error}")
-    reason = ended.reason
-    if ended.result is not None and ended.result.settings != claim.run.settings:
-        reason = "the worker's library resolves the settings to others: install the same version everywhere"
-    if ended.result is None or ended.notebook is None or reason:
-        claim.record_failure(reason, ended.notebook)
-        state = State("failed", reason)
-    else:
-        claim.record(ended.result, ended.notebook)
-        state = State("done", "", ended.result)
-    claim.release()
-    return state
+        raise ConnectionError(f"{run.name} was dropped: the cluster is gone, or was told to cancel it") from None
+    except Exception as error:  # of Dask: the worker was killed, or cannot import this library
+        return Ended("", None, f"{type(error).__name__}: {error}")
+    if ended.result is not None and ended.result.settings != run.settings:
+        return Ended(ended.notebook, None, "the worker's library has other settings: install the same version there")
+    return ended
 
 
 @contextmanager
