@@ -355,7 +355,7 @@ def test_the_csv_equals_the_results(runs: list[Run], tmp_path: Path) -> None:
             **stored["settings"], **stored["versions"], "run": row["run"], "status": "done", "reason": "",
             "test_error": stored["test_error"], "test_error_low": low, "test_error_high": high,
             "validation_error": stored["history"][-1]["scores"]["validation_error"],
-            "seconds": stored["seconds"], "device": stored["device"],
+            "seconds": stored["seconds"], "device": stored["device"], "confusion_matrix": stored["confusion_matrix"],
         }  # fmt: skip
         assert row == {name: str(value) for name, value in wanted.items()}
 

@@ -22,7 +22,7 @@ from sgan_lib.sweep.plan import NOTEBOOK, RESULT, Run
 
 FAILURE = "failure.json"
 _FOUND = ("validation_error", "test_error", "test_error_low", "test_error_high", "seconds", "device",
-          "python", "torch", "torchvision")  # fmt: skip
+          "python", "torch", "torchvision", "confusion_matrix")  # fmt: skip
 COLUMNS = ("run", "status", "reason", *(field.name for field in fields(Settings)), *_FOUND)
 
 
@@ -130,8 +130,8 @@ def _write_whole(path: Path, text: str) -> None:
 def collect(out: Path) -> pd.DataFrame:
     """A row a run in the folder, of whichever sweep: status, reason, settings, what was found, and with what.
 
-    Errors are fractions in [0, 1]; the interval is Wilson's, for this one network. Raises FileNotFoundError where there
-    is no such folder.
+    Errors are fractions in [0, 1]; the interval is Wilson's, for this one network; the confusion matrix is JSON, true
+    class by row. Raises FileNotFoundError where there is no such folder.
     """
     return _rows(out).infer_objects()
 
@@ -154,7 +154,8 @@ def _row(folder: Path, state: State) -> dict[str, Any]:
     last: Mapping[str, float] = result.history[-1].scores if result.history else {}
     found = {"validation_error": last.get("validation_error"), "test_error": result.test_error, "test_error_low": low,
              "test_error_high": high, "seconds": result.seconds, "device": result.device}  # fmt: skip
-    return row | asdict(result.settings) | found | result.versions
+    matrix = None if result.confusion_matrix is None else json.dumps(result.confusion_matrix)
+    return row | asdict(result.settings) | found | result.versions | {"confusion_matrix": matrix}
 
 
 def write_csv(out: Path) -> Path:
