@@ -24,6 +24,7 @@ ARROWS = {
     "methods": {"losses", "models"},
     "training": {"runtime"},
     "evaluation": {"models"},
+    "checks": {"runtime", "losses"},
     "quality": {"models", "data"},
     "presets": {"runtime", "losses", "models", "data", "methods"},
     "experiments": {"runtime", "losses", "models", "data", "methods", "training", "evaluation", "presets"},
