@@ -1,4 +1,4 @@
-"""How good is a classifier, how sure are we, and what do samples look like."""
+"""How good is a classifier, how sure are we, what do samples look like, and what are an encoder's features worth."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,15 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from scipy import stats
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
+from torch.optim.swa_utils import update_bn
 from torchmetrics.functional.classification import multiclass_confusion_matrix
 from torchvision.utils import make_grid
+
+from sgan_lib.models import EncoderOutput
 
 
 @torch.no_grad()
@@ -91,3 +97,53 @@ def generate(generator: nn.Module, latent: Float[Tensor, "n latent"]) -> Float[T
         return generator(latent.to(next(generator.parameters()).device))
     finally:
         generator.train(was_training)
+
+
+@torch.no_grad()
+def encode(encoder: nn.Module, images: Float[Tensor, "n ..."], batch_size: int = 2000) -> EncoderOutput:
+    """E(x) and the encoder's last hidden layer, in evaluation mode; the network keeps the mode in which it came."""
+    was_training = encoder.training
+    encoder.eval()
+    try:
+        parts = [encoder(part) for part in images.split(batch_size)]
+    finally:
+        encoder.train(was_training)
+    return EncoderOutput(*map(torch.cat, zip(*parts, strict=True)))
+
+
+def settle(network: nn.Module, inputs: Float[Tensor, "n ..."], batch_size: int = 500) -> None:
+    """Give batch norm the statistics that the network has on these inputs, in place of its running ones.
+
+    The running statistics trail behind the weights, and an average of weights never had any of its own.
+    """
+    update_bn(inputs.tensor_split(-(-len(inputs) // batch_size)), network)
+
+
+@torch.no_grad()
+def nearest_neighbour_accuracy(
+    features: Float[Tensor, "n width"],
+    labels: Int[Tensor, "n"],
+    references: Float[Tensor, "m width"],
+    reference_labels: Int[Tensor, "m"],
+    batch_size: int = 500,
+) -> float:
+    """Share of the features whose nearest reference, by Euclidean distance, has the same label, in [0, 1]."""
+    nearest = [torch.cdist(part, references).argmin(dim=1) for part in features.split(batch_size)]
+    return (reference_labels[torch.cat(nearest)] == labels).double().mean().item()
+
+
+def linear_error(
+    features: Float[Tensor, "n width"],
+    labels: Int[Tensor, "n"],
+    test_features: Float[Tensor, "m width"],
+    test_labels: Int[Tensor, "m"],
+    penalty: float = 1.0,
+) -> float:
+    """Error of a linear classifier on features, a fraction in [0, 1].
+
+    Logistic regression (scikit-learn) on features scaled to mean 0 and deviation 1 over the n labelled images, with
+    penalty / 2 times the squared length of the weights beside the sum of the cross-entropies.
+    """
+    classifier = make_pipeline(StandardScaler(), LogisticRegression(C=1 / penalty, max_iter=1000))
+    classifier.fit(features.cpu().numpy(), labels.cpu().numpy())
+    return 1 - float(classifier.score(test_features.cpu().numpy(), test_labels.cpu().numpy()))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import torch
@@ -32,6 +32,8 @@ from sgan_lib.training import (
 )
 
 __all__ = ["METHODS", "PRESETS", "RECIPES", "RunResult", "Settings", "prepare", "repeat", "run"]
+
+_SETTLING = 10_000  # images and latents that batch norm takes its last statistics from
 
 Observer = Callable[[Record, nn.ModuleDict], None]
 
@@ -82,9 +84,10 @@ class RunResult:
             raise ValueError(f"{path} does not hold a RunResult: {error}") from error
 
 
-def _player(modules: list[nn.Module], objective: Any, learning_rate: float, betas: tuple[float, float]) -> Player:
+def _player(modules: list[nn.Module], objective: Any, learning_rate: float, settings: Settings) -> Player:
     trainable = [p for module in modules for p in module.parameters() if p.requires_grad]
-    adam = torch.optim.Adam(trainable, lr=learning_rate, betas=betas, fused=True)
+    betas = settings.beta1, settings.beta2
+    adam = torch.optim.Adam(trainable, learning_rate, betas, weight_decay=settings.weight_decay, fused=True)
     return Player(objective, adam, learning_rate)
 
 
@@ -105,7 +108,8 @@ def prepare(settings: Settings, images: torch.Tensor, n_classes: int) -> Trainin
     method: Method = METHODS[settings.method]
     networks = models.build(settings.network, tuple(images.shape[1:]), n_classes if method.classifies else 1)
     modules = method.modules(networks).to(images.device)
-    models.initialise_from_data(modules["discriminator"], images[:500])
+    if not method.encoder:
+        models.initialise_from_data(modules["discriminator"], images[:500])
     weights = Weights(
         adversarial=settings.adversarial_weight,
         feature_norm=settings.feature_norm,
@@ -115,13 +119,13 @@ def prepare(settings: Settings, images: torch.Tensor, n_classes: int) -> Trainin
         consistency=settings.consistency_weight,
         confidence=settings.confidence,
     )
-    sides = {"discriminator": [module for name, module in modules.items() if name != "generator"]}
-    sides["generator"] = [module for name, module in modules.items() if name == "generator"]
-    betas = settings.beta1, settings.beta2
+    generating = ("generator", "encoder")
+    sides = {"discriminator": [module for name, module in modules.items() if name not in generating]}
+    sides["generator"] = [module for name, module in modules.items() if name in generating]
     rates = {"discriminator": settings.learning_rate}
     rates["generator"] = settings.learning_rate * settings.generator_rate
     players = {
-        name: _player(sides[name], _in_precision(objective, images.device, settings.precision), rates[name], betas)
+        name: _player(sides[name], _in_precision(objective, images.device, settings.precision), rates[name], settings)
         for name, objective in method.objectives(weights).items()
     }
     return TrainingState(modules, players, average_of(modules, settings.average_decay))
@@ -189,7 +193,8 @@ def run(
         if checkpoint is not None and Path(checkpoint).exists():
             load_checkpoint(state, Path(checkpoint), asked)
         batches = _batches(settings, parts)
-        for record in train(state, batches.at, settings.steps, settings.hold, every, _validate(settings, parts)):
+        validate = _validate(settings, parts)
+        for record in train(state, batches.at, settings.steps, settings.hold, every, validate, settings.last_rate):
             bar.update(record.step - bar.n)
             bar.set_postfix({name: f"{value:.3g}" for name, value in (record.terms | record.scores).items()})
             if checkpoint is not None:
@@ -218,6 +223,10 @@ def _result(
     settings: Settings, state: TrainingState, parts: data.SemiSupervisedData, device: torch.device
 ) -> RunResult:
     """Read the test set, once."""
+    if METHODS[settings.method].encoder:
+        generator = cast(models.Generator, state.averaged["generator"])
+        evaluation.settle(state.averaged["encoder"], data.as_images(parts.pool[:_SETTLING]))
+        evaluation.settle(generator, generator.latent(_SETTLING))
     error = interval = confusion = None
     if METHODS[settings.method].classifies:
         labels = parts.test.labels

@@ -108,19 +108,22 @@ def feature_matching(
 
 
 def bigan_discriminator(
-    joint_logit_on_encoded: Float[Tensor, "real"], joint_logit_on_generated: Float[Tensor, "fake"]
+    *, joint_logit_on_encoded: Float[Tensor, "real"], joint_logit_on_generated: Float[Tensor, "fake"]
 ) -> Float[Tensor, ""]:
-    """The joint discriminator's loss: (x, E(x)) is real, (G(z), z) is fake (Donahue 2016, arXiv:1605.09782, §3)."""
+    """−E_x[log D(x, E(x))] − E_z[log(1 − D(G(z), z))], D = sigmoid(logit) (Donahue 2016, arXiv:1605.09782, §3).
+
+    By name only, so that the pairs cannot be swapped: (x, E(x)) counts as real, (G(z), z) as generated.
+    """
     return discriminator(joint_logit_on_encoded, joint_logit_on_generated)
 
 
 def bigan_encoder_generator(
-    joint_logit_on_encoded: Float[Tensor, "real"], joint_logit_on_generated: Float[Tensor, "fake"]
+    *, joint_logit_on_encoded: Float[Tensor, "real"], joint_logit_on_generated: Float[Tensor, "fake"]
 ) -> Float[Tensor, ""]:
-    """What encoder and generator minimise together: the discriminator's loss with labels swapped (Donahue 2016, §3.4).
+    """−E_x[log(1 − D(x, E(x)))] − E_z[log D(G(z), z)]: what encoder and generator minimise (Donahue 2016, §3.4).
 
-    This inverse objective keeps strong gradients where the discriminator is right. It is bounded below by 0, while
-    minus the discriminator's loss is not.
+    The discriminator's loss with the labels swapped. It keeps strong gradients where the discriminator is right, and it
+    is bounded below by 0, while minus the discriminator's loss is not. By name only, as there.
     """
     return discriminator(joint_logit_on_generated, joint_logit_on_encoded)
 

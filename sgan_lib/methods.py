@@ -54,11 +54,24 @@ class Weights:
     confidence: float = 0.95  # the least probability that makes an answer a label, in both; 0.95 in FixMatch
 
 
+class Pairs(NamedTuple):
+    """What BiGAN's discriminator tells apart: (x, E(x)) and (G(z), z)."""
+
+    images: Tensor
+    encoded: Tensor
+    generated: Tensor
+    latent: Tensor
+
+    def detached(self) -> "Pairs":
+        return Pairs(*(part.detach() for part in self))
+
+
 @dataclass
 class Seen:
     """What one step has computed so far that a later player can use."""
 
     fake: Tensor | None = None  # generated images, with the generator's graph behind them
+    pairs: Pairs | None = None  # of BiGAN, with the graphs of encoder and generator behind them
     real_features: Tensor | None = None  # features of the unlabelled images, without gradient
 
 
@@ -73,7 +86,8 @@ class Method:
     `generator_terms` is None for a method without a generator. `classifies` is False for the plain GAN, whose
     discriminator has one logit. `real_head` adds a real-or-fake head beside the class logits. `unlabelled` is False
     for a method that looks at labelled images only; `strong_view` is True for one that wants the unlabelled ones in a
-    strongly augmented view too.
+    strongly augmented view too. `encoder` is True for BiGAN, whose generator moves together with an encoder, and whose
+    discriminator judges pairs.
     """
 
     name: str
@@ -83,13 +97,14 @@ class Method:
     real_head: bool = False
     unlabelled: bool = True
     strong_view: bool = False
+    encoder: bool = False
 
     def objectives(self, weights: Weights) -> dict[str, Objective]:
         """What each player minimises, in the order in which they move; the generator reuses what was seen."""
         seen = Seen()
 
         def discriminator(modules: nn.ModuleDict, batch: Batch) -> Terms:
-            seen.fake = seen.real_features = None
+            seen.fake = seen.real_features = seen.pairs = None
             return self.discriminator_terms(modules, batch, weights, seen)
 
         if self.generator_terms is None:
@@ -98,11 +113,15 @@ class Method:
         return {"discriminator": discriminator, "generator": lambda m, b: generator_terms(m, b, weights, seen)}
 
     def modules(self, networks: Networks) -> nn.ModuleDict:
-        """The networks that this method trains, by name: "discriminator", "generator", "real_head".
+        """The networks that this method trains, by name: "discriminator", "generator", "real_head", "encoder".
 
         Raises:
-            ValueError: where the method needs a generator and the networks have none.
+            ValueError: where the method needs a generator or an encoder and the networks have none, or where they have
+                an encoder and the method has no use for it.
         """
+        if self.encoder != (networks.encoder is not None):
+            which = "a network with an encoder, 'bigan_…'" if self.encoder else "a network without an encoder"
+            raise ValueError(f"method {self.name!r} needs {which}")
         modules = nn.ModuleDict({"discriminator": networks.discriminator})
         if self.real_head:
             modules["real_head"] = RealHead(networks.discriminator.classes.in_features)  # type: ignore[union-attr, arg-type]
@@ -111,6 +130,8 @@ class Method:
         if networks.generator is None:
             raise ValueError(f"method {self.name!r} needs a network with a generator; 'cnn' has none")
         modules["generator"] = networks.generator
+        if networks.encoder is not None:
+            modules["encoder"] = networks.encoder
         return modules
 
 
@@ -290,6 +311,44 @@ def consistency_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, se
     }
 
 
+def _pairs(modules: nn.ModuleDict, batch: Batch, seen: Seen) -> Pairs:
+    """Both kinds of pairs, as many as the batch has unlabelled images: those of this step, or new ones."""
+    if seen.pairs is None:
+        generator = cast(Generator, modules["generator"])
+        latent = generator.latent(len(batch.unlabelled))
+        encoded = modules["encoder"](batch.unlabelled).latent
+        seen.pairs = Pairs(batch.unlabelled, _full(encoded), _full(generator(latent)), latent)
+    return seen.pairs
+
+
+def _joint_logits(modules: nn.ModuleDict, pairs: Pairs) -> dict[str, Tensor]:
+    """The discriminator's logits on both kinds of pairs, by the names that BiGAN's losses have.
+
+    A pass for each kind, or one for both where the discriminator says so.
+    """
+    judge = modules["discriminator"]
+    if judge.together:
+        images, latent = torch.cat([pairs.images, pairs.generated]), torch.cat([pairs.encoded, pairs.latent])
+        logits = judge(images=images, latent=latent).class_logits
+    else:
+        on_encoded = judge(images=pairs.images, latent=pairs.encoded).class_logits
+        logits = torch.cat([on_encoded, judge(images=pairs.generated, latent=pairs.latent).class_logits])
+    on_encoded, on_generated = losses.real_logit(_full(logits)).split([len(pairs.images), len(pairs.generated)])
+    return {"joint_logit_on_encoded": on_encoded, "joint_logit_on_generated": on_generated}
+
+
+def bigan_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
+    """The discriminator of pairs: (x, E(x)) or (G(z), z)? No labels (Donahue 2016, arXiv:1605.09782, §3)."""
+    logits = _joint_logits(modules, _pairs(modules, batch, seen).detached())
+    return {"adversarial": losses.bigan_discriminator(**logits)}
+
+
+def bigan_encoder_generator_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
+    """Encoder and generator want each kind of pair taken for the other (Donahue 2016, §3.4)."""
+    logits = _joint_logits(modules, _pairs(modules, batch, seen))
+    return {"generator": losses.bigan_encoder_generator(**logits)}
+
+
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
@@ -301,5 +360,6 @@ METHODS: dict[str, Method] = {
         Method("bad_gan", bad_gan_terms, bad_gan_generator_terms),
         Method("pseudo_label", pseudo_label_terms),
         Method("consistency", consistency_terms, strong_view=True),
+        Method("bigan", bigan_terms, bigan_encoder_generator_terms, classifies=False, encoder=True),
     )
 }

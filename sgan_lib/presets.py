@@ -17,9 +17,11 @@ class Recipe:
     labelled_batch_size: int  # labelled images a step
     learning_rate: float  # of Adam, for both players
     hold: float = 0.5  # share of the steps at full rate; then it falls linearly to 0
+    last_rate: float = 0.0  # above 0 it falls exponentially instead, to this share of the full rate
     beta1: float = 0.5  # Radford 2016, §4; Salimans 2016 and PyTorch-GAN too
     beta2: float = 0.999  # Adam's own default
     generator_rate: float = 1.0  # the generator's learning rate, as a multiple of the discriminator's
+    weight_decay: float = 0.0  # of Adam, added to the gradient: Donahue 2016 has 2.5e-5
     average_decay: float = 0.999  # Salimans 2016 has 0.9999 over 180,000 steps; runs here are shorter
     threads: int | None = None  # CPU threads; small networks are faster on one
     feature_norm: str = "l2"  # of feature matching: "l2" in Salimans' MNIST code, "l1" in his SVHN code
@@ -52,6 +54,10 @@ RECIPES: dict[str, Recipe] = {
     # ours, from trials on the validation part of split 100: feature matching learns at 1e-3, not at 3e-3 (batch 25)
     "svhn_small": Recipe(32, 32, 1e-3, average_decay=0.99, feature_norm="l1", pull_away_weight=0.8),
     "cnn": Recipe(64, 64, 1e-3),  # ours
+    "bigan_mlp": Recipe(128, 1, 2e-4, weight_decay=2.5e-5),  # Donahue 2016, code; labels are not used
+    "bigan_mlp_small": Recipe(128, 1, 2e-4, weight_decay=2.5e-5),
+    "bigan_digits": Recipe(64, 1, 5e-4, threads=1),  # ours, from trials on training images held out
+    "bigan_conv": Recipe(128, 1, 2e-4, weight_decay=2.5e-5),
 }
 
 _STEPS = {  # steps under quick, standard, paper
@@ -64,6 +70,10 @@ _STEPS = {  # steps under quick, standard, paper
     "svhn": (600, 12_000, 658_800),  # 900 epochs of 732: Salimans 2016; for a GPU, a step takes seconds on a CPU
     "svhn_small": (600, 4000, 658_800),  # as many
     "cnn": (600, 3000, 93_800),  # 100 epochs
+    "bigan_mlp": (300, 14_000, 187_600),  # 400 epochs of 469: Donahue 2016
+    "bigan_mlp_small": (600, 30_000, 187_600),
+    "bigan_digits": (2000, 4000, 4000),
+    "bigan_conv": (300, 10_000, 187_600),
 }
 
 PRESETS: dict[str, Preset] = {
@@ -86,6 +96,7 @@ PRESETS["paper"] = replace(
 PRECISIONS = ("float32", "bfloat16")
 DEFAULT_NETWORK = {"digits": "mlp_digits", "moons": "mlp_2d", "rings": "mlp_2d", "mnist_rgb": "svhn_small",
                    "svhn": "svhn", "cifar10": "svhn"}  # every other set: "mlp_small"  # fmt: skip
+BIGAN_NETWORK = dict.fromkeys(("digits", "moons", "rings"), "bigan_digits")  # every other set: "bigan_mlp"
 
 
 _WHOLE_NUMBERS = {"n_labels": 1, "steps": 1, "batch_size": 2, "labelled_batch_size": 1, "seed": 0, "split_seed": 0,
@@ -100,6 +111,8 @@ _NUMBERS: dict[str, dict[str, float]] = {
     "confidence": {"at_most": 1},
     "generator_rate": {"above": 0},
     "hold": {"at_most": 1},
+    "last_rate": {"at_most": 1},
+    "weight_decay": {"at_most": 1},
     "beta1": {"at_most": 0.999999},
     "beta2": {"at_most": 0.999999},
     "average_decay": {"at_most": 0.999999},
@@ -122,9 +135,11 @@ class Settings:
     labelled_batch_size: int
     learning_rate: float
     hold: float
+    last_rate: float
     beta1: float
     beta2: float
     generator_rate: float
+    weight_decay: float
     average_decay: float
     threads: int | None
     feature_norm: str  # "l1" or "l2"; feature matching and bad GAN only
@@ -163,6 +178,7 @@ class Settings:
         Raises:
             ValueError, TypeError: naming the argument, the value and what is allowed.
         """
+        check_choice("method", method, METHODS)
         check_choice("dataset", dataset, data.DATASETS)
         check_choice("preset", preset, PRESETS)
         known = [f.name for f in fields(cls)]
@@ -170,7 +186,10 @@ class Settings:
             if name not in known:
                 raise ValueError(f"run has no argument {name!r}; the settings it takes are {', '.join(known)}")
         chosen = PRESETS[preset]
-        default = chosen.networks.get(dataset, DEFAULT_NETWORK.get(dataset, "mlp_small"))
+        if METHODS[method].encoder:
+            default = BIGAN_NETWORK.get(dataset, "bigan_mlp")
+        else:
+            default = chosen.networks.get(dataset, DEFAULT_NETWORK.get(dataset, "mlp_small"))
         network = check_choice("network", given.pop("network", default), models.NETWORKS)
         preset_values = {"steps": chosen.steps[network]} | dict(chosen.changes.get(network, {}))
         values = asdict(RECIPES[network]) | preset_values | given

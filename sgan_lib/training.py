@@ -90,10 +90,15 @@ def average_of(modules: nn.ModuleDict, decay: float) -> AveragedModel:
     return AveragedModel(modules, multi_avg_fn=update).eval()  # it is for looking at, never trained
 
 
-def hold_then_decay(step: int, n_steps: int, hold: float) -> float:
-    """Factor on the learning rate: 1 for the first `hold` of the steps, then linearly to 0 at the end."""
+def hold_then_decay(step: int, n_steps: int, hold: float, last: float = 0.0) -> float:
+    """Factor on the learning rate: 1 for the first `hold` of the steps, then linearly to 0 at the end.
+
+    With `last` above 0 it falls exponentially, to `last`.
+    """
     left = 1 - step / n_steps
-    return 1.0 if left > 1 - hold or hold == 1 else left / (1 - hold)
+    if left > 1 - hold or hold == 1:
+        return 1.0
+    return last ** (1 - left / (1 - hold)) if last else left / (1 - hold)
 
 
 def descend(terms: Terms, optimizer: Optimizer) -> None:
@@ -125,23 +130,25 @@ def train(
     hold: float = 1.0,
     record_every: int = 100,
     evaluate: Callable[[nn.ModuleDict], dict[str, float]] | None = None,
+    last_rate: float = 0.0,
 ) -> Iterator[Record]:
     """Train from `state.step` to `n_steps`, yielding a record every `record_every` steps and at the end.
 
     Args:
         state: what is trained; changed in place, so that a caller may save it at any record.
         batch_at: step -> batch; the same step must give the same batch.
-        n_steps: where to stop, and where the learning rate reaches 0.
-        hold: share of the steps at full learning rate, in [0, 1]; then it falls linearly.
+        n_steps: where to stop, and where the learning rate reaches 0 or `last_rate`.
+        hold: share of the steps at full learning rate, in [0, 1]; then it falls.
         record_every: steps between records.
         evaluate: averaged networks -> named scores, for the record. Its time does not count as training time.
+        last_rate: 0 to let the rate fall linearly; above 0 it falls exponentially, to this share of the full rate.
 
     Raises:
         DivergenceError: where a term or a weight is not finite, or exploded.
     """
     started, sums, n_summed = time.perf_counter(), dict[str, Tensor](), 0
     while state.step < n_steps:
-        factor = hold_then_decay(state.step, n_steps, hold)
+        factor = hold_then_decay(state.step, n_steps, hold, last_rate)
         rates = [player.set_learning_rate(factor) for player in state.players.values()]
         terms = training_step(state, batch_at(state.step))
         state.average.update_parameters(state.modules)

@@ -114,3 +114,78 @@ def test_generated_images_come_from_the_given_latents_in_evaluation_mode(mode):
 def test_many_latents_go_through_a_generator_with_batch_statistics():
     generator = models.build("mlp_2d", (2,), 1).generator
     assert evaluation.generate(generator, generator.latent(1001)).shape == (1001, 2)
+
+
+# --- an encoder's features
+
+
+def test_the_encoder_is_read_in_evaluation_mode_whole_and_left_as_it_was():
+    encoder = models.build("bigan_digits", (1, 8, 8), 1).encoder.train()
+    images = torch.rand(11, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    evaluation.settle(encoder, images)
+    before = [buffer.clone() for buffer in encoder.buffers()]
+    found = evaluation.encode(encoder, images, batch_size=4)
+    assert encoder.training
+    assert all(torch.equal(old, new) for old, new in zip(before, encoder.buffers(), strict=True))
+    assert not found.latent.requires_grad
+    for one, other in zip(found, encoder.eval()(images), strict=True):
+        torch.testing.assert_close(one, other.detach())
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_settled_statistics_are_those_of_the_inputs(mode):
+    network = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2)).train(mode)
+    network(100 + torch.randn(8, 3))  # what it saw before does not count
+    inputs = torch.randn(1000, 3, generator=torch.Generator().manual_seed(0)) * 5 + 2
+    evaluation.settle(network, inputs, batch_size=500)
+    seen = network[0](inputs).detach()
+    torch.testing.assert_close(network[1].running_mean, seen.mean(dim=0))
+    torch.testing.assert_close(network[1].running_var, seen.var(dim=0), rtol=0.02, atol=0)  # the mean of two halves
+    assert network.training is mode
+    evaluation.settle(network, inputs[:501], batch_size=500)  # no batch of one is left over
+
+
+def test_nearest_neighbours_are_those_of_a_search_one_by_one():
+    generator = torch.Generator().manual_seed(0)
+    features, references = torch.randn(23, 5, generator=generator), torch.randn(40, 5, generator=generator)
+    labels, of_references = (torch.randint(0, 3, (n,), generator=generator) for n in (23, 40))
+    right = 0
+    for feature, label in zip(features.tolist(), labels.tolist(), strict=True):
+        distances = [math.dist(feature, reference) for reference in references.tolist()]
+        right += label == of_references[distances.index(min(distances))]
+    assert 0 < right < 23
+    for batch_size in (23, 7):
+        found = evaluation.nearest_neighbour_accuracy(features, labels, references, of_references, batch_size)
+        assert found == pytest.approx(right / 23)
+
+
+def test_a_linear_classifier_minimises_what_it_says_it_does():
+    """Its error is that of the minimum of the penalised cross-entropy, found here by another optimiser."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(60) % 3
+    features = torch.randn(60, 4, generator=generator) + torch.eye(3, 4)[labels]
+    test_labels = torch.arange(300) % 3
+    test_features = torch.randn(300, 4, generator=generator) + torch.eye(3, 4)[test_labels]
+    mean, deviation = features.mean(dim=0), features.std(dim=0, correction=0)
+    scaled, test_scaled = ((f - mean) / deviation for f in (features, test_features))
+    for penalty in (1.0, 30.0):
+        weight, bias = torch.zeros(3, 4, requires_grad=True), torch.zeros(3, requires_grad=True)
+        optimizer = torch.optim.LBFGS([weight, bias], max_iter=500, line_search_fn="strong_wolfe")
+
+        def loss(weight=weight, bias=bias, optimizer=optimizer, penalty=penalty):
+            optimizer.zero_grad()
+            logits = scaled @ weight.T + bias
+            value = torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
+            value = value + penalty / 2 * weight.square().sum()
+            value.backward()
+            return value
+
+        optimizer.step(loss)
+        wrong = ((test_scaled @ weight.T + bias).argmax(dim=1) != test_labels).double().mean().item()
+        found = evaluation.linear_error(features, labels, test_features, test_labels, penalty)
+        assert found == pytest.approx(wrong, abs=1.5 / 300)
+
+
+def test_a_linear_classifier_bears_a_feature_that_never_varies():
+    features, labels = torch.tensor([[0.0, 1.0], [1.0, 1.0], [0.1, 1.0], [0.9, 1.0]]), torch.tensor([0, 1, 0, 1])
+    assert evaluation.linear_error(features, labels, features, labels) == 0

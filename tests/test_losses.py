@@ -81,6 +81,12 @@ def entropy(logits):
 
 TARGETS = (FEATURES_REAL, JUDGED)  # of feature matching and of pseudo-labels; no gradient flows into them
 
+
+def by_name(loss):
+    """A loss of BiGAN, which takes its two arguments by name only."""
+    return lambda encoded, generated: loss(joint_logit_on_encoded=encoded, joint_logit_on_generated=generated)
+
+
 CASES = {
     "real_logit": (losses.real_logit, [LOGITS], lambda logits: [mp.log(sum(map(mp.exp, row))) for row in logits]),
     "append_fake_logit": (losses.append_fake_logit, [LOGITS], lambda logits: [[*row, number(0)] for row in logits]),
@@ -111,9 +117,9 @@ CASES = {
         [FEATURES_REAL, FEATURES_FAKE],
         lambda real, fake: mean(abs(one) for one in mean_differences(real, fake)),
     ),
-    "bigan_discriminator": (losses.bigan_discriminator, [ON_REAL, ON_FAKE], binary_cross_entropy),
+    "bigan_discriminator": (by_name(losses.bigan_discriminator), [ON_REAL, ON_FAKE], binary_cross_entropy),
     "bigan_encoder_generator": (
-        losses.bigan_encoder_generator,
+        by_name(losses.bigan_encoder_generator),
         [ON_REAL, ON_FAKE],
         lambda real, fake: -mean(mp.log(1 - sigmoid(one)) for one in real) - mean(mp.log(sigmoid(one)) for one in fake),
     ),
@@ -273,6 +279,21 @@ def test_minimax_gradient_vanishes_where_the_discriminator_is_sure_and_the_other
     assert slopes == {"nonsaturating": pytest.approx(-1), "minimax": pytest.approx(0, abs=1e-8)}
 
 
+@pytest.mark.parametrize("loss", [losses.bigan_discriminator, losses.bigan_encoder_generator])
+def test_the_pairs_of_a_bigan_cannot_be_swapped_by_their_order(loss):
+    with pytest.raises(TypeError):
+        loss(ON_REAL, ON_FAKE)
+
+
+def test_both_players_of_a_bigan_have_strong_gradients_where_they_lose():
+    """Where the discriminator is sure and right, encoder and generator still feel a slope of 1; and the reverse."""
+    for loss, losing in ((losses.bigan_encoder_generator, 20.0), (losses.bigan_discriminator, -20.0)):
+        encoded, generated = torch.tensor([losing], requires_grad=True), torch.tensor([-losing], requires_grad=True)
+        by_name(loss)(encoded, generated).backward()
+        sign = 1 if losing > 0 else -1
+        assert (encoded.grad.item(), generated.grad.item()) == (pytest.approx(sign), pytest.approx(-sign))
+
+
 @pytest.mark.parametrize(
     ("function", "arguments"),
     [
@@ -285,8 +306,8 @@ def test_minimax_gradient_vanishes_where_the_discriminator_is_sure_and_the_other
         (losses.discriminator, [ON_REAL[:, None], ON_FAKE]),
         (losses.generator, [ON_FAKE[:, None]]),
         (losses.feature_matching, [FEATURES_REAL[:, :2], FEATURES_FAKE]),
-        (losses.bigan_discriminator, [ON_REAL, ON_FAKE[:, None]]),
-        (losses.bigan_encoder_generator, [ON_REAL[:, None], ON_FAKE]),
+        (by_name(losses.bigan_discriminator), [ON_REAL, ON_FAKE[:, None]]),
+        (by_name(losses.bigan_encoder_generator), [ON_REAL[:, None], ON_FAKE]),
         (losses.pull_away, [ON_FAKE]),
         (losses.conditional_entropy, [ON_FAKE]),
         (losses.pseudo_label, [LOGITS, JUDGED[:, :3]]),

@@ -20,13 +20,18 @@ SHAPES = {
     "svhn": (3, 16, 16),
     "svhn_small": (1, 28, 28),
     "cnn": (1, 8, 8),
+    "bigan_mlp": (1, 28, 28),
+    "bigan_mlp_small": (1, 28, 28),
+    "bigan_digits": (1, 8, 8),
+    "bigan_conv": (1, 28, 28),
 }
 K = 4
 PAIRS = [
     (method, network)
     for method in METHODS
     for network in SHAPES
-    if network != "cnn" or METHODS[method].generator_terms is None
+    if METHODS[method].encoder == network.startswith("bigan")
+    and (network != "cnn" or METHODS[method].generator_terms is None)
 ]
 every_pair = pytest.mark.parametrize(("method", "network"), PAIRS)
 
@@ -48,6 +53,16 @@ def make(method, network):
     return METHODS[method].modules(networks), batch
 
 
+def small_network(method):
+    """Networks for 8×8 digits that the method can use."""
+    return "bigan_digits" if METHODS[method].encoder else "mlp_digits"
+
+
+def player_of(name):
+    """Who moves the weight of that name: encoder and generator move together."""
+    return "generator" if name.startswith(("generator", "encoder")) else "discriminator"
+
+
 def test_every_network_is_tested_here():
     assert set(SHAPES) == set(models.NETWORKS)
 
@@ -61,11 +76,7 @@ def test_every_trained_weight_gets_a_gradient(method, network):
             continue
         modules.zero_grad()
         sum(terms(modules, batch, Weights(confidence=0.0), Seen()).values()).backward()
-        own = [
-            (name, p)
-            for name, p in modules.named_parameters()
-            if name.startswith("generator") == (player == "generator")
-        ]
+        own = [(name, p) for name, p in modules.named_parameters() if player_of(name) == player]
         without = [name for name, p in own if p.requires_grad and (p.grad is None or not p.grad.any())]
         assert own
         assert without == []
@@ -81,8 +92,23 @@ def half_sure(modules, batch):
     return F.softmax(logits, dim=1).amax(dim=1).sort().values[4:6].mean().item()
 
 
+def spelt_out_bigan(modules, batch):
+    """BiGAN's terms from the probability that a pair is (x, E(x)), a pair at a time."""
+    latent = modules["generator"].latent(10)
+    judge = modules["discriminator"]
+    on_encoded, on_generated = [], []
+    for x, z in zip(batch.unlabelled.split(1), latent.split(1), strict=True):
+        on_encoded.append(judge(images=x, latent=modules["encoder"](x).latent).class_logits[0, 0].sigmoid())
+        on_generated.append(judge(images=modules["generator"](z), latent=z).class_logits[0, 0].sigmoid())
+    p, q = torch.stack(on_encoded), torch.stack(on_generated)
+    adversarial = {"adversarial": -p.log().mean() - (1 - q).log().mean()}
+    return adversarial, {"generator": -(1 - p).log().mean() - q.log().mean()}
+
+
 def spelt_out(method, modules, batch, fake, adversarial, confidence):
     """The terms of both players from the definitions: explicit probabilities, images passed one part at a time."""
+    if method == "bigan":
+        return spelt_out_bigan(modules, batch)
     parts = {"labelled": batch.images, "real": batch.unlabelled, "fake": fake}
     output = {name: modules["discriminator"](images) for name, images in parts.items()}
     rows = torch.arange(len(batch.labels))
@@ -122,9 +148,10 @@ def spelt_out(method, modules, batch, fake, adversarial, confidence):
 @pytest.mark.parametrize("adversarial", [0.5, 2.0])
 def test_the_terms_are_those_of_the_definition(method, adversarial):
     torch.set_default_dtype(torch.float64)
-    modules, batch = make(method, "mlp_digits")
+    modules, batch = make(method, small_network(method))
     modules.eval()  # no noise, so that the same images give the same logits
-    confidence, row = half_sure(modules, batch), METHODS[method]
+    row = METHODS[method]
+    confidence = half_sure(modules, batch) if row.classifies else 0.5
     given = {"conditional_entropy": 0.2, "pull_away": 0.7, "pseudo_label": 0.3, "consistency": 0.3}
     weights = Weights(adversarial, **given, confidence=confidence)
     found = []
@@ -132,7 +159,8 @@ def test_the_terms_are_those_of_the_definition(method, adversarial):
         torch.manual_seed(5)  # for the latents
         found.append(terms(modules, batch, weights, Seen()) if terms else None)
     torch.manual_seed(5)
-    fake = modules["generator"].sample(10) if "generator" in modules else batch.unlabelled
+    with torch.random.fork_rng():
+        fake = modules["generator"].sample(10) if "generator" in modules else batch.unlabelled
     for one, other in zip(found, spelt_out(method, modules, batch, fake, adversarial, confidence), strict=True):
         assert (one is None) == (other is None)
         if one is not None:
@@ -175,17 +203,11 @@ def weights_of(modules):
 
 def moved(before, after):
     """The players whose weights differ."""
-    return {
-        "generator" if n.startswith("generator") else "discriminator" for n in before if not before[n].equal(after[n])
-    }
+    return {player_of(n) for n in before if not before[n].equal(after[n])}
 
 
 def own_weights(modules, player):
-    return [
-        p
-        for n, p in modules.named_parameters()
-        if p.requires_grad and n.startswith("generator") == (player == "generator")
-    ]
+    return [p for n, p in modules.named_parameters() if p.requires_grad and player_of(n) == player]
 
 
 def playing(objectives, modules, rates=None):
@@ -249,7 +271,7 @@ def test_a_mixed_batch_is_the_plain_one_with_its_labelled_images_taken_by_the_ma
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_batch_without_a_label_teaches_no_class(method):
-    modules, batch = make(method, "mlp_digits")
+    modules, batch = make(method, small_network(method))
     labels, mask = torch.zeros(10, dtype=torch.long), torch.zeros(10, dtype=torch.bool)
     batch = batch._replace(images=batch.unlabelled, labels=labels, mask=mask)
     terms = METHODS[method].discriminator_terms(modules, batch, Weights(), Seen())
@@ -304,7 +326,7 @@ def test_the_fast_step_is_the_plain_one(method):
     after = []
     for is_fast in (True, False):
         torch.manual_seed(0)
-        modules, batch = make(method, "mlp_digits")
+        modules, batch = make(method, small_network(method))
         modules["discriminator"].eval()
         objectives = METHODS[method].objectives(Weights())
         if not is_fast:
@@ -335,12 +357,12 @@ def test_the_generator_reuses_the_images_and_features_of_its_own_step():
 
 def test_the_plain_gan_has_one_logit_and_classifies_nothing():
     modules, _ = make("gan", "mlp_digits")
-    assert [name for name in METHODS if not METHODS[name].classifies] == ["gan"]
+    assert [name for name in METHODS if not METHODS[name].classifies] == ["gan", "bigan"]
     assert modules["discriminator"].classes.out_features == 1
 
 
 def test_each_method_has_the_networks_that_it_needs():
-    found = {name: set(make(name, "mlp_digits")[0]) for name in METHODS}
+    found = {name: set(make(name, small_network(name))[0]) for name in METHODS}
     pair = {"discriminator", "generator"}
     assert found == {
         "supervised": {"discriminator"},
@@ -351,10 +373,62 @@ def test_each_method_has_the_networks_that_it_needs():
         "bad_gan": pair,
         "pseudo_label": {"discriminator"},
         "consistency": {"discriminator"},
+        "bigan": {*pair, "encoder"},
     }
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if METHODS[name].generator_terms])
+@pytest.mark.parametrize(
+    "method", [name for name in METHODS if METHODS[name].generator_terms and not METHODS[name].encoder]
+)
 def test_a_network_without_generator_is_refused(method):
     with pytest.raises(ValueError, match=f"method '{method}' needs a network with a generator; 'cnn' has none"):
         METHODS[method].modules(models.build("cnn", (1, 8, 8), 3))
+
+
+@pytest.mark.parametrize(
+    ("method", "network", "needed"),
+    [
+        ("bigan", "mlp_digits", "a network with an encoder, 'bigan_…'"),
+        ("gan", "bigan_digits", "a network without an encoder"),
+        ("supervised", "bigan_digits", "a network without an encoder"),
+    ],
+)
+def test_methods_and_networks_that_do_not_go_together_are_refused(method, network, needed):
+    with pytest.raises(ValueError, match=f"method '{method}' needs {needed}"):
+        METHODS[method].modules(models.build(network, (1, 8, 8), 1))
+
+
+# --- BiGAN's pairs
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_bigan_pairs_each_image_with_its_own_code_and_each_latent_with_its_own_image(together):
+    """Its discriminator sees (x, E(x)) and (G(z), z), in both players' moves; z is drawn once a step."""
+    modules, batch = make("bigan", "bigan_digits")
+    modules.eval()
+    modules["discriminator"].together = together
+    passes = []
+    modules["discriminator"].register_forward_hook(lambda *hook: passes.append(hook[2]), with_kwargs=True)
+    state = playing(METHODS["bigan"].objectives(Weights()), modules, rates={"discriminator": 0.0, "generator": 0.0})
+    training.training_step(state, batch)
+    assert [len(seen["latent"]) for seen in passes] == ([20, 20] if together else [10] * 4)
+    latents = []
+    for move in (passes[: len(passes) // 2], passes[len(passes) // 2 :]):
+        images, latent = (torch.cat([seen[name] for seen in move]) for name in ("images", "latent"))
+        latents.append(latent)
+        assert torch.equal(images[:10], batch.unlabelled)
+        torch.testing.assert_close(latent[:10], modules["encoder"](batch.unlabelled).latent)
+        torch.testing.assert_close(images[10:], modules["generator"](latent[10:]))
+    assert torch.equal(*latents)
+    assert [latent.requires_grad for latent in latents] == [False, True]
+
+
+@pytest.mark.parametrize(("network", "together"), [("bigan_digits", True), ("bigan_mlp_small", False)])
+def test_batch_norm_sees_both_kinds_of_pairs_together_or_each_alone(network, together):
+    modules, batch = make("bigan", network)
+    seen = []
+    modules["discriminator"].hidden[1].register_forward_hook(lambda _, inputs, output: seen.append(output))
+    METHODS["bigan"].discriminator_terms(modules, batch, Weights(), Seen())
+    assert [len(one) for one in seen] == ([20] if together else [10, 10])
+    for one in seen:
+        torch.testing.assert_close(one.mean(dim=0), torch.zeros(one.shape[1]), atol=1e-5, rtol=0)

@@ -28,7 +28,16 @@ SHAPES = [
     ("cnn", (3, 32, 32)),
 ]
 every_network = pytest.mark.parametrize(("name", "shape"), SHAPES)
-with_generator = pytest.mark.parametrize(("name", "shape"), [row for row in SHAPES if row[0] != "cnn"])
+TRIOS = [
+    ("bigan_mlp", (1, 28, 28)),
+    ("bigan_mlp_small", (1, 28, 28)),
+    ("bigan_digits", (1, 8, 8)),
+    ("bigan_digits", (2,)),
+    ("bigan_conv", (1, 28, 28)),
+    ("bigan_conv", (3, 32, 32)),
+]
+every_trio = pytest.mark.parametrize(("name", "shape"), TRIOS)
+with_generator = pytest.mark.parametrize(("name", "shape"), [row for row in SHAPES + TRIOS if row[0] != "cnn"])
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +53,8 @@ def images(n, shape):
 
 
 def test_every_network_is_tested_here():
-    assert {name for name, _ in SHAPES} == set(models.NETWORKS)
+    assert {name for name, _ in SHAPES + TRIOS} == set(models.NETWORKS)
+    assert {name for name, shape in SHAPES + TRIOS if models.build(name, shape, 2).encoder} == {n for n, _ in TRIOS}
 
 
 # --- shapes and ranges
@@ -121,8 +131,12 @@ def test_latents_follow_the_generator_that_is_passed_and_leave_the_global_state_
     assert torch.equal(before, torch.get_rng_state())
     assert torch.equal(first, second)
     assert first.shape == (2000, network.latent_dim)
-    of_salimans = name.startswith(("mlp", "svhn"))
-    mean, variance = (0.5, 1 / 12) if of_salimans else (0, 1)  # uniform in [0, 1), or standard normal
+    mean, variance = 0, 1  # standard normal
+    if name.startswith(("mlp", "svhn")):
+        mean, variance = 0.5, 1 / 12  # uniform in [0, 1): Salimans 2016
+    elif name.startswith(("bigan_mlp", "bigan_digits")):
+        mean, variance = 0, 4 / 12  # uniform in [-1, 1): Donahue 2016
+        assert -1 <= first.min() < -0.99 < 0.99 < first.max() < 1
     assert first.mean().item() == pytest.approx(mean, abs=0.05)
     assert first.var().item() == pytest.approx(variance, abs=0.05)
     assert not torch.equal(network.latent(3), network.latent(3))
@@ -249,7 +263,7 @@ def test_initialisation_from_data_leaves_other_layers_and_what_is_trained_as_the
 
 @pytest.mark.parametrize("name", ["dcgan", "upsample"])
 def test_convolutions_start_small_and_normal(name):
-    for network in models.build(name, (1, 32, 32), 10):
+    for network in models.build(name, (1, 32, 32), 10)[:2]:
         for layer in network.modules():
             if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)) and layer.weight.numel() > 500:
                 assert layer.weight.std().item() == pytest.approx(0.02, rel=0.15)
@@ -425,7 +439,7 @@ def test_the_convolutional_discriminator_is_built_of_what_is_asked_for():
 @pytest.mark.parametrize(
     ("name", "shape", "message"),
     [
-        ("resnet", (1, 28, 28), "network must be one of mlp, .*cnn; got 'resnet'"),
+        ("resnet", (1, 28, 28), "network must be one of mlp, .*cnn, .*; got 'resnet'"),
         ("dcgan", (2,), r"'dcgan' takes square images .* got image_shape \(2,\)"),
         ("cnn", (1, 30, 30), r"divisible by 4; got image_shape \(1, 30, 30\)"),
         ("upsample", (1, 32, 28), r"square .* got image_shape \(1, 32, 28\)"),
@@ -439,6 +453,75 @@ def test_networks_and_shapes_that_do_not_go_together_are_refused(name, shape, me
 
 def test_the_baseline_classifier_has_no_generator():
     assert models.build("cnn", (1, 28, 28), 10).generator is None
+
+
+# --- BiGAN's three
+
+
+@every_trio
+def test_an_encoder_gives_latents_as_the_generator_draws_them_and_its_last_hidden_layer(name, shape):
+    networks = models.build(name, shape, 7)
+    encoder, batch = networks.encoder.eval(), images(6, shape)
+    latent, features = encoder(batch)
+    assert latent.shape == networks.generator.latent(6).shape
+    affine = features @ encoder.latent.weight.T + encoder.latent.bias
+    torch.testing.assert_close(latent, affine.tanh() if networks.generator.uniform else affine)
+    encoder.latent.weight.data.mul_(1e4)
+    assert (encoder(batch).latent.abs().max() <= 1) == networks.generator.uniform
+
+
+@every_trio
+def test_a_discriminator_of_pairs_gives_one_logit_that_depends_on_both_halves(name, shape):
+    networks = models.build(name, shape, 7)
+    judge = networks.discriminator.eval()
+    x, z = images(5, shape), networks.generator.latent(5)
+    logits, features = judge(images=x, latent=z)
+    assert (logits.shape, features.shape) == ((5, 1), (5, judge.classes.in_features))
+    torch.testing.assert_close(logits, features @ judge.classes.weight.T + judge.classes.bias)
+    assert (judge(images=x.flip(0), latent=z).class_logits - logits)[[0, 1, 3, 4]].abs().min() > 0
+    assert (judge(images=x, latent=z.flip(0)).class_logits - logits)[[0, 1, 3, 4]].abs().min() > 0
+
+
+def test_the_halves_of_a_pair_are_given_by_name():
+    networks = models.build("bigan_digits", (1, 8, 8), 1)
+    x, z = images(5, (1, 8, 8)), networks.generator.latent(5)
+    with pytest.raises(TypeError):
+        networks.discriminator(x, z)
+
+
+def test_the_dense_trio_is_the_papers():
+    """Two hidden layers of 1024, parameter-free batch norm, images in [0, 1] inside, by hand."""
+    networks = models.build("bigan_mlp", (1, 28, 28), 1)
+    encoder, judge, generator = networks.encoder.eval(), networks.discriminator.eval(), networks.generator.eval()
+    x, z = images(4, (1, 28, 28)), networks.generator.latent(4)
+    scale = (1 + 1e-5) ** -0.5  # batch norm with statistics 0 and 1, as at the start
+
+    def leaky(x):
+        return torch.where(x > 0, x, 0.2 * x)
+
+    first = leaky(F.linear((x.flatten(1) + 1) / 2, encoder.body[1].weight, encoder.body[1].bias))
+    assert first.shape == (4, 1024)
+    torch.testing.assert_close(encoder(x).features, leaky(scale * F.linear(first, encoder.hidden[0].weight)))
+    first = leaky(F.linear((x.flatten(1) + 1) / 2, judge.body[1].weight, judge.body[1].bias))
+    both = torch.cat([first, z], dim=1)
+    features = leaky(scale * F.linear(both, judge.hidden[0].weight))
+    torch.testing.assert_close(judge(images=x, latent=z).features, features)
+    hidden = z
+    for layer in (generator.layers[0], generator.layers[3]):
+        hidden = (scale * F.linear(hidden, layer.weight)).clamp(min=0)
+    assert hidden.shape == (4, 1024)
+    onto_0_1 = torch.sigmoid(2 * F.linear(hidden, generator.layers[6].weight, generator.layers[6].bias))
+    torch.testing.assert_close(generator(z), 2 * onto_0_1.view(4, 1, 28, 28) - 1)
+    assert not any(isinstance(m, nn.BatchNorm1d) and m.affine for n in networks for m in n.modules())
+
+
+@every_trio
+def test_dense_and_convolutional_weights_of_a_trio_are_small_and_normal_and_biases_0(name, shape):
+    for network in models.build(name, shape, 1):
+        for layer in network.modules():
+            if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
+                assert layer.bias is None or not layer.bias.any()
+                assert layer.weight.std().item() == pytest.approx(0.02, rel=0.3)
 
 
 # --- noise and centre

@@ -86,6 +86,11 @@ def test_the_rate_is_held_then_falls_linearly_to_zero(step, hold, factor):
     assert hold_then_decay(step, 10, hold) == pytest.approx(factor)
 
 
+@pytest.mark.parametrize(("step", "factor"), [(0, 1), (5, 1), (6, 0.01**0.2), (9, 0.01**0.8), (10, 0.01)])
+def test_the_rate_can_fall_exponentially_to_a_share_of_it(step, factor):
+    assert hold_then_decay(step, 10, 0.5, last=0.01) == pytest.approx(factor)
+
+
 def test_a_rate_that_is_held_to_the_end_needs_no_division_by_zero():
     assert hold_then_decay(10, 10, 1.0) in (0.0, 1.0)
 

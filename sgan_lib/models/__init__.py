@@ -10,10 +10,25 @@
 | `svhn` | 32×32, from 12×12 | Salimans 2016, code for SVHN; for a GPU |
 | `svhn_small` | 32×32, from 20×20 | the same with a stride in the first layer and fewer channels; for a CPU |
 | `cnn` | any size from 8×8 | a small convolutional classifier, the supervised baseline; no generator |
+| `bigan_mlp` | MNIST, flattened | Donahue 2016 (arXiv:1605.09782): with an encoder, and a discriminator of pairs |
+| `bigan_mlp_small`, `bigan_digits` | MNIST, flattened; 8×8 digits | the same, half as wide; smaller |
+| `bigan_conv` | 28×28 | the same with two convolutions, and the generator of `dcgan` |
 """
 
 from collections.abc import Callable
+from functools import partial
 
+from torch import nn
+
+from sgan_lib.models.bidirectional import (
+    Encoder,
+    EncoderOutput,
+    JointDiscriminator,
+    ReLUGenerator,
+    conv_body,
+    dense_body,
+    initialise_all_normal,
+)
 from sgan_lib.models.convolutional import (
     ConvDiscriminator,
     DCGANGenerator,
@@ -41,12 +56,16 @@ __all__ = [
     "ConvDiscriminator",
     "DCGANGenerator",
     "DiscriminatorOutput",
+    "Encoder",
+    "EncoderOutput",
     "Generator",
+    "JointDiscriminator",
     "MLPDiscriminator",
     "MLPGenerator",
     "Networks",
     "Noise",
     "PooledDiscriminator",
+    "ReLUGenerator",
     "RealHead",
     "TransposedGenerator",
     "UpsampleGenerator",
@@ -106,6 +125,26 @@ def _cnn(shape: Shape, k: int) -> Networks:
     return Networks(ConvDiscriminator(shape, k, channels=(32, 64), kernel_size=5, dense=128), None)
 
 
+def _trio(
+    shape: Shape, body: Callable[[], nn.Module], width: int, generator: Generator, together: bool = False
+) -> Networks:
+    """Encoder and joint discriminator, each with a body of its own, around a generator."""
+    encoder = Encoder(shape, body(), width, generator.latent_dim, bounded=generator.uniform)
+    discriminator = JointDiscriminator(shape, body(), width, generator.latent_dim, together)
+    for network in (discriminator, generator, encoder):
+        initialise_all_normal(network)
+    return Networks(discriminator, generator, encoder)
+
+
+def _bigan_mlp(shape: Shape, k: int, width: int = 1024, latent_dim: int = 50, together: bool = False) -> Networks:
+    generator = ReLUGenerator(shape, latent_dim, (width, width))
+    return _trio(shape, lambda: dense_body(shape, width), width, generator, together)
+
+
+def _bigan_conv(shape: Shape, k: int) -> Networks:
+    return _trio(shape, lambda: conv_body(shape), 256, DCGANGenerator(shape, latent_dim=50))
+
+
 NETWORKS: dict[str, Callable[[Shape, int], Networks]] = {
     "mlp": _mlp,
     "mlp_small": _mlp_small,
@@ -116,23 +155,27 @@ NETWORKS: dict[str, Callable[[Shape, int], Networks]] = {
     "svhn": _svhn,
     "svhn_small": _svhn_small,
     "cnn": _cnn,
+    "bigan_mlp": _bigan_mlp,
+    "bigan_mlp_small": partial(_bigan_mlp, width=512),
+    "bigan_digits": partial(_bigan_mlp, width=128, latent_dim=16, together=True),
+    "bigan_conv": _bigan_conv,
 }
 
 
 def build(name: str, image_shape: Shape, n_classes: int) -> Networks:
-    """Build a discriminator and its generator for images of this shape.
+    """Build a discriminator, its generator and, for a BiGAN, an encoder for images of this shape.
 
     Args:
         name: one of `NETWORKS`.
         image_shape: (channels, height, width), or (2,) for points in the plane.
-        n_classes: K, the number of class logits; 1 for a plain GAN.
+        n_classes: K, the number of class logits; 1 for a plain GAN. A discriminator of pairs always has one.
 
     Raises:
         ValueError: for an unknown name, or images that the network cannot take.
     """
     if name not in NETWORKS:
         raise ValueError(f"network must be one of {', '.join(NETWORKS)}; got {name!r}")
-    convolutional = not name.startswith("mlp")
+    convolutional = not name.startswith(("mlp", "bigan_mlp", "bigan_digits"))
     if convolutional and (len(image_shape) != 3 or image_shape[1] % 4 or image_shape[1] != image_shape[2]):
         raise ValueError(
             f"network {name!r} takes square images with a side divisible by 4; got image_shape {image_shape}"

@@ -18,10 +18,14 @@ class DiscriminatorOutput(NamedTuple):
 
 
 class Networks(NamedTuple):
-    """A discriminator and the generator that it plays against (None where the network is a classifier only)."""
+    """A discriminator and the generator that it plays against (None where the network is a classifier only).
+
+    Where there is an encoder, the discriminator judges pairs of an image and a latent.
+    """
 
     discriminator: nn.Module
     generator: nn.Module | None
+    encoder: nn.Module | None = None
 
 
 class Noise(nn.Module):
@@ -131,17 +135,19 @@ class Generator(nn.Module):
     Subclasses map latents [n, latent_dim] to images in [-1, 1].
     """
 
-    def __init__(self, latent_dim: int, uniform: bool) -> None:
+    def __init__(self, latent_dim: int, uniform: bool, low: float = 0.0) -> None:
         super().__init__()
-        self.latent_dim, self.uniform = latent_dim, uniform
+        self.latent_dim, self.uniform, self.low = latent_dim, uniform, low
 
     def latent(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n latent"]:
-        """Draw n latent vectors on this network's device: uniform in [0, 1) or standard normal."""
+        """Draw n latent vectors on this network's device: uniform in [low, 1) or standard normal."""
         draw = torch.rand if self.uniform else torch.randn
         device = next(self.parameters()).device
         if generator is None:
-            return draw(n, self.latent_dim, device=device)
-        return draw(n, self.latent_dim, generator=generator, device=generator.device).to(device)
+            drawn = draw(n, self.latent_dim, device=device)
+        else:
+            drawn = draw(n, self.latent_dim, generator=generator, device=generator.device).to(device)
+        return self.low + (1 - self.low) * drawn if self.low else drawn
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """Generate n images in [-1, 1]."""
