@@ -5,6 +5,7 @@ torch code. A check that passes has found nothing; it proves nothing.
 """
 
 import copy
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -106,7 +107,7 @@ def outputs_are_logits(outputs: Tensor) -> Report:
     smallest, largest, n_classes = rows.min().item(), rows.max().item(), rows.shape[1]
     kind, least = "logits", 0.0
     if smallest >= 0 and largest <= 1 and (n_classes == 1 or _all_close(rows.sum(dim=1), 1)):
-        kind, least = "probabilities", np.log1p(max(n_classes - 1, 1) / np.e)
+        kind, least = "probabilities", math.log1p(max(n_classes - 1, 1) / math.e)
     elif n_classes > 1 and _all_close(rows.logsumexp(dim=1), 0):
         kind = "log-probabilities"
     return _report(
