@@ -22,7 +22,7 @@ import pytest
 
 from sgan_lib import course, sweep
 from sgan_lib.experiments import RunResult, Settings
-from sgan_lib.sweep import Ended, Run, plan, running
+from sgan_lib.sweep import Ended, Pool, Run, plan, running
 from sgan_lib.sweep import __main__ as command
 from sgan_lib.training import Record
 
@@ -63,7 +63,7 @@ class Inline(Executor):
 def run_inline(runs: list[Run], out: Path, answer: Callable[[Run], Ended] | None = None) -> tuple[list[str], list[Any]]:
     """Which runs were started, in order, and what became of all, in the order of `runs`."""
     pool = Inline(runs, answer)
-    ended = {run.name: state for run, state in sweep.run_all(runs, out, pool, slots=lambda: 2)}
+    ended = {run.name: state for run, state in sweep.run_all(runs, out, Pool(pool, lambda: 2))}
     return pool.asked, [ended[run.name] for run in runs]
 
 
@@ -271,7 +271,7 @@ def test_a_run_of_another_sweep_is_waited_for(
     assert theirs is not None
     theirs.clear()
     pool = Inline(runs)
-    ours = sweep.run_all(runs[:3], tmp_path, pool, slots=lambda: 1, say=said.append)
+    ours = sweep.run_all(runs[:3], tmp_path, Pool(pool, lambda: 1), say=said.append)
     assert {next(ours)[0], next(ours)[0]} == {*runs[1:3]}
     assert said == [f"{runs[0].name}: another sweep is running it; waiting for that"]
     if outcome == "done":
@@ -289,7 +289,7 @@ def test_what_another_sweep_has_just_failed_at_is_not_tried_again(runs: list[Run
     good, bad = runs[0], runs[3]
     run_inline([bad], tmp_path, fail_at_50)  # an earlier sweep: does not count
     pool = Inline(runs, fail_at_50)
-    ours = sweep.run_all([good, bad], tmp_path, pool, slots=lambda: 0)
+    ours = sweep.run_all([good, bad], tmp_path, Pool(pool, lambda: 0))
     assert next(ours)[0] == good
     assert run_inline([bad], tmp_path, fail_at_50)[0] == [bad.name]
     [(run, state)] = list(ours)
@@ -300,7 +300,7 @@ def test_what_another_sweep_has_just_failed_at_is_not_tried_again(runs: list[Run
 def test_a_cluster_without_workers_is_waited_for(runs: list[Run], tmp_path: Path) -> None:
     said: list[str] = []
     room = iter([0, 0, *[1] * 20])
-    ended = list(sweep.run_all(runs[:3], tmp_path, Inline(runs), slots=lambda: next(room), say=said.append))
+    ended = list(sweep.run_all(runs[:3], tmp_path, Pool(Inline(runs), lambda: next(room)), say=said.append))
     assert [run for run, _ in ended] == runs[:3]
     assert said == ["the cluster has no workers now; waiting for one"]
 
@@ -331,7 +331,7 @@ def test_a_sweep_claims_no_more_than_it_can_run_and_lets_go_when_it_stops(runs: 
             def submit(self, *arguments: Any, **_: Any) -> Future[Any]:
                 return pool.submit(lambda: gate.wait(20) and super(Gated, self).submit(*arguments).result())
 
-        ours = sweep.run_all(runs, tmp_path, Gated(runs), slots=lambda: 2)
+        ours = sweep.run_all(runs, tmp_path, Pool(Gated(runs), lambda: 2))
         threading.Timer(0.2, gate.set).start()
         next(ours)
         there = [run for run in runs if (tmp_path / run.name).exists()]
@@ -425,13 +425,7 @@ def inline(monkeypatch: pytest.MonkeyPatch, runs: list[Run]) -> Inline:
     """The command line with `Inline` for a cluster."""
     pool = Inline(runs)
 
-    class Client:
-        def get_executor(self, pure: bool) -> Inline:
-            assert not pure  # a run that failed is not answered from memory
-            return pool
-
-    monkeypatch.setattr(command, "connect", lambda *_: contextlib.nullcontext(Client()))
-    monkeypatch.setattr(command, "_threads_of", lambda _: 2)
+    monkeypatch.setattr(command, "connect", lambda *_: contextlib.nullcontext(Pool(pool, lambda: 2)))
     return pool
 
 

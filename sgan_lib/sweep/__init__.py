@@ -7,12 +7,13 @@ Read `plan` (what is to run), `running` (how it runs) and `folder` (what it leav
 
 from sgan_lib.sweep.folder import Claim, State, collect, read_state, summarise, write_csv
 from sgan_lib.sweep.plan import Estimate, Run, estimate, grid
-from sgan_lib.sweep.running import Ended, connect, execute, find_template, run_all
+from sgan_lib.sweep.running import Ended, Pool, connect, execute, find_template, run_all
 
 __all__ = [
     "Claim",
     "Ended",
     "Estimate",
+    "Pool",
     "Run",
     "State",
     "collect",

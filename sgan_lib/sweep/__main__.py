@@ -3,12 +3,10 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dask.system import CPU_COUNT
-from distributed import Client
 from tqdm import tqdm
 
 from sgan_lib.course import check_parameters, parse_value
@@ -66,30 +64,24 @@ def _requested(options: argparse.Namespace) -> list[Run]:
     return runs
 
 
-def _show_plan(states: Mapping[Run, State], workers: int | None, every_run: bool) -> None:
+def _show_plan(states: Mapping[Run, State], workers: int, every_run: bool) -> None:
     """What there is, what is to do, and how long that may take; with `every_run`, the list."""
     todo = [run for run, state in states.items() if state.status != "done"]
     for run, state in states.items():
         if every_run or state.status in ("corrupt", "stale", "failed"):
             print(f"{run.name}: {state.status}" + (f", to be run again ({state.reason})" if state.reason else ""))
     results = [state.result for state in states.values() if state.result is not None]
-    time = f"{estimate(todo, results, workers or 1)} with {workers or 1} worker{'s' * ((workers or 1) > 1)}"
-    print(f"{len(states)} runs: {len(states) - len(todo)} done, {len(todo)} to do" + (f"; {time}" if todo else ""))
-
-
-def _threads_of(client: Client) -> int:
-    return sum(client.nthreads().values())
+    time = f"; {estimate(todo, results, workers)} with {workers} worker{'s' if workers > 1 else ''}" if todo else ""
+    print(f"{len(states)} runs: {len(states) - len(todo)} done, {len(todo)} to do{time}")
 
 
 def _run(todo: Sequence[Run], options: argparse.Namespace) -> None:
     """Run them on a cluster, with a bar."""
     with (
-        connect(options.scheduler, min(options.workers, len(todo))) as client,
+        connect(options.scheduler, min(options.workers, len(todo))) as pool,
         tqdm(total=len(todo), unit="run", smoothing=0) as bar,
     ):
-        pool = client.get_executor(pure=False)
-        slots = partial(_threads_of, client)
-        for run, state in run_all(todo, options.out, pool, slots, options.device, options.notebook, tqdm.write):
+        for run, state in run_all(todo, options.out, pool, options.device, options.notebook, tqdm.write):
             bar.update()
             if state.status == "failed":
                 tqdm.write(f"{run.name} failed: {state.reason}")
@@ -114,7 +106,7 @@ def _sweep(options: argparse.Namespace) -> int:
         return 0
     runs = _requested(options)
     states = {run: read_state(run, options.out) for run in runs}
-    _show_plan(states, None if options.scheduler else options.workers, every_run=options.dry_run)
+    _show_plan(states, 1 if options.scheduler else options.workers, every_run=options.dry_run)
     if options.dry_run:
         return 0
     todo = [run for run in runs if states[run].status != "done"]

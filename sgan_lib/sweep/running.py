@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Executor, Future, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,15 @@ class Ended:
     notebook: str
     result: RunResult | None
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Where tasks go, and how many run at a time; that is asked again and again, since a cluster may grow."""
+
+    executor: Executor
+    slots: Callable[[], int]
+    dashboard: str = ""  # address of Dask's pages about the cluster
 
 
 def find_template() -> Path:
@@ -64,8 +73,7 @@ def execute(template: str, parameters: Mapping[str, Any]) -> Ended:
 def run_all(
     runs: Sequence[Run],
     out: Path,
-    pool: Executor,
-    slots: Callable[[], int],
+    pool: Pool,
     device: str = "auto",
     template: Path | None = None,
     say: Callable[[str], None] = print,
@@ -77,8 +85,7 @@ def run_all(
     Args:
         runs: see `grid`.
         out: the folder of results.
-        pool: where tasks go: `client.get_executor(pure=False)`, or any other executor.
-        slots: how many tasks run at a time; asked again and again, since a cluster may grow.
+        pool: as from `connect`.
         device: "auto", "cpu", "cuda" or "mps".
         template: another notebook than `run_experiment`, with the same parameters.
         say: called with what a reader should know.
@@ -88,7 +95,7 @@ def run_all(
     failures, tell = {run: failed_at(run, out) for run in runs}, _once(say)
     try:
         while pending or running:
-            if not (room := slots()):
+            if not (room := pool.slots()):
                 tell("the cluster has no workers now; waiting for one")
             for run in _while_there_is_room(pending, running, room):
                 claim = Claim.take(run, out)
@@ -100,7 +107,7 @@ def run_all(
                     yield run, state
                 else:
                     claim.clear()
-                    running[pool.submit(execute, content, run.parameters(device))] = claim
+                    running[pool.executor.submit(execute, content, run.parameters(device))] = claim
             for future in _first_ended(running):
                 claim = running.pop(future)
                 yield claim.run, _record(claim, future)
@@ -175,15 +182,15 @@ def _ended(run: Run, future: Future[Ended]) -> Ended:
 
 
 @contextmanager
-def connect(scheduler: str | None = None, workers: int = 1) -> Iterator[Client]:
-    """A Dask client: of the cluster at this address, or of `workers` processes of one thread each on this machine.
+def connect(scheduler: str | None = None, workers: int = 1) -> Iterator[Pool]:
+    """The Dask cluster at this address, or one of `workers` processes of one thread each on this machine.
 
     Raises OSError where nothing answers at the address.
     """
-    if scheduler is not None:
-        with Client(scheduler) as client:
-            yield client
-        return
-    one_thread_each = {"n_workers": workers, "threads_per_worker": 1, "processes": True}
-    with LocalCluster(**one_thread_each, dashboard_address="127.0.0.1:0") as cluster, Client(cluster) as client:
-        yield client
+    with ExitStack() as stack:
+        if scheduler is None:
+            one_thread_each = {"n_workers": workers, "threads_per_worker": 1, "processes": True}
+            scheduler = stack.enter_context(LocalCluster(**one_thread_each, dashboard_address="127.0.0.1:0"))
+        client = stack.enter_context(Client(scheduler))
+        executor = client.get_executor(pure=False)  # or a run that failed would be answered from memory
+        yield Pool(executor, lambda: sum(client.nthreads().values()), client.dashboard_link)
