@@ -302,7 +302,7 @@ def consistency_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, se
     if batch.strong is None:
         raise ValueError("batch.strong must hold the unlabelled images, strongly augmented; got None")
     labelled, strong = _logits(modules, batch.images, batch.strong)
-    with torch.no_grad():  # after the other pass: autocast would keep weights without a gradient for that one
+    with torch.no_grad():  # second: from a first pass, autocast kept weights without gradient (torch issue 158232)
         (weak,) = _logits(modules, batch.unlabelled)
     pseudo = losses.pseudo_label(strong, weak, weights.confidence)
     return {

@@ -307,7 +307,7 @@ def test_an_unsure_network_learns_from_labels_alone(method):
 
 
 def test_every_weight_gets_a_gradient_in_bfloat16_too():
-    """Autocast remembers weights that it has converted; from a pass without gradient they would come without one."""
+    """Autocast remembers weights that it has converted; older torch also those from a pass without gradient."""
     modules, batch = make("consistency", "cnn")
     with torch.autocast("cpu", torch.bfloat16):
         terms = METHODS["consistency"].discriminator_terms(modules, batch, Weights(confidence=0.0), Seen())
