@@ -140,6 +140,10 @@ def factorial(weights=((0.0, 0.0), (0.1, 0.0), (0.0, 0.3), (0.1, 0.3)), seeds=(0
     return [asked | {"seed": s, "entropy_weight": e, "pull_away_weight": p} for s in seeds for e, p in weights]
 
 
+def both_losses(eg, d=lambda a, b: F.softplus(-a).mean() + F.softplus(b).mean()):
+    return lambda encoded, generated: (d(encoded, generated), eg(encoded, generated))
+
+
 MISTAKES = {
     "theory.number_to_add": {
         "the wrong sign": lambda full: full[:, -1],
@@ -297,6 +301,45 @@ MISTAKES = {
         "other labels": factorial(n_labels=100),
         "another method": factorial(method="sgan"),
         "two strengths": factorial() + factorial(((0.2, 0.0),)),
+    },
+    "debugging.bigan_losses": {
+        "minus the first": both_losses(lambda a, b: -F.softplus(-a).mean() - F.softplus(b).mean()),
+        "the same twice": both_losses(lambda a, b: F.softplus(-a).mean() + F.softplus(b).mean()),
+        "generated pairs only": both_losses(lambda a, b: F.softplus(-b).mean()),
+        "exchanged": lambda a, b: (
+            F.softplus(a).mean() + F.softplus(-b).mean(),
+            F.softplus(-a).mean() + F.softplus(b).mean(),
+        ),
+        "halves": lambda a, b: tuple((F.softplus(s * a).mean() + F.softplus(-s * b).mean()) / 2 for s in (-1, 1)),
+        "overflows": lambda a, b: tuple(
+            (1 + (s * a).exp()).log().mean() + (1 + (-s * b).exp()).log().mean() for s in (-1, 1)
+        ),
+        "one loss": lambda a, b: F.softplus(-a).mean() + F.softplus(b).mean(),
+        "a loss a pair": lambda a, b: (F.softplus(-a), F.softplus(a)),
+    },
+    "debugging.labels_used": {
+        "every draw new": lambda n, k, e: k * e,
+        "every draw new, until all are used": lambda n, k, e: min(n, k * e),
+        "the same each time": lambda n, k, e: k,
+        "an exponential": lambda n, k, e: n - n * 2.718281828 ** (-k * e / n),
+        "one draw too many": lambda n, k, e: n * (1 - (1 - k / n) ** (e + 1)),
+        "the share": lambda n, k, e: 1 - (1 - k / n) ** e,
+    },
+    "debugging.pool_matters": {
+        "shuffled": lambda train, pool: not torch.equal(train(pool), train(pool.flip(0))),
+        "negated": lambda train, pool: not torch.equal(train(pool), train(-pool)),
+        "halved": lambda train, pool: not torch.equal(train(pool), train(pool[::2])),
+        "one image changed": lambda train, pool: (
+            not torch.equal(train(pool), train(torch.cat([torch.zeros_like(pool[:1]), pool[1:]])))
+        ),
+        "within a tolerance": lambda train, pool: not torch.allclose(train(pool), train(torch.zeros_like(pool))),
+        "turned round": lambda train, pool: torch.equal(train(pool), train(torch.zeros_like(pool))),
+        "always": lambda train, pool: True,
+    },
+    "debugging.diagnosis": {
+        "all alike": dict.fromkeys("PQRSTU", "softmax twice"),
+        "five programs": dict.fromkeys("PQRST", "softmax twice"),
+        "another illness": dict.fromkeys("PQRSTU", "the flu"),
     },
 }
 

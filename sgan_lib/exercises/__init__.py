@@ -38,4 +38,4 @@ def check(name: str, answer: Any) -> None:
     print(f"Not yet: {complaint}." if complaint else "Right.")
 
 
-from sgan_lib.exercises import feature_matching, gan_baseline, sgan, start, theory  # noqa: E402, F401  (each registers its checkers)
+from sgan_lib.exercises import debugging, feature_matching, gan_baseline, sgan, start, theory  # noqa: E402, F401
