@@ -198,16 +198,17 @@ for text, lines in listings.items():
 # %% [markdown]
 # A `SyntaxError` is found when the cell is compiled; an unknown attribute only when the line is reached, which in a
 # training loop may be after an hour of preparation. **Diagnosis**: none needed. **Fix**: `torch.long`, a line break, a
-# bracket. What matters is the conclusion: *this* text is not what produced the results printed under it, so nothing
-# else in it is tested either.
+# bracket. What matters is the conclusion: this text is not the program that its author ran, so nothing else in it has been
+# tested either.
 #
 # The same holds for code that did run once. A notebook that installs "the newest" of everything breaks when the newest
-# changes (fastai/fastbook #321, "Colab broke it", is one of thousands). This course pins what it was tested with in
+# changes ("Colab broke it": fastai/fastbook #321). This course pins what it was tested with in
 # `constraints.txt`, and in Colab it leaves Colab's own torch alone.
 #
 # ### Defect 2 · Targets of another shape
 #
-# **Symptom.** In text A the discriminator returns `[batch, 1]` and the targets are `[batch]`. You are lucky:
+# **Symptom.** Text A's targets have the shape `[batch]`, and the discriminator of the code that it excerpts returns
+# `[batch, 1]`. You are lucky:
 
 # %% tags=["nbval-ignore-output"]
 try:
@@ -239,9 +240,8 @@ for shape in ([512, 1], [512]):
         return by_hand(p, targets).mean()
 
     ends[len(shape)] = fit(judge, loss, 100)[-1]
-print(
-    "terms in the mean:", list(by_hand(torch.rand(512, 1), targets).shape), "and", list(by_hand(targets, targets).shape)
-)
+for p in (torch.rand(512, 1), torch.rand(512)):
+    print(f"{list(p.shape)} against [512]: {by_hand(p, targets).numel()} terms in the mean")
 verdict(2, "the loss ends at log 2", lambda loss: round(loss, 2) == 0.69, ends[2], ends[1], "{:.3f}")
 
 # %% [markdown]
@@ -255,8 +255,8 @@ verdict(2, "the loss ends at log 2", lambda loss: round(loss, 2) == 0.69, ends[2
 #
 # ### Defect 3 · Softmax twice, sigmoid twice
 #
-# **Symptom.** In texts A and E the class head ends in a softmax, and `CrossEntropyLoss` applies another. The loss
-# falls, then stands at a value well above zero while all training images are right. Notebook 03 takes such a log
+# **Symptom.** In text E, and in the code that A excerpts, the class head ends in a softmax, and `CrossEntropyLoss`
+# applies another. The loss falls, then stands at a value well above zero while all training images are right. Notebook 03 takes such a log
 # apart. The same happens where a model returns a sigmoid and the loss is `…_with_logits`.
 #
 # **Predict.** What is the least value that the loss can have with 11 classes?
@@ -363,14 +363,7 @@ early_late.round(1)
 
 # %% tags=["nbval-check-output"]
 twice, plain = early_late.loc["softmax twice", 20], early_late.loc["cross-entropy of logits", 20]
-verdict(
-    3,
-    "after 20 steps, behind one softmax by a third",
-    lambda error: error > 1.33 * plain,
-    twice,
-    plain,
-    "{:.0f} % error",
-)
+verdict(3, "a third more errors at step 20", lambda error: error > 1.33 * plain, twice, plain, "{:.0f} % error")
 
 # %% [markdown]
 # **Fix** for all of them: logits into `F.cross_entropy`, `F.binary_cross_entropy_with_logits` or `F.softplus`.
@@ -378,7 +371,7 @@ verdict(
 # ### Defect 5 · Minus the discriminator's loss
 #
 # **Symptom.** Text D (BiGAN) trains encoder and generator with `-0.5 * (real_loss + fake_loss)`, after a
-# paragraph that swaps the labels to get larger gradients. The printed loss goes below zero and keeps falling.
+# paragraph that swaps the labels to get larger gradients. The printed loss is negative from the first line on.
 #
 # Let $t$ be D's logit for the truth about a pair: large where D is right. D minimises $\text{softplus}(-t)$. Minus that
 # is the minimax loss; swapped labels give $\text{softplus}(t)$.
@@ -402,8 +395,8 @@ verdict(5, "hardly a push where D is right, t = 10", lambda slope: slope < 1e-3,
 #
 # ### Defect 6 · Gradients that are never cleared
 #
-# **Symptom.** Text D never calls `optimizer_D.zero_grad()`. D's loss settles near 2 log 2 = 1.386, its accuracy near
-# ½: the values of a perfect generator. The pictures are poor.
+# **Symptom.** Text D never calls `optimizer_D.zero_grad()`. D's accuracy stays near ½ and its loss near 2 log 2, which
+# are also the values against a perfect generator.
 #
 # The two players' losses are opposite, and `g_loss.backward()` leaves its gradients in D too. In the game below D learns
 # five times as fast as encoder and generator, so it ought to win.
@@ -584,7 +577,7 @@ verdict(8, "some weights cannot learn", lambda share: share > 0, idle[False], id
 # cannot be miswired this way.
 #
 # A cousin has no parameters to betray it: text D computes `decoder(encoder(x))` in every step and uses the result
-# nowhere. That is half of the decoder's work for nothing, and not quite for nothing: with batch norm in the decoder,
+# nowhere. That is every other forward pass of the decoder for nothing, and worse than nothing: with batch norm in the decoder,
 # its running statistics then mix reconstructions with samples.
 #
 # ### Defect 9 · `BatchNorm2d(channels, 0.8)`
