@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
+import representations
 import torch
 from torch import nn
 from tqdm.auto import tqdm
@@ -109,7 +110,9 @@ TABLES: dict[str, Callable[[], Iterator[Arguments]]] = {
     "mnist_20_to_200_labels": mnist_20_to_200_labels,
     "mnist_rgb_1000_labels": mnist_rgb_1000_labels,
     "mnist_100_labels_paper": mnist_100_labels_paper,
+    "bigan_features": representations.bigan_features,
 }
+MEASURES = {"bigan_features": representations.measure}  # tables of something else than a run's test error
 CURVES = ("mnist_100_labels",)  # tables with a row a record; all others have a row a run
 
 
@@ -152,14 +155,16 @@ def _key(row: Arguments, names: list[str]) -> tuple[str, ...]:
 
 def measure_table(name: str, workers: int) -> None:
     """Run what the CSV lacks, `workers` at a time, and add a row as each run ends."""
-    path, wanted = HERE / f"{name}.csv", [_with_steps(arguments) for arguments in TABLES[name]()]
+    path, wanted = HERE / f"{name}.csv", list(TABLES[name]())
+    if name not in MEASURES:
+        wanted = [_with_steps(arguments) for arguments in wanted]
     names = list(wanted[0])
     table = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=names)
     done = {_key(row, names) for row in table.to_dict("records")}
     missing = [arguments for arguments in wanted if _key(arguments, names) not in done]
     if not missing:
         return
-    measure = partial(_measure, with_curve=name in CURVES)
+    measure = MEASURES.get(name) or partial(_measure, with_curve=name in CURVES)
     with get_context("spawn").Pool(workers) as pool:
         for rows in tqdm(pool.imap_unordered(measure, missing), name, total=len(missing)):
             table = pd.DataFrame([*table.to_dict("records"), *rows])  # by name: columns keep the file's order

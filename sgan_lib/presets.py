@@ -36,6 +36,7 @@ class Preset:
     purpose: str
     steps: Mapping[str, int]
     networks: Mapping[str, str] = field(default_factory=dict)  # data set -> network, where it is not the default one
+    bigan_networks: Mapping[str, str] = field(default_factory=dict)  # the same for BiGAN
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # network -> settings
 
 
@@ -87,16 +88,18 @@ PRESETS: dict[str, Preset] = {
 PRESETS["paper"] = replace(
     PRESETS["paper"],
     networks={"mnist": "mlp"},
+    bigan_networks={"mnist": "bigan_mlp"},
     # Salimans 2016, code for MNIST. There the average starts at zero; here it is corrected for its start.
     changes={
         "mlp": {"labelled_batch_size": 100, "hold": 1.0, "beta2": 0.999, "generator_rate": 1.0, "average_decay": 0.9999}
-    },
+    }
+    | {"bigan_mlp": {"last_rate": 0.01}},  # Donahue 2016, code; there the last weights are used, not their average
 )
 
 PRECISIONS = ("float32", "bfloat16")
 DEFAULT_NETWORK = {"digits": "mlp_digits", "moons": "mlp_2d", "rings": "mlp_2d", "mnist_rgb": "svhn_small",
                    "svhn": "svhn", "cifar10": "svhn"}  # every other set: "mlp_small"  # fmt: skip
-BIGAN_NETWORK = dict.fromkeys(("digits", "moons", "rings"), "bigan_digits")  # every other set: "bigan_mlp"
+BIGAN_NETWORK = dict.fromkeys(("digits", "moons", "rings"), "bigan_digits")  # every other set: "bigan_mlp_small"
 
 
 _WHOLE_NUMBERS = {"n_labels": 1, "steps": 1, "batch_size": 2, "labelled_batch_size": 1, "seed": 0, "split_seed": 0,
@@ -190,7 +193,7 @@ class Settings:
                 raise ValueError(f"run has no argument {name!r}; the settings it takes are {', '.join(known)}")
         chosen = PRESETS[preset]
         if METHODS[method].encoder:
-            default = BIGAN_NETWORK.get(dataset, "bigan_mlp")
+            default = chosen.bigan_networks.get(dataset, BIGAN_NETWORK.get(dataset, "bigan_mlp_small"))
         else:
             default = chosen.networks.get(dataset, DEFAULT_NETWORK.get(dataset, "mlp_small"))
         network = check_choice("network", given.pop("network", default), models.NETWORKS)

@@ -144,6 +144,19 @@ def both_losses(eg, d=lambda a, b: F.softplus(-a).mean() + F.softplus(b).mean())
     return lambda encoded, generated: (d(encoded, generated), eg(encoded, generated))
 
 
+def pair_loss(on_encoded, on_generated):
+    return F.softplus(-on_encoded).mean() + F.softplus(on_generated).mean()
+
+
+def by_distance(distance, count=lambda right: right.double().mean().item()):
+    return lambda a, labels, b, of_b: count(of_b[distance(a, b).argmin(dim=1)] == labels)
+
+
+def jensen_shannon(p, q):
+    half = (p + q) / 2
+    return (torch.special.entr(half) - (torch.special.entr(p) + torch.special.entr(q)) / 2).sum()
+
+
 MISTAKES = {
     "theory.number_to_add": {
         "the wrong sign": lambda full: full[:, -1],
@@ -342,6 +355,40 @@ MISTAKES = {
         "another illness": dict.fromkeys("PQRSTU", "the flu"),
     },
 }
+    "bigan.pair_losses": {
+        "labels turned round": lambda e, g: (F.softplus(e).mean() + F.softplus(-g).mean(), F.softplus(e).mean()),
+        "minus the discriminator's": lambda e, g: (pair_loss(e, g), -pair_loss(e, g)),
+        "the same twice": lambda e, g: (pair_loss(e, g), pair_loss(e, g)),
+        "one loss": pair_loss,
+        "half of it": lambda e, g: (pair_loss(e, g) / 2, pair_loss(-e, -g) / 2),
+        "a loss a pair": lambda e, g: (F.softplus(-e), F.softplus(g)),
+        "overflows": lambda e, g: ((1 + (-e).exp()).log().mean() + (1 + g.exp()).log().mean(),
+                                   (1 + e.exp()).log().mean() + (1 + (-g).exp()).log().mean()),
+    },
+    "bigan.jensen_shannon": {
+        "not a number in empty cells": lambda p, q: sum((a * (2 * a / (p + q)).log()).sum() for a in (p, q)) / 2,
+        "twice as large": lambda p, q: 2 * jensen_shannon(p, q),
+        "in bits": lambda p, q: jensen_shannon(p, q) / 0.6931472,
+        "one side only": lambda p, q: (torch.special.xlogy(p, p) - torch.special.xlogy(p, (p + q) / 2)).sum(),
+        "a divergence a cell": lambda p, q: p - q,
+    },
+    "bigan.nearest_neighbour": {
+        "the farthest": by_distance(lambda a, b: -torch.cdist(a, b)),
+        "the largest product": by_distance(lambda a, b: -a @ b.T),
+        "the sum of differences": by_distance(lambda a, b: torch.cdist(a, b, p=1)),
+        "how many": by_distance(torch.cdist, lambda right: int(right.sum())),
+        "the error": by_distance(torch.cdist, lambda right: 1 - right.double().mean()),
+        "which are right": by_distance(torch.cdist, lambda right: right),
+    },
+    "bigan.honest_gain": {
+        "over raw pixels": lambda table: table["encoder"] - table["raw pixels"],
+        "over its own start": lambda table: table["encoder"] - table["untrained encoder"],
+        "over the mean": lambda table: table["encoder"] - (table["raw pixels"] + table["untrained encoder"]) / 2,
+        "never negative": lambda table: max(0.0, 2 * table["encoder"] - sum(sorted(table.values())[-2:])),
+        "the accuracy": lambda table: table["encoder"],
+        "the table": lambda table: table,
+    },
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "mistake"), [(name, mistake) for name in MISTAKES for mistake in MISTAKES[name]])

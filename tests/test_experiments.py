@@ -116,11 +116,36 @@ def test_a_result_says_what_was_found(result):
     assert set(result.versions) == {"python", "torch", "torchvision"}
 
 
-def test_the_plain_gan_has_no_error():
-    found = run("gan")
+@pytest.mark.parametrize("method", ["gan", "bigan"])
+def test_a_method_that_classifies_nothing_has_no_error(method):
+    found = run(method)
     assert (found.test_error, found.test_error_interval, found.confusion_matrix) == (None, None, None)
     assert found.history[-1].scores == {}
     assert found.modules["discriminator"].classes.out_features == 1
+
+
+def test_the_batch_norm_of_a_bigan_is_settled_on_the_averaged_networks():
+    """At the end the encoder's statistics are those of the pool, and the generator's those of latents."""
+    encoder, generator = (run("bigan", steps=50).modules[name] for name in ("encoder", "generator"))
+    pool = data.load("digits", 20).unlabelled
+    found = encoder.hidden[1]
+    before = encoder.hidden[0](encoder.body((pool + 1) / 2)).detach()
+    torch.testing.assert_close(found.running_mean, before.mean(dim=0), atol=0.02, rtol=0.02)
+    torch.testing.assert_close(found.running_var, before.var(dim=0), atol=0.02, rtol=0.05)
+    first = generator.layers[0](generator.latent(20_000, torch.Generator().manual_seed(0))).detach()
+    torch.testing.assert_close(generator.layers[1].running_var, first.var(dim=0), atol=1e-3, rtol=0.1)
+
+
+def test_a_bigan_inverts_its_generator_better_than_it_did_before_training():
+    images = data.load("digits", 20).test.images
+
+    def distance_to(others, steps):
+        modules = run("bigan", steps=steps, batch_size=64, average_decay=0.9).modules
+        again = evaluation.generate(modules["generator"], evaluation.encode(modules["encoder"], images).latent)
+        return (others - again).flatten(1).norm(dim=1).mean()
+
+    for steps, least, most in ((1, 0.97, 1.03), (300, 0.0, 0.9)):  # 1 where the code says nothing of the image
+        assert least < distance_to(images, steps) / distance_to(images.roll(1, 0), steps) < most
 
 
 def test_the_history_as_a_table_has_a_column_a_number(result):
@@ -480,6 +505,27 @@ def test_paper_is_the_published_setting_on_mnist():
     assert (given.network, given.hold) == ("dcgan", 0.5)
 
 
+def test_paper_is_donahues_setting_for_bigan_on_mnist():
+    """jeffdonahue/bigan, train_mnist.sh and the defaults of train_gan.py."""
+    settings = Settings.resolve("bigan", "mnist", "paper", n_labels=100, seed=0, split_seed=0)
+    names = ("network", "batch_size", "learning_rate", "generator_rate", "beta1", "hold", "last_rate", "weight_decay")
+    assert [getattr(settings, name) for name in names] == ["bigan_mlp", 128, 2e-4, 1.0, 0.5, 0.5, 0.01, 2.5e-5]
+    assert settings.steps == 400 * 469  # epochs of 60,000 / 128 steps
+    small = Settings.resolve("bigan", "mnist", "standard", n_labels=100, seed=0, split_seed=0)
+    assert (small.network, small.last_rate) == ("bigan_mlp_small", 0)
+
+
+def test_weight_decay_and_the_exponential_fall_of_the_rate_reach_the_optimisers():
+    found = run("gan", steps=10, record_every=1, hold=0.5, last_rate=0.01, weight_decay=0.25)
+    rates = [record.learning_rate for record in found.history]
+    assert rates == pytest.approx(
+        [found.settings.learning_rate * f for f in [1.0] * 6 + [0.01**s for s in (0.2, 0.4, 0.6, 0.8)]]
+    )
+    settings = Settings.resolve("gan", "digits", "quick", n_labels=20, seed=0, split_seed=0, weight_decay=0.25)
+    state = experiments.prepare(settings, data.load("digits", 20).unlabelled, 10)
+    assert {p.optimizer.param_groups[0]["weight_decay"] for p in state.players.values()} == {0.25}
+
+
 def test_a_setting_that_is_given_beats_preset_and_recipe():
     given = {"steps": 7, "batch_size": 9, "learning_rate": 0.5, "hold": 0.25, "threads": 2, "network": "cnn"}
     settings = Settings.resolve("supervised", "digits", "quick", n_labels=20, seed=0, split_seed=0, **given)
@@ -556,6 +602,8 @@ def test_a_label_mask_draws_from_the_pool_alone(monkeypatch):
         ("feature_norm", "l3", ValueError, "feature_norm must be one of l1, l2; got 'l3'"),
         ("generator_rate", 0, ValueError, "generator_rate must be a number above 0"),
         ("entropy_weight", -1, ValueError, "entropy_weight must be a number at least 0"),
+        ("last_rate", 2.0, ValueError, "last_rate must be a number at least 0 and at most 1; got 2.0"),
+        ("weight_decay", -1.0, ValueError, "weight_decay must be a number at least 0 and at most 1; got -1.0"),
         ("pull_away_weight", float("nan"), ValueError, "pull_away_weight must be a number at least 0"),
         ("pseudo_label_weight", -1, ValueError, "pseudo_label_weight must be a number at least 0"),
         ("consistency_weight", -1, ValueError, "consistency_weight must be a number at least 0"),

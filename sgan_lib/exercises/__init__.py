@@ -38,4 +38,12 @@ def check(name: str, answer: Any) -> None:
     print(f"Not yet: {complaint}." if complaint else "Right.")
 
 
-from sgan_lib.exercises import debugging, feature_matching, gan_baseline, sgan, start, theory  # noqa: E402, F401
+from sgan_lib.exercises import (  # noqa: E402, F401  (each registers its checkers)
+    bigan,
+    debugging,
+    feature_matching,
+    gan_baseline,
+    sgan,
+    start,
+    theory,
+)

@@ -1,7 +1,7 @@
 """The three networks of a BiGAN after Donahue 2016 (arXiv:1605.09782): encoder, generator, discriminator of pairs.
 
-His images are in [0, 1]. Ours are in [-1, 1] outside the networks: (x + 1) / 2 stands before each first layer, and
-tanh, the sigmoid's curve stretched to [-1, 1], at each output.
+His images are in [0, 1]. Ours are in [-1, 1] outside the networks: (x + 1) / 2 stands before each first layer, and at
+each output, in place of his sigmoid, tanh: the same curve on [-1, 1], at twice the slope.
 """
 
 from collections.abc import Sequence

@@ -1,0 +1,198 @@
+"""Notebook 06's table: encoders trained in four ways, and what their features are worth. `measure` is the door."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sgan_lib import data, evaluation, experiments, losses, models, runtime
+from sgan_lib.training import Player, Record, TrainingState, average_of, train
+
+RUNS = Path(__file__).parents[1] / "runs" / "representations"
+N_LABELS, SPLITS = (20, 50, 100, 200, 1000), (0, 1, 2)
+Arguments = dict[str, Any]
+Terms = dict[str, Tensor]
+Layers = dict[str, Callable[[Tensor], Tensor]]
+
+
+class ImagesOnly(nn.Module):
+    """A discriminator of pairs, asked about images alone: every latent is 0."""
+
+    def __init__(self, judge: nn.Module, latent_dim: int) -> None:
+        super().__init__()
+        self.judge, self.latent_dim = judge, latent_dim
+
+    def forward(self, images: Tensor) -> models.DiscriminatorOutput:
+        latent = torch.zeros(len(images), self.latent_dim, device=images.device)
+        return models.DiscriminatorOutput(*(part.float() for part in self.judge(images=images, latent=latent)))
+
+
+def judge_images(modules: nn.ModuleDict, batch: data.Batch) -> Terms:
+    """The plain GAN's discriminator, a pass for each kind of images, as BiGAN's has one for each kind of pairs."""
+    fake = cast(models.Generator, modules["generator"]).sample(len(batch.unlabelled)).detach()
+    on_real, on_fake = (modules["discriminator"](x).class_logits[:, 0] for x in (batch.unlabelled, fake.float()))
+    return {"adversarial": losses.discriminator(on_real, on_fake)}
+
+
+def regress_latent(modules: nn.ModuleDict, batch: data.Batch) -> Terms:
+    """The plain GAN's generator and, beside it, the latent regressor: an encoder that minimises ‖z − E(G(z))‖²."""
+    latent = cast(models.Generator, modules["generator"]).latent(len(batch.unlabelled))
+    fake = modules["generator"](latent).float()
+    guess = modules["encoder"](fake.detach()).latent.float()  # detached: the generator does not make it easier
+    on_fake = modules["discriminator"](fake).class_logits[:, 0]
+    return {"generator": losses.generator(on_fake), "latent": F.mse_loss(guess, latent)}
+
+
+def reconstruct(modules: nn.ModuleDict, batch: data.Batch, power: int) -> Terms:
+    """An autoencoder: the mean over images of the summed |x − G(E(x))|^power."""
+    found = modules["generator"](modules["encoder"](batch.unlabelled).latent).float()
+    return {"reconstruction": (batch.unlabelled - found).abs().pow(power).flatten(1).sum(dim=1).mean()}
+
+
+OBJECTIVES = {  # representation -> player -> what it minimises; the player "generator" moves the encoder too
+    "latent_regressor": {"discriminator": judge_images, "generator": regress_latent},
+    "autoencoder_l2": {"generator": partial(reconstruct, power=2)},
+    "autoencoder_l1": {"generator": partial(reconstruct, power=1)},
+}
+
+
+def bigan_features() -> Iterator[Arguments]:
+    """The rows of the table. Trained ones: the same networks, steps and optimiser for all, one seed each."""
+    for name in ("pixels", "random", "bigan", *OBJECTIVES):
+        yield {"representation": name, "seed": 0, "preset": "standard"}
+
+
+def _run(seed: int, preset: str) -> Arguments:
+    """BiGAN's run; it uses none of the labels."""
+    return {"method": "bigan", "dataset": "mnist", "n_labels": 100, "seed": seed, "preset": preset,
+            "network": "bigan_mlp_small", "precision": "bfloat16"}  # fmt: skip
+
+
+def _player(modules: list[nn.Module], objective: Any, settings: experiments.Settings, device: torch.device) -> Player:
+    def in_bfloat16(networks: nn.ModuleDict, batch: data.Batch) -> Terms:
+        with torch.autocast(device.type, torch.bfloat16):
+            return objective(networks, batch)
+
+    own = [parameter for module in modules for parameter in module.parameters()]
+    betas = settings.beta1, settings.beta2
+    adam = torch.optim.Adam(own, settings.learning_rate, betas, weight_decay=settings.weight_decay, fused=True)
+    return Player(in_bfloat16, adam, settings.learning_rate)
+
+
+def train_other(name: str, seed: int, preset: str, parts: data.SemiSupervisedData, n_steps: int = 0) -> nn.ModuleDict:
+    """Train one of `OBJECTIVES` with BiGAN's settings; averaged networks, their batch norm settled on real images."""
+    settings = experiments.Settings.resolve(**_run(seed, preset), split_seed=seed)
+    device = parts.unlabelled.device
+    networks = models.build(settings.network, parts.image_shape, 1)
+    generator = cast(models.Generator, networks.generator)
+    modules = nn.ModuleDict({"generator": generator, "encoder": networks.encoder})
+    if "discriminator" in OBJECTIVES[name]:
+        modules["discriminator"] = ImagesOnly(networks.discriminator, generator.latent_dim)
+    modules = modules.to(device)
+    sides = {"generator": [generator, networks.encoder], "discriminator": [networks.discriminator]}
+    players = {side: _player(sides[side], objective, settings, device) for side, objective in OBJECTIVES[name].items()}
+    state = TrainingState(modules, players, average_of(modules, settings.average_decay))
+    batches = data.Batches(parts, settings.batch_size, 1, seed)
+    for _ in train(state, batches.at, n_steps or settings.steps, settings.hold, 1000):
+        pass
+    for network in set(modules) - {"generator"}:
+        evaluation.settle(state.averaged[network], parts.unlabelled[:10_000])
+    return state.averaged
+
+
+def random_encoder(seed: int, parts: data.SemiSupervisedData) -> nn.ModuleDict:
+    """BiGAN's encoder as it is before the first step, batch norm settled."""
+    networks = models.build(_run(0, "standard")["network"], parts.image_shape, 1)
+    modules = nn.ModuleDict({"encoder": networks.encoder}).to(parts.unlabelled.device)
+    evaluation.settle(modules["encoder"], parts.unlabelled[:10_000])
+    return modules
+
+
+@torch.no_grad()
+def _hidden(judge: nn.Module, images: Tensor) -> Tensor:
+    return torch.cat([judge.eval()(part).features for part in images.split(2000)])
+
+
+def layers_of(modules: nn.ModuleDict | None) -> Layers:
+    """The representations that a run offers: name -> function from images to features."""
+    if modules is None:
+        return {"pixels": lambda images: images.flatten(1)}
+    encoder = modules["encoder"]
+    layers: Layers = {
+        "hidden": lambda images: evaluation.encode(encoder, images).features,
+        "latent": lambda images: evaluation.encode(encoder, images).latent,
+    }
+    if "discriminator" in modules and isinstance(modules["discriminator"], ImagesOnly):
+        layers["discriminator"] = partial(_hidden, modules["discriminator"])
+    return layers
+
+
+def nearest_neighbour_rows(layers: Layers, parts: data.SemiSupervisedData) -> list[Arguments]:
+    """1-NN of the test images among all training images, with their labels."""
+    known = data.read("mnist").train
+    images = (known.images.float() / 127.5 - 1).to(parts.test.images.device)
+    rows = []
+    for layer, features_of in layers.items():
+        pairs = features_of(parts.test.images), parts.test.labels, features_of(images), known.labels.to(images.device)
+        row = {"layer": layer, "classifier": "nearest", "n_labels": len(images), "split_seed": 0}
+        rows.append(row | {"accuracy": evaluation.nearest_neighbour_accuracy(*pairs)})
+    return rows
+
+
+def few_label_rows(layers: Layers, parts: data.SemiSupervisedData) -> list[Arguments]:
+    """Linear classifiers from few labels, on the splits that every method of the course gets."""
+    rows = []
+    asked = {layer: features_of(parts.test.images) for layer, features_of in layers.items()}
+    for n_labels, split in product(N_LABELS, SPLITS):
+        images, labels = data.load("mnist", n_labels, split).to(parts.test.images.device).labelled
+        for layer, features_of in layers.items():
+            error = evaluation.linear_error(features_of(images), labels, asked[layer], parts.test.labels)
+            row = {"layer": layer, "classifier": "linear", "n_labels": n_labels, "split_seed": split}
+            rows.append(row | {"accuracy": 1 - error})
+    return rows
+
+
+def _bigan_with_curve(seed: int, preset: str, parts: data.SemiSupervisedData) -> tuple[nn.ModuleDict, list[Arguments]]:
+    """The run, resumed where it was stopped, and 1-NN at each fifth of it: for the picture and for nothing else."""
+    path = RUNS / f"bigan_{preset}_{seed}.safetensors"
+    looks_path = path.with_suffix(".json")
+    looks: list[Arguments] = json.loads(looks_path.read_text()) if looks_path.exists() and path.exists() else []
+
+    def look(record: Record, modules: nn.ModuleDict) -> None:
+        if record.step % (steps // 5) == 0:
+            evaluation.settle(modules["encoder"], parts.unlabelled[:10_000])
+            looks.extend({"step": record.step} | row for row in nearest_neighbour_rows(layers_of(modules), parts))
+            looks_path.write_text(json.dumps(looks))
+
+    steps = experiments.Settings.resolve(**_run(seed, preset), split_seed=seed).steps
+    run = experiments.run(**_run(seed, preset), observe=look, checkpoint=path)
+    return cast(nn.ModuleDict, run.modules), [row for row in looks if row["step"] < steps]
+
+
+def measure(arguments: Arguments) -> list[Arguments]:
+    """One representation: a row a layer, classifier, number of labels and split; for BiGAN also 1-NN over training."""
+    torch.set_num_threads(1)
+    name, seed, preset = arguments["representation"], arguments["seed"], arguments["preset"]
+    parts, started = data.load("mnist", 100, split_seed=seed).to(runtime.choose_device()), time.process_time()
+    steps, looks, modules = 0, [], None
+    with runtime.seeded(seed):
+        if name == "bigan":
+            modules, looks = _bigan_with_curve(seed, preset, parts)
+        elif name == "random":
+            modules = random_encoder(seed, parts)
+        elif name != "pixels":
+            modules = train_other(name, seed, preset, parts)
+    if name in ("bigan", *OBJECTIVES):
+        steps = experiments.Settings.resolve(**_run(seed, preset), split_seed=seed).steps
+    cost = {"cpu_seconds": round(time.process_time() - started, 1), "torch": torch.__version__}
+    layers = layers_of(modules)
+    last = nearest_neighbour_rows(layers, parts) + few_label_rows(layers, parts)
+    rows = looks + [{"step": steps} | row for row in last]
+    return [arguments | row | {"accuracy": round(row["accuracy"], 4)} | cost for row in rows]

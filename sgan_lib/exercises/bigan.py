@@ -1,0 +1,112 @@
+"""Checkers of `06_bigan`: the losses of pairs, how far two tables are apart, nearest neighbours, an honest gain."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sgan_lib.exercises import checker
+
+
+def _cross_entropies(logits: list[float], target: int) -> float:
+    """Mean of −log p(target), from the definition; p is the probability of target 1 that the logit stands for."""
+    return sum(math.log(1 + math.exp(-logit if target else logit)) for logit in logits) / len(logits)
+
+
+@checker("bigan.pair_losses")
+def _pair_losses(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
+    generator = torch.Generator().manual_seed(0)
+    encoded, generated = (2 * torch.randn(n, generator=generator, dtype=torch.float64) for n in (5, 7))
+    result = answer(encoded.clone(), generated.clone())
+    if not isinstance(result, tuple) or len(result) != 2:
+        return "return two losses, the discriminator's and that of encoder and generator"
+    if any(not isinstance(loss, Tensor) or loss.shape != () for loss in result):
+        return "each of the two losses must be a tensor with a single value"
+    wanted = [
+        _cross_entropies(encoded.tolist(), target) + _cross_entropies(generated.tolist(), 1 - target)
+        for target in (1, 0)
+    ]
+    if result[1] < 0:
+        return "the loss of encoder and generator is below 0 here; it is to be a cross-entropy, and none is negative"
+    for name, loss, value in zip(("the discriminator", "encoder and generator"), result, wanted, strict=True):
+        if abs(loss.item() - value) > 1e-6:
+            return f"the loss of {name} is {loss.item():.4f} where the definition gives {value:.4f}"
+    if not all(bool(loss.isfinite()) for loss in answer(1000 + encoded, generated - 1000)):
+        return "logits around 1,000 make it overflow; softplus is exact there"
+    return None
+
+
+def _js(p: list[list[float]], q: list[list[float]]) -> float:
+    """Jensen–Shannon divergence in nats, cell by cell; an empty cell adds nothing."""
+    total = 0.0
+    for row, other in zip(p, q, strict=True):
+        for a, b in zip(row, other, strict=True):
+            total += sum(c * math.log(2 * c / (a + b)) for c in (a, b) if c > 0) / 2
+    return total
+
+
+@checker("bigan.jensen_shannon")
+def _jensen_shannon(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
+    generator = torch.Generator().manual_seed(1)
+    dense = [torch.rand(3, 4, generator=generator, dtype=torch.float64) for _ in range(2)]
+    diagonal, shifted = torch.eye(4, dtype=torch.float64), torch.eye(4, dtype=torch.float64).roll(1, 0)
+    cases = {
+        "two full tables": dense,
+        "two equal tables": [dense[0], dense[0]],
+        "tables with empty cells": [diagonal, diagonal + shifted],
+        "tables that have no filled cell in common": [diagonal, shifted],
+    }
+    for name, tables in cases.items():
+        p, q = (table / table.sum() for table in tables)
+        result = answer(p.clone(), q.clone())
+        if not isinstance(result, Tensor | float) or (isinstance(result, Tensor) and result.shape != ()):
+            return "return one number"
+        if not math.isfinite(result):
+            return f"for {name} the result is {float(result)}; a cell with probability 0 must add 0"
+        if abs(float(result) - _js(p.tolist(), q.tolist())) > 1e-6:
+            return (
+                f"for {name} the result is {float(result):.4f}; the definition gives {_js(p.tolist(), q.tolist()):.4f}"
+            )
+    return None
+
+
+@checker("bigan.nearest_neighbour")
+def _nearest_neighbour(answer: Callable[[Tensor, Tensor, Tensor, Tensor], Any]) -> str | None:
+    generator = torch.Generator().manual_seed(2)
+    scales = torch.tensor([1.0, 5.0, 1.0, 1.0])  # one long axis, so that other distances find other neighbours
+    features, known = (torch.randn(n, 4, generator=generator) * scales + 3 for n in (30, 50))
+    labels, known_labels = (torch.randint(0, 4, (n,), generator=generator) for n in (30, 50))
+    right = 0
+    for feature, label in zip(features.tolist(), labels.tolist(), strict=True):
+        distances = [math.dist(feature, one) for one in known.tolist()]
+        right += int(known_labels[distances.index(min(distances))] == label)
+    result = answer(features.clone(), labels.clone(), known.clone(), known_labels.clone())
+    if isinstance(result, Tensor) and result.shape == ():
+        result = result.item()
+    if isinstance(result, bool) or not isinstance(result, int | float):
+        return f"the function returns {type(result).__name__}; return one number, the share of right answers"
+    if not 0 <= result <= 1:
+        return f"the result is {result:.4g}; an accuracy here is a share in [0, 1]"
+    if abs(result - right / 30) > 1e-6:
+        return f"the result is {result:.4f}; with {right} of 30 nearest neighbours right it should be {right / 30:.4f}"
+    return None
+
+
+@checker("bigan.honest_gain")
+def _honest_gain(answer: Callable[[Mapping[str, float]], Any]) -> str | None:
+    tables = [
+        {"raw pixels": 96.9, "untrained encoder": 96.4, "encoder": 97.4},
+        {"raw pixels": 92.0, "untrained encoder": 94.5, "encoder": 94.0},
+        {"raw pixels": 98.0, "untrained encoder": 91.0, "encoder": 97.5},
+    ]
+    for table in tables:
+        result = answer(dict(table))
+        if isinstance(result, bool) or not isinstance(result, int | float):
+            return f"the function returns {type(result).__name__}; return a number of percentage points"
+        gain = table["encoder"] - max(table["raw pixels"], table["untrained encoder"])
+        if abs(result - gain) > 1e-6:
+            rows = ", ".join(f"{name} {value}" for name, value in table.items())
+            return f"for {rows} the result is {result:.2f}; the gain over the best that needs no training is another"
+    return None
