@@ -26,7 +26,7 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from sgan_lib import data, evaluation, experiments, plotting, quality
+from sgan_lib import data, evaluation, experiments, models, plotting, quality
 from sgan_lib.training import Record
 
 HERE = Path(__file__).parent
@@ -207,6 +207,23 @@ def draw_mnist_100_labels() -> None:
     plotting.learning_curves(table, title, reference).savefig(HERE / "mnist_100_labels.png")
 
 
+def draw_bigan_reconstructions() -> None:
+    """Notebook 06: test images, what comes back, and a walk between two codes, from the table's standard run."""
+    path = HERE / "bigan_reconstructions.png"
+    if path.exists():
+        return
+    modules, test = representations.bigan_networks(seed=0, preset="standard"), data.load("mnist", 100).test
+    encoder, generator = modules["encoder"].cpu(), modules["generator"].cpu()
+    chosen = torch.cat([(test.labels == k).nonzero()[:1, 0] for k in range(10)])
+    codes = evaluation.encode(encoder, test.images[chosen]).latent
+    share = torch.linspace(0, 1, 10)[:, None]
+    walks = {f"{a} to {b}": (1 - share) * codes[a] + share * codes[b] for a, b in ((0, 6), (3, 8), (4, 9))}
+    random = cast(models.Generator, generator).latent(10, torch.Generator().manual_seed(0))
+    frames = {"x": test.images[chosen], "G(E(x))": evaluation.generate(generator, codes)}
+    frames |= {name: evaluation.generate(generator, latents) for name, latents in (walks | {"G(z)": random}).items()}
+    plotting.filmstrip(frames, "Test images come back; between two codes lie digits").savefig(path)
+
+
 def train_mnist_classifier() -> None:
     """The network that `quality` measures digits with: all of MNIST's labels but 1,000, 16 epochs, nothing tuned."""
     path = Path(str(quality.ASSET))
@@ -226,6 +243,7 @@ PICTURES: dict[str, Callable[[], None]] = {
     "digits_50_labels": draw_digits_50_labels,
     "mnist_100_labels": draw_mnist_100_labels,
     "dcgan_filmstrip": draw_dcgan_filmstrip,
+    "bigan_reconstructions": draw_bigan_reconstructions,
 }
 
 

@@ -16,7 +16,7 @@ from sgan_lib import data, evaluation, experiments, losses, models, runtime
 from sgan_lib.training import Player, Record, TrainingState, average_of, train
 
 RUNS = Path(__file__).parents[1] / "runs" / "representations"
-N_LABELS, SPLITS = (20, 50, 100, 200, 1000), (0, 1, 2)
+DATASET, N_LABELS, SPLITS = "mnist", (20, 50, 100, 200, 1000), (0, 1, 2)
 Arguments = dict[str, Any]
 Terms = dict[str, Tensor]
 Layers = dict[str, Callable[[Tensor], Tensor]]
@@ -71,7 +71,7 @@ def bigan_features() -> Iterator[Arguments]:
 
 def _run(seed: int, preset: str) -> Arguments:
     """BiGAN's run; it uses none of the labels."""
-    return {"method": "bigan", "dataset": "mnist", "n_labels": 100, "seed": seed, "preset": preset,
+    return {"method": "bigan", "dataset": DATASET, "n_labels": 100, "seed": seed, "preset": preset,
             "network": "bigan_mlp_small", "precision": "bfloat16"}  # fmt: skip
 
 
@@ -120,6 +120,11 @@ def _hidden(judge: nn.Module, images: Tensor) -> Tensor:
     return torch.cat([judge.eval()(part).features for part in images.split(2000)])
 
 
+@torch.no_grad()
+def _before_tanh(encoder: nn.Module, images: Tensor) -> Tensor:
+    return cast(nn.Linear, encoder.latent)(evaluation.encode(encoder, images).features)
+
+
 def layers_of(modules: nn.ModuleDict | None) -> Layers:
     """The representations that a run offers: name -> function from images to features."""
     if modules is None:
@@ -127,6 +132,7 @@ def layers_of(modules: nn.ModuleDict | None) -> Layers:
     encoder = modules["encoder"]
     layers: Layers = {
         "hidden": lambda images: evaluation.encode(encoder, images).features,
+        "before_tanh": lambda images: _before_tanh(encoder, images),  # where the authors' log has E(x)
         "latent": lambda images: evaluation.encode(encoder, images).latent,
     }
     if "discriminator" in modules and isinstance(modules["discriminator"], ImagesOnly):
@@ -136,8 +142,9 @@ def layers_of(modules: nn.ModuleDict | None) -> Layers:
 
 def nearest_neighbour_rows(layers: Layers, parts: data.SemiSupervisedData) -> list[Arguments]:
     """1-NN of the test images among all training images, with their labels."""
-    known = data.read("mnist").train
-    images = (known.images.float() / 127.5 - 1).to(parts.test.images.device)
+    known = data.read(DATASET).train
+    images = known.images if known.images.is_floating_point() else known.images.float() / 127.5 - 1
+    images = images.to(parts.test.images.device)
     rows = []
     for layer, features_of in layers.items():
         pairs = features_of(parts.test.images), parts.test.labels, features_of(images), known.labels.to(images.device)
@@ -151,7 +158,7 @@ def few_label_rows(layers: Layers, parts: data.SemiSupervisedData) -> list[Argum
     rows = []
     asked = {layer: features_of(parts.test.images) for layer, features_of in layers.items()}
     for n_labels, split in product(N_LABELS, SPLITS):
-        images, labels = data.load("mnist", n_labels, split).to(parts.test.images.device).labelled
+        images, labels = data.load(DATASET, n_labels, split).to(parts.test.images.device).labelled
         for layer, features_of in layers.items():
             error = evaluation.linear_error(features_of(images), labels, asked[layer], parts.test.labels)
             row = {"layer": layer, "classifier": "linear", "n_labels": n_labels, "split_seed": split}
@@ -159,28 +166,32 @@ def few_label_rows(layers: Layers, parts: data.SemiSupervisedData) -> list[Argum
     return rows
 
 
+def bigan_networks(seed: int, preset: str, look: experiments.Observer | None = None) -> nn.ModuleDict:
+    """BiGAN's networks, trained on from the checkpoint where there is one."""
+    checkpoint = RUNS / f"bigan_{preset}_{seed}.safetensors"
+    return cast(nn.ModuleDict, experiments.run(**_run(seed, preset), observe=look, checkpoint=checkpoint).modules)
+
+
 def _bigan_with_curve(seed: int, preset: str, parts: data.SemiSupervisedData) -> tuple[nn.ModuleDict, list[Arguments]]:
-    """The run, resumed where it was stopped, and 1-NN at each fifth of it: for the picture and for nothing else."""
-    path = RUNS / f"bigan_{preset}_{seed}.safetensors"
-    looks_path = path.with_suffix(".json")
-    looks: list[Arguments] = json.loads(looks_path.read_text()) if looks_path.exists() and path.exists() else []
+    """BiGAN's networks, and 1-NN at each fifth of the run: for the picture and for nothing else."""
+    path = RUNS / f"bigan_{preset}_{seed}.json"  # beside the checkpoint, so that a resumed run has them all
+    looks: list[Arguments] = json.loads(path.read_text()) if path.exists() else []
+    steps = experiments.Settings.resolve(**_run(seed, preset), split_seed=seed).steps
 
     def look(record: Record, modules: nn.ModuleDict) -> None:
-        if record.step % (steps // 5) == 0:
+        if record.step % (steps // 5) == 0 and record.step < steps:
             evaluation.settle(modules["encoder"], parts.unlabelled[:10_000])
             looks.extend({"step": record.step} | row for row in nearest_neighbour_rows(layers_of(modules), parts))
-            looks_path.write_text(json.dumps(looks))
+            path.write_text(json.dumps(looks))
 
-    steps = experiments.Settings.resolve(**_run(seed, preset), split_seed=seed).steps
-    run = experiments.run(**_run(seed, preset), observe=look, checkpoint=path)
-    return cast(nn.ModuleDict, run.modules), [row for row in looks if row["step"] < steps]
+    return bigan_networks(seed, preset, look), looks
 
 
 def measure(arguments: Arguments) -> list[Arguments]:
     """One representation: a row a layer, classifier, number of labels and split; for BiGAN also 1-NN over training."""
     torch.set_num_threads(1)
     name, seed, preset = arguments["representation"], arguments["seed"], arguments["preset"]
-    parts, started = data.load("mnist", 100, split_seed=seed).to(runtime.choose_device()), time.process_time()
+    parts, started = data.load(DATASET, 100, split_seed=seed).to(runtime.choose_device()), time.process_time()
     steps, looks, modules = 0, [], None
     with runtime.seeded(seed):
         if name == "bigan":
