@@ -89,7 +89,7 @@ def _player(modules: list[nn.Module], objective: Any, settings: experiments.Sett
 def train_other(name: str, seed: int, preset: str, parts: data.SemiSupervisedData, n_steps: int = 0) -> nn.ModuleDict:
     """Train one of `OBJECTIVES` with BiGAN's settings; averaged networks, their batch norm settled on real images."""
     settings = experiments.Settings.resolve(**_run(seed, preset), split_seed=seed)
-    device = parts.unlabelled.device
+    device = parts.pool.device
     networks = models.build(settings.network, parts.image_shape, 1)
     generator = cast(models.Generator, networks.generator)
     modules = nn.ModuleDict({"generator": generator, "encoder": networks.encoder})
@@ -103,15 +103,15 @@ def train_other(name: str, seed: int, preset: str, parts: data.SemiSupervisedDat
     for _ in train(state, batches.at, n_steps or settings.steps, settings.hold, 1000):
         pass
     for network in set(modules) - {"generator"}:
-        evaluation.settle(state.averaged[network], parts.unlabelled[:10_000])
+        evaluation.settle(state.averaged[network], data.as_images(parts.pool[:10_000]))
     return state.averaged
 
 
 def random_encoder(seed: int, parts: data.SemiSupervisedData) -> nn.ModuleDict:
     """BiGAN's encoder as it is before the first step, batch norm settled."""
     networks = models.build(_run(0, "standard")["network"], parts.image_shape, 1)
-    modules = nn.ModuleDict({"encoder": networks.encoder}).to(parts.unlabelled.device)
-    evaluation.settle(modules["encoder"], parts.unlabelled[:10_000])
+    modules = nn.ModuleDict({"encoder": networks.encoder}).to(parts.pool.device)
+    evaluation.settle(modules["encoder"], data.as_images(parts.pool[:10_000]))
     return modules
 
 
@@ -143,8 +143,7 @@ def layers_of(modules: nn.ModuleDict | None) -> Layers:
 def nearest_neighbour_rows(layers: Layers, parts: data.SemiSupervisedData) -> list[Arguments]:
     """1-NN of the test images among all training images, with their labels."""
     known = data.read(DATASET).train
-    images = known.images if known.images.is_floating_point() else known.images.float() / 127.5 - 1
-    images = images.to(parts.test.images.device)
+    images = data.as_images(known.images).to(parts.test.images.device)
     rows = []
     for layer, features_of in layers.items():
         pairs = features_of(parts.test.images), parts.test.labels, features_of(images), known.labels.to(images.device)
@@ -180,7 +179,7 @@ def _bigan_with_curve(seed: int, preset: str, parts: data.SemiSupervisedData) ->
 
     def look(record: Record, modules: nn.ModuleDict) -> None:
         if record.step % (steps // 5) == 0 and record.step < steps:
-            evaluation.settle(modules["encoder"], parts.unlabelled[:10_000])
+            evaluation.settle(modules["encoder"], data.as_images(parts.pool[:10_000]))
             looks.extend({"step": record.step} | row for row in nearest_neighbour_rows(layers_of(modules), parts))
             path.write_text(json.dumps(looks))
 
