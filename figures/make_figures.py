@@ -20,6 +20,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, cast
 
+import conditional
 import pandas as pd
 import representations
 import torch
@@ -111,12 +112,14 @@ TABLES: dict[str, Callable[[], Iterator[Arguments]]] = {
     "mnist_rgb_1000_labels": mnist_rgb_1000_labels,
     "mnist_100_labels_paper": mnist_100_labels_paper,
     "bigan_features": representations.bigan_features,
+    "conditional_sgan": conditional.conditional_sgan,
 }
 MEASURES = {"bigan_features": representations.measure}  # tables of something else than a run's test error
+COLUMNS = {"conditional_sgan": conditional.samples_of}  # what a table says of each run besides its errors
 CURVES = ("mnist_100_labels",)  # tables with a row a record; all others have a row a run
 
 
-def _measure(arguments: Arguments, with_curve: bool) -> list[dict[str, Any]]:
+def _measure(arguments: Arguments, with_curve: bool, more: Callable[..., Arguments]) -> list[dict[str, Any]]:
     """One run: what was asked, what was found, and with what. One row, or one a record with the test error by then."""
     torch.set_num_threads(1)
     test = data.load(arguments["dataset"], arguments["n_labels"]).test
@@ -136,12 +139,16 @@ def _measure(arguments: Arguments, with_curve: bool) -> list[dict[str, Any]]:
         looks = [(cast(float, result.test_error), math.nan if resumed else time.process_time() - started)]
     settings = result.settings
     known = arguments | {"network": settings.network, "split_seed": settings.split_seed, "device": result.device,
-                         "torch": result.versions["torch"]}  # fmt: skip
+                         "torch": result.versions["torch"]} | more(result)  # fmt: skip
     return [
         known | {"step": record.step, "validation_error": round(record.scores["validation_error"], 4),
                  "test_error": round(error, 4), "cpu_seconds": round(seconds, 1)}
         for record, (error, seconds) in zip(result.history[-len(looks) :], looks, strict=True)
     ]  # fmt: skip
+
+
+def _nothing_more(result: experiments.RunResult) -> Arguments:
+    return {}
 
 
 def _with_steps(arguments: Arguments) -> Arguments:
@@ -164,7 +171,8 @@ def measure_table(name: str, workers: int) -> None:
     missing = [arguments for arguments in wanted if _key(arguments, names) not in done]
     if not missing:
         return
-    measure = MEASURES.get(name) or partial(_measure, with_curve=name in CURVES)
+    usual = partial(_measure, with_curve=name in CURVES, more=COLUMNS.get(name, _nothing_more))
+    measure = MEASURES.get(name) or usual
     with get_context("spawn").Pool(workers) as pool:
         for rows in tqdm(pool.imap_unordered(measure, missing), name, total=len(missing)):
             table = pd.DataFrame([*table.to_dict("records"), *rows])  # by name: columns keep the file's order
@@ -234,16 +242,21 @@ def train_mnist_classifier() -> None:
     notes = {"trained by": "figures/make_figures.py mnist_classifier", "settings": json.dumps(asdict(run.settings))}
     notes |= {"validation_error": str(run.history[-1].scores["validation_error"]), "torch": run.versions["torch"]}
     notes |= {"test_error": str(run.test_error), "test_error_interval": str(run.test_error_interval)}
-    quality.save_classifier(cast(Any, run.modules)["discriminator"], path, notes)
+    models.save_weights(cast(Any, run.modules)["discriminator"], path, notes)
 
 
-NETWORKS: dict[str, Callable[[], None]] = {"mnist_classifier": train_mnist_classifier}
+NETWORKS: dict[str, Callable[[], None]] = {
+    "mnist_classifier": train_mnist_classifier,
+    "conditional_generator": conditional.train_generator,
+}
 
 PICTURES: dict[str, Callable[[], None]] = {
     "digits_50_labels": draw_digits_50_labels,
     "mnist_100_labels": draw_mnist_100_labels,
     "dcgan_filmstrip": draw_dcgan_filmstrip,
     "bigan_reconstructions": draw_bigan_reconstructions,
+    "conditional_sgan": conditional.draw_conditional_sgan,
+    "class_collapse": conditional.draw_class_collapse,
 }
 
 

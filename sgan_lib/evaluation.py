@@ -86,15 +86,20 @@ def sample_grid(
 
 
 @torch.no_grad()
-def generate(generator: nn.Module, latent: Float[Tensor, "n latent"]) -> Float[Tensor, "n ..."]:
+def generate(
+    generator: nn.Module, latent: Float[Tensor, "n latent"], classes: Int[Tensor, "n"] | None = None
+) -> Float[Tensor, "n ..."]:
     """Images in [-1, 1] from given latents, in evaluation mode; the network is left in the mode in which it came.
+
+    `classes` are for a generator that takes them.
 
     One pass: a generator whose batch norm uses the batch's own statistics needs at least two latents.
     """
     was_training = generator.training
     generator.eval()
     try:
-        return generator(latent.to(next(generator.parameters()).device))
+        place = next(generator.parameters()).device
+        return generator(latent.to(place), *([] if classes is None else [classes.to(place)]))
     finally:
         generator.train(was_training)
 

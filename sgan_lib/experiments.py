@@ -118,6 +118,8 @@ def prepare(settings: Settings, images: torch.Tensor, n_classes: int) -> Trainin
         pseudo_label=settings.pseudo_label_weight,
         consistency=settings.consistency_weight,
         confidence=settings.confidence,
+        asked_class=settings.class_weight,
+        fake_class=settings.fake_class_weight,
     )
     generating = ("generator", "encoder")
     sides = {"discriminator": [module for name, module in modules.items() if name not in generating]}

@@ -52,6 +52,8 @@ class Weights:
     pseudo_label: float = 1.0  # of the term on unlabelled images in `pseudo_label`
     consistency: float = 1.0  # the same in `consistency`; 1 in FixMatch
     confidence: float = 0.95  # the least probability that makes an answer a label, in both; 0.95 in FixMatch
+    asked_class: float = 0.1  # of conditional SGAN's generator; 1 in Odena 2017, whose L_S and L_C count alike
+    fake_class: float = 0.3  # of conditional SGAN's discriminator; 1 there
 
 
 class Pairs(NamedTuple):
@@ -72,6 +74,7 @@ class Seen:
 
     fake: Tensor | None = None  # generated images, with the generator's graph behind them
     pairs: Pairs | None = None  # of BiGAN, with the graphs of encoder and generator behind them
+    asked: Tensor | None = None  # the classes that they were asked to be of, where the generator takes classes
     real_features: Tensor | None = None  # features of the unlabelled images, without gradient
 
 
@@ -87,7 +90,7 @@ class Method:
     discriminator has one logit. `real_head` adds a real-or-fake head beside the class logits. `unlabelled` is False
     for a method that looks at labelled images only; `strong_view` is True for one that wants the unlabelled ones in a
     strongly augmented view too. `encoder` is True for BiGAN, whose generator moves together with an encoder, and whose
-    discriminator judges pairs.
+    discriminator judges pairs. `conditional` makes the generator take a class.
     """
 
     name: str
@@ -98,13 +101,14 @@ class Method:
     unlabelled: bool = True
     strong_view: bool = False
     encoder: bool = False
+    conditional: bool = False
 
     def objectives(self, weights: Weights) -> dict[str, Objective]:
         """What each player minimises, in the order in which they move; the generator reuses what was seen."""
         seen = Seen()
 
         def discriminator(modules: nn.ModuleDict, batch: Batch) -> Terms:
-            seen.fake = seen.real_features = seen.pairs = None
+            seen.fake = seen.asked = seen.real_features = seen.pairs = None
             return self.discriminator_terms(modules, batch, weights, seen)
 
         if self.generator_terms is None:
@@ -132,6 +136,9 @@ class Method:
         modules["generator"] = networks.generator
         if networks.encoder is not None:
             modules["encoder"] = networks.encoder
+        if self.conditional:
+            n_classes = networks.discriminator.classes.out_features  # type: ignore[union-attr]
+            cast(Generator, networks.generator).take_classes(cast(int, n_classes))
         return modules
 
 
@@ -144,7 +151,9 @@ class _Outputs(NamedTuple):
 def _fake(modules: nn.ModuleDict, batch: Batch, seen: Seen) -> Tensor:
     """As many generated images as the batch has unlabelled ones: those of this step, or new ones."""
     if seen.fake is None:
-        seen.fake = cast(Generator, modules["generator"]).sample(len(batch.unlabelled))
+        generator, n = cast(Generator, modules["generator"]), len(batch.unlabelled)
+        seen.asked = generator.draw_classes(n)
+        seen.fake = generator.sample(n, classes=seen.asked)
     return seen.fake
 
 
@@ -349,6 +358,23 @@ def bigan_encoder_generator_terms(modules: nn.ModuleDict, batch: Batch, weights:
     return {"generator": losses.bigan_encoder_generator(**logits)}
 
 
+def conditional_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
+    """SGAN's, and the classes of generated images: they were asked for, so they are known (Odena 2017, eq. 3)."""
+    output = _discriminate(modules, batch, seen)
+    fake_class = losses.supervised(output.fake.class_logits, cast(Tensor, seen.asked))
+    return _n_plus_one_terms(output, batch, weights) | {"fake_class": weights.fake_class * fake_class}
+
+
+def conditional_generator_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
+    """The generator wants its samples called real and of the class that it was asked for (Odena 2017, eq. 2 and 3).
+
+    At weight 1 the two terms are the cross-entropy of the asked class over all N+1 classes.
+    """
+    logits = _fake_output(modules, batch, seen).class_logits
+    asked = weights.asked_class * losses.supervised(logits, cast(Tensor, seen.asked))
+    return {"generator": losses.generator(losses.real_logit(logits)), "asked_class": asked}
+
+
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
@@ -361,5 +387,6 @@ METHODS: dict[str, Method] = {
         Method("pseudo_label", pseudo_label_terms),
         Method("consistency", consistency_terms, strong_view=True),
         Method("bigan", bigan_terms, bigan_encoder_generator_terms, classifies=False, encoder=True),
+        Method("conditional_sgan", conditional_terms, conditional_generator_terms, conditional=True),
     )
 }

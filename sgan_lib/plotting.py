@@ -28,7 +28,7 @@ METHOD_STYLES = {
     "feature_matching": ("feature matching", COLOURS["vermilion"], "^"),
     "bad_gan": ("bad GAN", COLOURS["purple"], "P"),
     "bigan": ("BiGAN", COLOURS["green"], "X"),
-    "conditional_sgan": ("conditional SGAN", COLOURS["yellow"], "*"),
+    "conditional_sgan": ("conditional SGAN", "#997700", "*"),  # yellow lines vanish on white
     "pseudo_label": ("pseudo-label", COLOURS["orange"], "<"),
     "consistency": ("consistency", "#882255", ">"),
 }
@@ -234,6 +234,35 @@ def _name_beyond(panel: Axes, name: str, end: tuple[float, float], height: float
     line = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "relpos": (0, 0.5)}
     across = panel.get_yaxis_transform()
     panel.annotate(name, end, (1.05, height), textcoords=across, color=colour, va="center", fontsize=9, arrowprops=line)
+
+
+def conditional_samples(table: pd.DataFrame, title: str) -> Figure:
+    """Against the number of labels: how many samples are not of the class asked for, and the test error.
+
+    `table` has a row a run and the columns method, n_labels, seed, test_error, and sample_accuracy where a class was
+    asked for (fractions in [0, 1]). Left, a small mark a run and a line through the means; right, `errors_by_labels`.
+    """
+    figure, axes = new_figure(11, 4, 1, 2)
+    wrong, errors = axes[0]
+    _, colour, marker = METHOD_STYLES["conditional_sgan"]
+    rows = table.dropna(subset=["sample_accuracy"]).assign(percent=lambda rows: 100 * (1 - rows["sample_accuracy"]))
+    means = rows.groupby("n_labels")["percent"].mean()
+    wrong.plot(rows["n_labels"], rows["percent"], marker, color=colour, alpha=0.4, markersize=5, linestyle="none")
+    wrong.plot(means.index, means, color=colour)
+    for count, percent in means.items():
+        wrong.annotate(f"{percent:.2g} %", (count, percent), xytext=(4, 5), textcoords="offset points", fontsize=8)
+    draw_errors_by_labels(errors, table)
+    wrong.set(xscale="log", yscale="log", xlim=errors.get_xlim(), xlabel="labelled images",
+              ylabel="samples not of the class asked for, %", title="Samples of another class")  # fmt: skip
+    errors.set_title("Test error of the classifier")
+    wrong.set_xticks(errors.get_xticks(), [text.get_text() for text in errors.get_xticklabels()])
+    wrong.set_yticks(
+        [tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if means.min() / 2 < tick < 2 * means.max()]
+    )
+    wrong.minorticks_off()
+    wrong.yaxis.set_major_formatter("{x:g}")
+    figure.suptitle(title, x=0.01, ha="left", weight="bold")
+    return figure
 
 
 def _spread(heights: Mapping[str, float], ratio: float = 1.25) -> dict[str, float]:

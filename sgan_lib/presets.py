@@ -27,6 +27,8 @@ class Recipe:
     feature_norm: str = "l2"  # of feature matching: "l2" in Salimans' MNIST code, "l1" in his SVHN code
     entropy_weight: float = 0.1  # of bad GAN's discriminator: Dai's SVHN code
     pull_away_weight: float = 0.3  # of bad GAN's generator: ours, from trials on MNIST
+    class_weight: float = 0.1  # of conditional SGAN's generator: ours, from trials on digits and MNIST
+    fake_class_weight: float = 0.3  # of its discriminator: the same
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ _NUMBERS: dict[str, dict[str, float]] = {
     "pseudo_label_weight": {},
     "consistency_weight": {},
     "confidence": {"at_most": 1},
+    "class_weight": {},
+    "fake_class_weight": {},
     "generator_rate": {"above": 0},
     "hold": {"at_most": 1},
     "last_rate": {"at_most": 1},
@@ -148,6 +152,8 @@ class Settings:
     feature_norm: str  # "l1" or "l2"; feature matching and bad GAN only
     entropy_weight: float  # bad GAN only
     pull_away_weight: float  # bad GAN only
+    class_weight: float  # conditional SGAN only
+    fake_class_weight: float  # conditional SGAN only
     shift: int = 0  # random shifts of training images by up to so many pixels
     label_mask: bool = False  # draw images from the pool alone, and use the labels of those that have one (source 001)
     adversarial_weight: float = Weights.adversarial

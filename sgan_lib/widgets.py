@@ -4,8 +4,10 @@ A widget is a picture and its controls. The picture is a PNG in an `ipywidgets.I
 and looks the same everywhere.
 """
 
+import copy
 import io
 import json
+import math
 from functools import lru_cache
 from threading import Event, Thread
 from typing import Any
@@ -13,12 +15,13 @@ from typing import Any
 import ipywidgets
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imsave
 from torch import nn
 
-from sgan_lib import data, evaluation, experiments, plotting
+from sgan_lib import data, evaluation, experiments, models, plotting, quality
 from sgan_lib.training import Record
 
 _PER_CLASS = 10  # labelled images of a class that the picture shows
@@ -228,4 +231,76 @@ class _LiveRun:
         panel.set(xlabel="training step", ylabel="validation error, %", ylim=(0, None))
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
+        self.picture.value = buffer.getvalue()
+
+
+_EXPLORED = 20  # samples that the class explorer draws at a time
+
+
+def class_explorer(generator: models.Generator | None = None) -> ipywidgets.VBox:
+    """What a generator that takes classes draws, for one class, for another, and for mixtures of the two.
+
+    Twenty samples of as many latents z. "mixture" goes from the vector of the first class to that of the second on a
+    straight line; "style" moves every z, and leaves the class alone; "new" draws other latents. The sentence counts
+    what the library's own MNIST classifier takes the samples for.
+
+    Args:
+        generator: takes classes and draws MNIST's digits; by default the one that came with the library.
+
+    Raises:
+        ValueError: for a generator that takes no classes.
+    """
+    chosen = models.conditional_generator() if generator is None else generator
+    if chosen.classes is None:
+        raise ValueError("generator must take classes, as that of method conditional_sgan does; this one takes none")
+    return _ClassExplorer(chosen).box
+
+
+class _ClassExplorer:
+    """The controls, the picture, and the latents that it shows."""
+
+    def __init__(self, generator: models.Generator) -> None:
+        self.generator, self.judge = copy.deepcopy(generator).cpu().eval(), quality.digit_classifier()
+        names = list(range(self.generator.classes.num_embeddings))  # type: ignore[union-attr]
+        self.first = ipywidgets.Dropdown(options=names, value=3, description="class")
+        self.second = ipywidgets.Dropdown(options=names, value=8, description="second")
+        self.mixture = ipywidgets.FloatSlider(value=0.0, min=0.0, max=1.0, step=0.05, description="mixture")
+        self.style = ipywidgets.FloatSlider(value=0.0, min=0.0, max=1.0, step=0.05, description="style")
+        self.new = ipywidgets.Button(description="new")
+        self.said = ipywidgets.HTML()
+        self.picture = ipywidgets.Image(format="png", width=700)
+        rows = [[self.first, self.second, self.new], [self.mixture, self.style]]
+        self.box: Any = ipywidgets.VBox([*(ipywidgets.HBox(row) for row in rows), self.said, self.picture])
+        self.draws = 0
+        self._draw_latents()
+        for control in (self.first, self.second, self.mixture, self.style):
+            control.observe(self._redraw, "value")
+        self.new.on_click(self._draw_latents)
+
+    def _draw_latents(self, button: Any = None) -> None:
+        """Two ends for each sample, between which "style" moves it."""
+        random = torch.Generator().manual_seed(self.draws)
+        self.ends = [self.generator.latent(_EXPLORED, random) for _ in range(2)]
+        self.draws += 1
+        self._redraw()
+
+    def _latents(self) -> torch.Tensor:
+        """Between the ends: on a straight line, or on an arc, which stays where a normal distribution has its mass."""
+        t, (start, end) = self.style.value, self.ends
+        if self.generator.uniform:
+            return (1 - t) * start + t * end
+        return math.cos(t * math.pi / 2) * start + math.sin(t * math.pi / 2) * end
+
+    @torch.no_grad()
+    def _redraw(self, change: Any = None) -> None:
+        vectors, t = self.generator.classes.weight, self.mixture.value  # type: ignore[union-attr]
+        mixed = (1 - t) * vectors[self.first.value] + t * vectors[self.second.value]
+        images = self.generator.layers(self._latents() + mixed)
+        answers = evaluation.predict(self.judge, images)
+        counts = torch.bincount(answers, minlength=quality.N_CLASSES).tolist()
+        seen = ", ".join(f"{count} × {digit}" for digit, count in enumerate(counts) if count)
+        self.said.value = f"The classifier takes these {_EXPLORED} samples for: <b>{seen}</b>"
+        buffer = io.BytesIO()
+        sheet = evaluation.sample_grid(images, per_row=10).permute(1, 2, 0).numpy()
+        imsave(buffer, np.ascontiguousarray(sheet), format="png")
         self.picture.value = buffer.getvalue()

@@ -30,7 +30,7 @@ ARROWS = {
     "experiments": {"runtime", "losses", "models", "data", "methods", "training", "evaluation", "presets"},
     "sweep": {"runtime", "evaluation", "experiments", "course"},
     "plotting": set(),
-    "widgets": {"data", "evaluation", "experiments", "plotting", "training"},
+    "widgets": {"data", "evaluation", "experiments", "models", "plotting", "quality", "training"},
     "exercises": {"losses", "models", "data"},
     "course": {"runtime", "presets"},
 }

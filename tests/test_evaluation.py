@@ -189,3 +189,12 @@ def test_a_linear_classifier_minimises_what_it_says_it_does():
 def test_a_linear_classifier_bears_a_feature_that_never_varies():
     features, labels = torch.tensor([[0.0, 1.0], [1.0, 1.0], [0.1, 1.0], [0.9, 1.0]]), torch.tensor([0, 1, 0, 1])
     assert evaluation.linear_error(features, labels, features, labels) == 0
+
+
+def test_images_are_generated_of_the_classes_asked_for():
+    generator = models.build("dcgan", (1, 8, 8), 1).generator
+    generator.take_classes(3)
+    latent, classes = generator.latent(4), torch.tensor([2, 0, 1, 1])
+    found = evaluation.generate(generator, latent, classes)
+    torch.testing.assert_close(found, generator.eval()(latent, classes).detach())
+    assert not torch.allclose(found, evaluation.generate(generator, latent, torch.zeros(4, dtype=torch.long)))

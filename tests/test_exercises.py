@@ -354,7 +354,46 @@ MISTAKES = {
         "five programs": dict.fromkeys("PQRST", "softmax twice"),
         "another illness": dict.fromkeys("PQRSTU", "the flu"),
     },
-}
+    "conditional_sgan.joined_weight": {
+        "the vectors themselves": lambda weight, vectors: torch.cat([weight, vectors.T.repeat(2, 1)[:7]], dim=1),
+        "z behind the code": lambda weight, vectors: torch.cat([weight @ vectors.T, weight], dim=1),
+        "one shift for all": lambda weight, vectors: torch.cat(
+            [weight, weight @ vectors.mean(0).repeat(3, 1).T], dim=1
+        ),
+        "the sign": lambda weight, vectors: torch.cat([weight, -weight @ vectors.T], dim=1),
+        "the shifts alone": lambda weight, vectors: weight @ vectors.T,
+    },
+    "conditional_sgan.generator_loss": {
+        "without the weight": lambda logits, asked, weight: F.cross_entropy(F.pad(logits, (0, 1)), asked),
+        "the weight on both": lambda logits, asked, weight: weight * F.cross_entropy(F.pad(logits, (0, 1)), asked),
+        "the class alone": lambda logits, asked, weight: weight * F.cross_entropy(logits, asked),
+        "over N+1 classes": lambda logits, asked, weight: (
+            F.softplus(-logits.logsumexp(dim=1)).mean() + weight * F.cross_entropy(F.pad(logits, (0, 1)), asked)
+        ),
+        "the sign": lambda logits, asked, weight: (
+            F.softplus(-logits.logsumexp(dim=1)).mean() - weight * F.cross_entropy(logits, asked)
+        ),
+        "the largest logit": lambda logits, asked, weight: (
+            F.softplus(-logits.amax(dim=1)).mean() + weight * F.cross_entropy(logits, asked)
+        ),
+    },
+    "conditional_sgan.worst_class": {
+        "among the answers": lambda answers, asked: min(
+            ((asked == k)[answers == k].float().mean().item(), k) for k in answers.unique().tolist()
+        )[::-1],
+        "the mean": lambda answers, asked: (0, (answers == asked).float().mean().item()),
+        "the share of all images": lambda answers, asked: min(
+            (((answers == asked) & (asked == k)).float().mean().item(), k) for k in asked.unique().tolist()
+        )[::-1],
+        "the best": lambda answers, asked: max(
+            ((answers == asked)[asked == k].float().mean().item(), k) for k in asked.unique().tolist()
+        )[::-1],
+        "the accuracy alone": lambda answers, asked: 0.5,
+    },
+    "conditional_sgan.judges": {
+        "three judges": {"a network trained on all labels in a run of its own": True},
+        "nothing said": dict.fromkeys(["a person who is not told which class was asked for"]),
+    },
     "bigan.pair_losses": {
         "labels turned round": lambda e, g: (F.softplus(e).mean() + F.softplus(-g).mean(), F.softplus(e).mean()),
         "minus the discriminator's": lambda e, g: (pair_loss(e, g), -pair_loss(e, g)),

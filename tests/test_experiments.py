@@ -584,6 +584,17 @@ def test_one_step_is_adams_step_by_its_formula(method):
                 torch.testing.assert_close(parameter.detach(), wanted, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("setting", "term", "player"),
+    [("class_weight", "asked_class", "generator"), ("fake_class_weight", "fake_class", "adversarial")],
+)
+def test_the_weights_of_conditional_sgan_scale_what_each_player_pays_for_a_wrong_class(setting, term, player):
+    one, other = (run("conditional_sgan", steps=1, **{setting: w}).history[0].terms for w in (0.25, 0.5))
+    assert other[term] == pytest.approx(2 * one[term])
+    assert one[term] > 0
+    assert other[player] == pytest.approx(one[player])
+
+
 def test_a_label_mask_draws_from_the_pool_alone(monkeypatch):
     sizes = []
     real = training.training_step
@@ -608,6 +619,7 @@ def test_a_label_mask_draws_from_the_pool_alone(monkeypatch):
         ("pseudo_label_weight", -1, ValueError, "pseudo_label_weight must be a number at least 0"),
         ("consistency_weight", -1, ValueError, "consistency_weight must be a number at least 0"),
         ("confidence", 1.5, ValueError, "confidence must be a number at least 0 and at most 1; got 1.5"),
+        ("class_weight", "1", TypeError, "class_weight must be a number at least 0"),
     ],
 )
 def test_the_settings_of_a_step_are_checked(setting, value, kind, message):

@@ -105,7 +105,7 @@ def spelt_out_bigan(modules, batch):
     return adversarial, {"generator": -(1 - p).log().mean() - q.log().mean()}
 
 
-def spelt_out(method, modules, batch, fake, adversarial, confidence):
+def spelt_out(method, modules, batch, fake, asked, adversarial, confidence):
     """The terms of both players from the definitions: explicit probabilities, images passed one part at a time."""
     if method == "bigan":
         return spelt_out_bigan(modules, batch)
@@ -141,7 +141,12 @@ def spelt_out(method, modules, batch, fake, adversarial, confidence):
         cosines = [F.cosine_similarity(a, b, dim=0) for a, b in permutations(output["fake"].features, 2)]
         entropy = {"entropy": -0.2 * (p * p.log()).sum(dim=1).mean()}
         return supervised | game | entropy, matching | {"pull_away": 0.7 * torch.stack(cosines).square().mean()}
-    return supervised | game, {"generator": -p_real["fake"].log().mean()}
+    generator = {"generator": -p_real["fake"].log().mean()}
+    if method == "conditional_sgan":
+        p_asked = F.softmax(output["fake"].class_logits, dim=1)[torch.arange(len(asked)), asked]
+        taught = {"fake_class": -0.6 * p_asked.log().mean()}
+        return supervised | game | taught, generator | {"asked_class": -0.4 * p_asked.log().mean()}
+    return supervised | game, generator
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -152,7 +157,8 @@ def test_the_terms_are_those_of_the_definition(method, adversarial):
     modules.eval()  # no noise, so that the same images give the same logits
     row = METHODS[method]
     confidence = half_sure(modules, batch) if row.classifies else 0.5
-    given = {"conditional_entropy": 0.2, "pull_away": 0.7, "pseudo_label": 0.3, "consistency": 0.3}
+    given = {"conditional_entropy": 0.2, "pull_away": 0.7, "pseudo_label": 0.3, "consistency": 0.3,
+             "asked_class": 0.4, "fake_class": 0.6}  # fmt: skip
     weights = Weights(adversarial, **given, confidence=confidence)
     found = []
     for terms in (row.discriminator_terms, row.generator_terms):
@@ -160,8 +166,9 @@ def test_the_terms_are_those_of_the_definition(method, adversarial):
         found.append(terms(modules, batch, weights, Seen()) if terms else None)
     torch.manual_seed(5)
     with torch.random.fork_rng():
-        fake = modules["generator"].sample(10) if "generator" in modules else batch.unlabelled
-    for one, other in zip(found, spelt_out(method, modules, batch, fake, adversarial, confidence), strict=True):
+        asked = modules["generator"].draw_classes(10) if "generator" in modules else None
+        fake = modules["generator"].sample(10, classes=asked) if "generator" in modules else batch.unlabelled
+    for one, other in zip(found, spelt_out(method, modules, batch, fake, asked, adversarial, confidence), strict=True):
         assert (one is None) == (other is None)
         if one is not None:
             torch.testing.assert_close(one, other)
@@ -192,6 +199,23 @@ def test_images_pass_the_discriminator_together(method, sizes):
     modules["discriminator"].register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
     METHODS[method].discriminator_terms(modules, batch, Weights(), Seen())
     assert seen == sizes
+
+
+def test_the_conditional_generator_minimises_the_cross_entropy_of_the_asked_class_over_n_plus_1_classes():
+    modules, batch = make("conditional_sgan", "mlp_digits")
+    modules.eval()
+    seen = Seen()
+    terms = METHODS["conditional_sgan"].generator_terms(modules, batch, Weights(asked_class=1.0), seen)
+    logits = modules["discriminator"](seen.fake).class_logits
+    over_all = F.cross_entropy(F.pad(logits, (0, 1)), seen.asked)
+    torch.testing.assert_close(sum(terms.values()), over_all)
+
+
+def test_only_the_conditional_generator_takes_classes():
+    with_generator = [name for name in METHODS if METHODS[name].generator_terms]
+    generators = {name: make(name, small_network(name))[0]["generator"] for name in with_generator}
+    assert {name for name, generator in generators.items() if generator.classes} == {"conditional_sgan"}
+    assert generators["conditional_sgan"].classes.num_embeddings == K
 
 
 # --- who moves
@@ -374,6 +398,7 @@ def test_each_method_has_the_networks_that_it_needs():
         "pseudo_label": {"discriminator"},
         "consistency": {"discriminator"},
         "bigan": {*pair, "encoder"},
+        "conditional_sgan": pair,
     }
 
 

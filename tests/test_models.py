@@ -105,6 +105,59 @@ def test_a_generator_gives_images_between_minus_one_and_one(name, shape):
     assert network.sample(50).abs().max() > 0.99  # and the range is used
 
 
+@with_generator
+def test_a_generator_that_takes_classes_adds_a_vector_of_each_class_to_its_latents(name, shape):
+    plain = models.build(name, shape, 7).generator.eval()
+    network = copy.deepcopy(plain)
+    network.take_classes(4)
+    latent, classes = network.latent(6), torch.tensor([0, 3, 3, 1, 2, 0])
+    assert dict(network.named_parameters())["classes.weight"].shape == (4, network.latent_dim)
+    shifted = torch.stack([z + network.classes.weight[k] for z, k in zip(latent, classes, strict=True)])
+    torch.testing.assert_close(network(latent, classes), plain(shifted))
+    assert not torch.allclose(network(latent, classes), network(latent, (classes + 1) % 4))
+
+
+@pytest.mark.parametrize(("uniform", "deviation"), [(True, 12**-0.5), (False, 1.0)])
+def test_the_vectors_of_the_classes_start_at_a_tenth_of_the_latents_deviation(uniform, deviation):
+    network = models.Generator(200, uniform)
+    network.take_classes(50)
+    assert network.classes.weight.std().item() == pytest.approx(deviation / 10, rel=0.05)
+    assert network.classes.weight.requires_grad
+    network.layers = nn.Identity()
+    assert network.latent(500).std().item() == pytest.approx(deviation, rel=0.05)
+
+
+def test_classes_are_drawn_evenly_and_from_the_random_numbers_given():
+    network = models.build("mlp_2d", (2,), 5).generator
+    assert network.draw_classes(7) is None
+    network.take_classes(5)
+    drawn = network.draw_classes(5000, torch.Generator().manual_seed(0))
+    assert stats.chisquare(drawn.bincount(minlength=5).numpy()).pvalue > 1e-3
+    assert torch.equal(drawn, network.draw_classes(5000, torch.Generator().manual_seed(0)))
+    assert set(network.draw_classes(100).tolist()) == set(range(5))
+
+
+def test_samples_are_of_the_classes_asked_for_or_of_classes_at_random():
+    network = models.build("mlp_2d", (2,), 3).generator
+    network.take_classes(3)
+    network.classes.weight.data.copy_(torch.tensor([[0.0], [100.0], [200.0]]).expand(3, network.latent_dim))
+    network.layers = nn.Identity()
+    asked = torch.tensor([2, 0, 1, 1])
+    assert torch.equal(network.sample(4, classes=asked).mean(dim=1).div(100).floor().long(), asked)
+    found = network.sample(200, torch.Generator().manual_seed(0)).mean(dim=1).div(100).floor().long()
+    assert torch.equal(found, network.draw_classes(200, torch.Generator().manual_seed(0)))
+
+
+def test_classes_are_refused_where_there_are_none_and_demanded_where_there_are():
+    network = models.build("mlp_2d", (2,), 3).generator
+    latent, classes = network.latent(4), torch.tensor([0, 1, 2, 0])
+    with pytest.raises(ValueError, match="classes must be None, because this generator takes none"):
+        network(latent, classes)
+    network.take_classes(3)
+    with pytest.raises(ValueError, match="classes must be a tensor of class numbers; got None"):
+        network(latent)
+
+
 @every_network
 def test_logits_are_not_squashed(name, shape):
     """No softmax or sigmoid hides in the model: what is added to the last bias is added to the logits."""

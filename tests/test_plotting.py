@@ -45,6 +45,11 @@ def by_first_coordinate(points):
     return torch.sigmoid(20 * points[:, 0])
 
 
+CONDITIONAL = pd.DataFrame([
+    {"method": method, "n_labels": count, "seed": seed, "test_error": (2 + seed) / count,
+     "sample_accuracy": 1 - (1 + seed) / count if method == "conditional_sgan" else None}
+    for method in ("sgan", "conditional_sgan") for count in (20, 100, 1000) for seed in range(3)
+])  # fmt: skip
 FIGURES = {
     "image_grid": lambda: plotting.image_grid(GREY, MESSAGE, per_row=3),
     "image_grid in colour": lambda: plotting.image_grid(
@@ -57,6 +62,7 @@ FIGURES = {
     ),
     "learning_curves": lambda: plotting.learning_curves(RUNS, MESSAGE, {"published": 3.0}),
     "errors_by_labels": lambda: plotting.errors_by_labels(SCARCE, MESSAGE, PUBLISHED),
+    "conditional_samples": lambda: plotting.conditional_samples(CONDITIONAL, MESSAGE),
     "decision_regions": lambda: plotting.decision_regions(
         {"one": by_first_coordinate, "two": by_first_coordinate}, POINTS, FEW, MESSAGE, generated={"two": POINTS}
     ),
@@ -67,6 +73,7 @@ AXES_NAMED = {
     "curves": ("step", "loss"),
     "learning_curves": ("steps", "test error, %"),
     "errors_by_labels": ("labelled images", "test error, %"),
+    "conditional_samples": ("labelled images", "samples not of the class asked for, %"),
     "confusion": ("predicted class", "true class"),
 }
 
@@ -217,3 +224,14 @@ def test_errors_by_labels_shows_means_intervals_and_published_values():
     bars = panel.containers[-1].lines[2][0].get_segments()  # the last method's bars; three values: least to largest
     assert [segment[:, 1].tolist() for segment in bars] == [pytest.approx(ends) for ends in ([5, 15], [4, 12], [1, 3])]
     assert [tick.get_text() for tick in panel.get_xticklabels()] == ["20", "", "100"]  # 25 would touch 20
+
+
+def test_conditional_samples_shows_the_share_of_wrong_ones_a_mark_a_run_and_a_line_through_the_means():
+    figure = FIGURES["conditional_samples"]()
+    marks, line = figure.axes[0].lines
+    assert sorted(marks.get_ydata()) == pytest.approx(sorted(100 * n / c for c in (20, 100, 1000) for n in (1, 2, 3)))
+    assert list(line.get_xdata()) == [20, 100, 1000]
+    assert list(line.get_ydata()) == pytest.approx([10, 2, 0.2])
+    assert [text.get_text() for text in figure.axes[0].texts] == ["10 %", "2 %", "0.2 %"]
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()
+    assert figure.axes[1].get_ylabel() == "test error, %"

@@ -11,7 +11,7 @@ from safetensors import safe_open
 from torch import nn
 from torch.nn import functional as F
 
-from sgan_lib import data, evaluation, quality
+from sgan_lib import data, evaluation, models, quality
 
 N = 1000
 
@@ -138,7 +138,7 @@ def test_half_and_double_precision_are_taken(real, real_quality):
     ("images", "error", "message"),
     [
         (torch.zeros(255, 1, 28, 28), ValueError, r"n >= 256, .* got n = 255"),
-        (torch.zeros(300, 28, 28), ValueError, r"shape \[n, 1, 28, 28\]; got \[300, 28, 28\]"),
+        (torch.zeros(300, 28, 28), ValueError, r"shape \[n, 1, 28, 28\], .* got \[300, 28, 28\]"),
         (torch.zeros(300, 1, 32, 32), ValueError, r"got \[300, 1, 32, 32\]"),
         (torch.full((300, 1, 28, 28), 1.01), ValueError, r"in \[-1, 1\]; got values in \[1.01, 1.01\]"),
         (torch.full((300, 1, 28, 28), torch.nan), ValueError, "got values in .nan, nan"),
@@ -148,6 +148,40 @@ def test_half_and_double_precision_are_taken(real, real_quality):
 def test_bad_images_are_refused(images, error, message):
     with pytest.raises(error, match=message):
         quality.sample_quality(images)
+
+
+# --- the accuracy of conditional samples
+
+
+def test_the_accuracy_is_the_share_that_the_classifier_assigns_to_the_class_asked_for(mnist):
+    """Real digits stand in for samples. Asked for their own class, nearly all are right; asked for another, none."""
+    real, labels = scaled(mnist.train.images[:300]), mnist.train.labels[:300].clone()
+    answers = seen(real)[1].argmax(axis=1)
+    agreed = sum(int(answer == label) for answer, label in zip(answers, labels.tolist(), strict=True))
+    assert quality.sample_accuracy(real, labels) == agreed / 300 > 0.98
+    assert quality.sample_accuracy(real, (torch.from_numpy(answers) + 1) % 10) == 0
+    labels[:100] = (torch.from_numpy(answers[:100]) + 3) % 10
+    assert quality.sample_accuracy(real, labels) == sum(answers[100:] == labels[100:].numpy()) / 300
+
+
+def test_the_accuracy_does_not_see_variety(mnist, real):
+    images = one_image_a_class_repeated(mnist, real)[:100]
+    assert quality.sample_accuracy(images, torch.arange(100) % 10) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("n", "asked", "error", "message"),
+    [
+        (0, torch.zeros(0).long(), ValueError, r"shape \[n, 1, 28, 28\], n at least 1; got \[0, 1, 28, 28\]"),
+        (3, torch.tensor([1, 2]), ValueError, r"asked must be 3 whole numbers in \[0, 10\), .* got shape \[2\]"),
+        (2, torch.tensor([1, 10]), ValueError, r"asked must be 2 whole numbers .* got values in \[1, 10\]"),
+        (2, torch.tensor([-1, 1]), ValueError, r"got values in \[-1, 1\]"),
+        (2, torch.tensor([1.0, 2.0]), TypeError, "asked must be a tensor of whole numbers; got torch.float32"),
+    ],
+)
+def test_classes_that_do_not_fit_the_images_are_refused(n, asked, error, message):
+    with pytest.raises(error, match=message):
+        quality.sample_accuracy(torch.zeros(n, 1, 28, 28), asked)
 
 
 # --- the classifier
@@ -183,7 +217,7 @@ def test_a_saved_classifier_comes_back_with_its_notes(tmp_path, monkeypatch):
     network = quality.digit_classifier()
     nn.init.constant_(network.classes.bias, 0.25)
     path = tmp_path / "classifier.safetensors"
-    quality.save_classifier(network, path, {"test_error": "0.5"})
+    models.save_weights(network, path, {"test_error": "0.5"})
     assert notes_of(path)["test_error"] == "0.5"
     monkeypatch.setattr(quality, "ASSET", path)
     found = quality.digit_classifier().state_dict()

@@ -1,18 +1,21 @@
-"""The label explorer without a browser: what its controls show, and what its button does.
+"""The explorers without a browser: what their controls show, and what their buttons do.
 
 `make test` runs this file twice: with the installed ipywidgets, and with version 7.7.1, which Colab has.
 """
 
 import io
 import json
+import re
 import time
+from types import SimpleNamespace
 
 import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from torch import nn
 
-from sgan_lib import experiments, widgets
+from sgan_lib import data, experiments, models, widgets
 
 COUNTS = (20, 50, 100)
 
@@ -160,3 +163,69 @@ def test_what_goes_wrong_is_said(explorer, monkeypatch):
     wait_until(lambda: not train.disabled)
     assert "RuntimeError: no room" in said.value
     assert stop.disabled
+
+
+# --- the class explorer
+
+
+class Digits(models.Generator):
+    """A generator that is right by design: z holds a shade, the class's vector holds a digit of the training set."""
+
+    def __init__(self):
+        super().__init__(28 * 28, uniform=False)
+        self.layers = nn.Sequential(nn.Unflatten(1, (1, 28, 28)), nn.Hardtanh())
+        self.take_classes(10)
+        images, labels = data.read("mnist").train
+        first = [int((labels == digit).nonzero()[0]) for digit in range(10)]
+        self.classes.weight.data.copy_(data.as_images(images[first]).flatten(1))
+
+    def latent(self, n, generator=None):
+        return 0.05 * super().latent(n, generator)
+
+
+@pytest.fixture
+def classes():
+    explorer = widgets.class_explorer(Digits())
+    (first, second, new), (mixture, style) = (row.children for row in explorer.children[:2])
+    said, picture = explorer.children[2:]
+    return SimpleNamespace(first=first, second=second, new=new, mixture=mixture, style=style, said=said,
+                           picture=picture)  # fmt: skip
+
+
+def seen_by_the_judge(classes):
+    return re.search("<b>(.*)</b>", classes.said.value)[1]
+
+
+def test_the_picture_shows_the_class_and_the_sentence_what_the_classifier_sees(classes):
+    for digit in (3, 0, 7):
+        classes.first.value = digit
+        assert seen_by_the_judge(classes) == f"20 × {digit}"
+    assert pixels(classes.picture).shape[:2] == (2 * 29 + 1, 10 * 29 + 1)
+
+
+def test_the_mixture_leads_from_the_first_class_to_the_second(classes):
+    classes.first.value, classes.second.value = 1, 0
+    pictures = []
+    for share in (0.0, 0.5, 1.0):
+        classes.mixture.value = share
+        pictures.append(pixels(classes.picture)[..., :3])
+    assert seen_by_the_judge(classes) == "20 × 0"
+    assert np.abs((pictures[0] + pictures[2]) / 2 - pictures[1]).mean() < 0.02
+    assert np.abs(pictures[0] - pictures[2]).mean() > 0.1
+
+
+def test_style_and_new_change_the_latents_and_leave_the_class(classes):
+    classes.first.value = 7
+    shown = [classes.picture.value]
+    for share in (0.5, 1.0):
+        classes.style.value = share
+        shown.append(classes.picture.value)
+    classes.new.click()
+    shown.append(classes.picture.value)
+    assert len(set(shown)) == 4
+    assert seen_by_the_judge(classes) == "20 × 7"
+
+
+def test_a_generator_that_takes_no_classes_has_nothing_to_explore():
+    with pytest.raises(ValueError, match="generator must take classes, as that of method conditional_sgan does"):
+        widgets.class_explorer(models.build("dcgan", (1, 28, 28), 10).generator)

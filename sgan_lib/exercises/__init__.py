@@ -40,6 +40,7 @@ def check(name: str, answer: Any) -> None:
 
 from sgan_lib.exercises import (  # noqa: E402, F401  (each registers its checkers)
     bigan,
+    conditional_sgan,
     debugging,
     feature_matching,
     gan_baseline,

@@ -50,8 +50,10 @@ from sgan_lib.models.layers import (
     normalised,
     normalised_linear,
 )
+from sgan_lib.models.stored import ASSETS, conditional_generator, load_weights, save_weights
 
 __all__ = [
+    "ASSETS",
     "NETWORKS",
     "ConvDiscriminator",
     "DCGANGenerator",
@@ -71,10 +73,13 @@ __all__ = [
     "UpsampleGenerator",
     "UpsampledConv",
     "build",
+    "conditional_generator",
     "initialise_from_data",
     "initialise_normal",
+    "load_weights",
     "normalised",
     "normalised_linear",
+    "save_weights",
 ]  # fmt: skip
 
 

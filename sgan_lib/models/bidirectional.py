@@ -126,6 +126,3 @@ class ReLUGenerator(Generator):
             layers += [nn.Linear(n_in, n_out, bias=False), nn.BatchNorm1d(n_out, affine=False), nn.ReLU()]
         output = nn.Linear(widths[-1], prod(image_shape))
         self.layers = nn.Sequential(*layers, output, nn.Tanh(), nn.Unflatten(1, image_shape))
-
-    def forward(self, latent: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch ..."]:
-        return self.layers(latent)

@@ -76,9 +76,6 @@ class DCGANGenerator(Generator):
             nn.Tanh(),
         )
 
-    def forward(self, latent: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch channels height width"]:
-        return self.layers(latent)
-
 
 class UpsampledConv(nn.Conv2d):
     """Doubling by nearest neighbour and then a 3×3 convolution, in one, with 2.25 times fewer multiplications.
@@ -117,9 +114,6 @@ class UpsampleGenerator(Generator):
             nn.Conv2d(64, image_shape[0], 3, padding=1),
             nn.Tanh(),
         )
-
-    def forward(self, latent: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch channels height width"]:
-        return self.layers(latent)
 
 
 class PooledDiscriminator(nn.Module):
@@ -200,9 +194,6 @@ class TransposedGenerator(Generator):
                 nn.init.normal_(layer.weight, std=0.05)
         output = _doubling(channels[-1], image_shape[0], sides[2], sides[3])
         self.layers = nn.Sequential(*layers, normalised(output, train_scale=True, deviation=0.05), nn.Tanh())
-
-    def forward(self, latent: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch channels height width"]:
-        return self.layers(latent)
 
 
 def _doubling(n_in: int, n_out: int, small: int, large: int, bias: bool = True) -> nn.ConvTranspose2d:

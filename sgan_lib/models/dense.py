@@ -75,6 +75,3 @@ class MLPGenerator(Generator):
             layers += [dense, nn.BatchNorm1d(n_out, track_running_stats=False), nn.Softplus()]
         output = normalised_linear(widths[-1], prod(image_shape), train_scale=True)
         self.layers = nn.Sequential(*layers, output, nn.Tanh(), nn.Unflatten(1, image_shape))
-
-    def forward(self, latent: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch ..."]:
-        return self.layers(latent)

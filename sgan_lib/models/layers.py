@@ -3,7 +3,7 @@
 from typing import NamedTuple, TypeVar
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
@@ -130,14 +130,36 @@ class RealHead(nn.Module):
 
 
 class Generator(nn.Module):
-    """Base of all generators: knows its latent distribution.
+    """Base of all generators: knows its latent distribution, and whether a class can be asked for.
 
-    Subclasses map latents [n, latent_dim] to images in [-1, 1].
+    Subclasses set `layers`, which map latents [n, latent_dim] to images in [-1, 1].
     """
+
+    layers: nn.Sequential
 
     def __init__(self, latent_dim: int, uniform: bool, low: float = 0.0) -> None:
         super().__init__()
         self.latent_dim, self.uniform, self.low = latent_dim, uniform, low
+        self.classes: nn.Embedding | None = None
+
+    def take_classes(self, n_classes: int) -> None:
+        """From now on, a class goes in beside z: as a learnt vector that is added to it.
+
+        The first dense layer makes of it what it makes of a one-hot code joined to z: W(z + e_y) = Wz + We_y, a shift
+        of its units that depends on the class. The vectors start at a tenth of z's deviation, and grow. Where they
+        start as large as z, the generator is soon content with one image a class (notebook 07).
+        """
+        self.classes = nn.Embedding(n_classes, self.latent_dim)
+        nn.init.normal_(self.classes.weight, std=0.1 * (12**-0.5 if self.uniform else 1.0))
+
+    def draw_classes(self, n: int, generator: torch.Generator | None = None) -> Int64[Tensor, "n"] | None:
+        """Draw n classes, each as likely as any other; None where the generator takes none."""
+        if self.classes is None:
+            return None
+        device = next(self.parameters()).device
+        if generator is None:
+            return torch.randint(self.classes.num_embeddings, (n,), device=device)
+        return torch.randint(self.classes.num_embeddings, (n,), generator=generator, device=generator.device).to(device)
 
     def latent(self, n: int, generator: torch.Generator | None = None) -> Float[Tensor, "n latent"]:
         """Draw n latent vectors on this network's device: uniform in [low, 1) or standard normal."""
@@ -149,9 +171,26 @@ class Generator(nn.Module):
             drawn = draw(n, self.latent_dim, generator=generator, device=generator.device).to(device)
         return self.low + (1 - self.low) * drawn if self.low else drawn
 
-    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """Generate n images in [-1, 1]."""
-        return self(self.latent(n, generator))
+    def forward(
+        self, latent: Float[Tensor, "batch latent"], classes: Int64[Tensor, "batch"] | None = None
+    ) -> Float[Tensor, "batch ..."]:
+        """Images in [-1, 1] from latents and, after `take_classes`, from the classes asked for.
+
+        Raises:
+            ValueError: where classes are missing, or given to a generator that takes none.
+        """
+        if self.classes is None and classes is not None:
+            raise ValueError("classes must be None, because this generator takes none")
+        if self.classes is not None and classes is None:
+            raise ValueError("classes must be a tensor of class numbers; got None")
+        return self.layers(latent if self.classes is None else latent + self.classes(classes))
+
+    def sample(
+        self, n: int, generator: torch.Generator | None = None, classes: Int64[Tensor, "n"] | None = None
+    ) -> Tensor:
+        """Generate n images in [-1, 1]; where the generator takes classes and none are given, of classes at random."""
+        classes = self.draw_classes(n, generator) if classes is None else classes
+        return self(self.latent(n, generator), classes)
 
 
 @torch.no_grad()
