@@ -23,6 +23,7 @@ from typing import Any, cast
 import conditional
 import pandas as pd
 import representations
+import scarcity
 import torch
 from torch import nn
 from tqdm.auto import tqdm
@@ -116,6 +117,7 @@ TABLES: dict[str, Callable[[], Iterator[Arguments]]] = {
 }
 MEASURES = {"bigan_features": representations.measure}  # tables of something else than a run's test error
 COLUMNS = {"conditional_sgan": conditional.samples_of}  # what a table says of each run besides its errors
+SWEEPS = {"label_scarcity": scarcity.measure_label_scarcity}  # tables whose runs the sweep does
 CURVES = ("mnist_100_labels",)  # tables with a row a record; all others have a row a run
 
 
@@ -254,6 +256,7 @@ PICTURES: dict[str, Callable[[], None]] = {
     "digits_50_labels": draw_digits_50_labels,
     "mnist_100_labels": draw_mnist_100_labels,
     "dcgan_filmstrip": draw_dcgan_filmstrip,
+    "label_scarcity": scarcity.draw_label_scarcity,
     "bigan_reconstructions": draw_bigan_reconstructions,
     "conditional_sgan": conditional.draw_conditional_sgan,
     "class_collapse": conditional.draw_class_collapse,
@@ -262,7 +265,7 @@ PICTURES: dict[str, Callable[[], None]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    known = list(dict.fromkeys([*NETWORKS, *TABLES, *PICTURES]))
+    known = list(dict.fromkeys([*NETWORKS, *TABLES, *SWEEPS, *PICTURES]))
     parser.add_argument("names", nargs="*", help=f"any of {', '.join(known)}; default: all")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="runs at a time")
     options = parser.parse_args()
@@ -274,6 +277,8 @@ def main() -> None:
             NETWORKS[name]()
         if name in TABLES:
             measure_table(name, options.workers)
+        if name in SWEEPS:
+            SWEEPS[name](options.workers)
         if name in PICTURES:
             PICTURES[name]()
 

@@ -201,6 +201,23 @@ def errors_by_labels(table: pd.DataFrame, title: str, published: pd.DataFrame | 
     return figure
 
 
+def errors_by_labels_of_sets(table: pd.DataFrame, title: str, published: Mapping[str, pd.DataFrame]) -> Figure:
+    """`errors_by_labels` for each data set in the column dataset, side by side; `published` by data set."""
+    names = list(dict.fromkeys(table["dataset"]))
+    figure, axes = new_figure(6.2 * len(names), 4.8, columns=len(names))
+    for panel, name in zip(axes[0], names, strict=True):
+        rows = table[table["dataset"] == name]
+        draw_errors_by_labels(panel, rows, published.get(name))
+        runs = rows.groupby(["method", "n_labels"]).size()
+        panel.set_title(f"{name}: {_range(runs.min(), runs.max())} splits a point")
+    figure.suptitle(title, x=0.01, ha="left", weight="bold")
+    return figure
+
+
+def _range(low: int, high: int) -> str:
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
 def draw_errors_by_labels(panel: Axes, table: pd.DataFrame, published: pd.DataFrame | None = None) -> None:
     """`errors_by_labels` on axes that are there already."""
     table = table.assign(percent=100 * table["test_error"])
@@ -336,6 +353,22 @@ def stored_table(name: str) -> pd.DataFrame:
         FileNotFoundError: where there is no such file.
     """
     return pd.read_csv(_stored(name))
+
+
+_PUBLISHED_AS = {"SGAN": "sgan", "CNN baseline": "supervised", "feature matching": "feature_matching",
+                 "bad GAN": "bad_gan"}  # fmt: skip
+
+
+def published_errors(dataset: str) -> pd.DataFrame:
+    """Published test errors of our methods on a data set, from `figures/published.csv`, for `errors_by_labels`.
+
+    Columns: method (our name), published_as, n_labels, test_error (a fraction in [0, 1]), spread and seeds (as
+    published, or missing), status ("read" in the paper itself or "secondary"), source.
+    """
+    rows = stored_table("published.csv").query("dataset == @dataset and method in @_PUBLISHED_AS")
+    error = (rows["value"] / 100).where(rows["metric"] == "error_percent", 1 - rows["value"])
+    named = rows.assign(published_as=rows["method"], method=rows["method"].map(_PUBLISHED_AS), test_error=error)
+    return named[["method", "published_as", "n_labels", "test_error", "spread", "seeds", "status", "source"]]
 
 
 def stored_figure(name: str, width: float = 8.0) -> Figure:

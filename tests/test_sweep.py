@@ -3,11 +3,13 @@
 import contextlib
 import csv
 import json
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -621,6 +623,9 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path: Path, runs: list[Run], st
         return {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*/result.json")}
 
     wait_until(lambda: len(results()) >= 2 or first.poll() is not None, tmp_path)
+    [dashboard] = re.findall(r"watch it at (http://127\.0\.0\.1:\d+/status)", printed_in(tmp_path))
+    with urllib.request.urlopen(dashboard, timeout=30) as page:
+        assert b"Bokeh" in page.read()  # without that package, the page asks for it
     family = psutil.Process(first.pid).children(recursive=True)
     first.send_signal(signal.SIGKILL)
     first.wait()

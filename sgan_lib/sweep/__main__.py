@@ -81,6 +81,7 @@ def _run(todo: Sequence[Run], options: argparse.Namespace) -> None:
         connect(options.scheduler, min(options.workers, len(todo))) as pool,
         tqdm(total=len(todo), unit="run", smoothing=0) as bar,
     ):
+        tqdm.write(f"watch it at {pool.dashboard}")
         for run, state in run_all(todo, options.out, pool, options.device, options.notebook, tqdm.write):
             bar.update()
             if state.status == "failed":

@@ -1,0 +1,62 @@
+"""Notebook 05's table, figures/label_scarcity.csv: methods × numbers of labels × splits, through the sweep."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from sgan_lib import plotting
+from sgan_lib.sweep import collect
+
+HERE = Path(__file__).parent
+RUNS = HERE.parent / "runs" / "label_scarcity"
+GANS, ALONE = ("sgan", "two_head", "feature_matching", "bad_gan"), ("supervised", "pseudo_label", "consistency")
+DIGITS = ["--dataset", "digits", "--n-labels", "20", "50", "100", "200"]
+MNIST = ["--dataset", "mnist", "--n-labels", "20", "100", "1000", "50", "200", "500", "--preset", "standard",
+         "--set", "steps=6000", "--set", "precision=bfloat16"]  # fmt: skip
+N_SPLITS = {"digits": 10, "mnist": 5}
+KEPT = ("method", "dataset", "n_labels", "seed", "preset", "steps", "network", "shift", "learning_rate", "precision",
+        "split_seed", "validation_error", "test_error", "confusion_matrix", "seconds", "device", "torch")  # fmt: skip
+
+
+def sweeps() -> Iterator[list[str]]:
+    """The command lines, a split of MNIST at a time, so that a stop leaves the methods on the same splits.
+
+    On MNIST the methods without a generator learn at the rate that suits them (validation error on splits 100 to 102).
+    """
+    yield [*DIGITS, "--methods", *ALONE, *GANS, "--seeds", *map(str, range(N_SPLITS["digits"]))]
+    for seed in range(N_SPLITS["mnist"]):
+        yield [*MNIST, "--seeds", str(seed), "--methods", *ALONE, "--set", "learning_rate=0.001"]
+        yield [*MNIST, "--seeds", str(seed), "--methods", *GANS]
+
+
+def measure_label_scarcity(workers: int) -> None:
+    """Run what the folder lacks; the table is written after each sweep. A run that failed is left out of it."""
+    for arguments in sweeps():
+        command = [sys.executable, "-m", "sgan_lib.sweep", *arguments, "--out", str(RUNS), "--workers", str(workers)]
+        subprocess.run(command, check=False)
+        write_table()
+
+
+def write_table() -> None:
+    """figures/label_scarcity.csv from the results that are there."""
+    runs = collect(RUNS).query("status == 'done'")[list(KEPT)]
+    path = HERE / "label_scarcity.csv"
+    order = ["dataset", "method", "n_labels", "seed"]
+    runs.sort_values(order).round({"seconds": 1}).to_csv(part := path.with_suffix(".partial"), index=False)
+    part.replace(path)
+
+
+def draw_label_scarcity() -> None:
+    table = pd.read_csv(HERE / "label_scarcity.csv")
+    published = {"mnist": plotting.published_errors("mnist")}
+    plotting.errors_by_labels_of_sets(table, _message(table), published).savefig(HERE / "label_scarcity.png")
+
+
+def _message(table: pd.DataFrame) -> str:
+    """What a hundred labels of MNIST bring alone, and at best."""
+    means = 100 * table.query("dataset == 'mnist' and n_labels == 100").groupby("method")["test_error"].mean()
+    best = plotting.METHOD_STYLES[means.idxmin()][0]
+    return f"100 labels of MNIST: {means['supervised']:.0f} % alone, {means.min():.1f} % with {best}"
