@@ -6,17 +6,19 @@
 # **You have found an SGAN on the internet. It runs, no loss explodes, and with 50 labels it reports 97 % accuracy.
 # Would you build on it?** Below is such a program, written for this notebook. Its 97 % is 85 % once two of its lines
 # are mended, and a plain classifier with the same labels has 88 %. Nothing in its output says so. This notebook
-# collects twenty-four suspects from published tutorials and widely copied code. You meet each as its victims do, as a
-# plot, a number or an exception, guess the cause, find it by a small measurement, mend it, and measure again.
+# collects twenty-five suspects from published tutorials and widely copied code. You meet twenty of them as their victims
+# do, as a plot, a number or an exception, guess the cause, find it by a small measurement, mend it, and measure again;
+# five more follow in brief.
 #
 # **After this notebook you can**
 # - *reproduce* a suspicion in ten lines, on data so small that the answer comes within a second;
 # - *measure* what is wrong instead of staring at it: six reusable checks, `sgan_lib.checks`, do it on any torch code;
 # - *audit* a claim: a checklist at the end asks "is it really semi-supervised?".
 #
-# **Before you start**: notebooks 01 to 03. **Time**: about 1 minute of computing on two CPU cores, 60 minutes of
-# reading and exercises. **Stored and live**: everything is computed here, on scikit-learn's 8×8 digits at preset
-# `quick`.
+# **Before you start**: notebooks 01 to 03. **Time**: about 1 minute of computing on one CPU core, 60 minutes of
+# reading and exercises. **Stored and live**: everything is computed here, on scikit-learn's 8×8 digits (1,347 training
+# images, 450 test images), at preset `quick` and seed 0. Where a number of labels is given, they are a balanced draw,
+# `data.split_indices` with split 0, unless the text says otherwise. Numbers in the text are those of the stored run.
 
 # %% tags=["colab"]
 # In Colab, this cell installs the course's library and keeps Colab's own torch. Elsewhere it does nothing.
@@ -179,36 +181,7 @@ def test_error(network):
 # %% [markdown]
 # ## 1 · Shapes and losses
 #
-# ### Defect 1 · Code that cannot have run
-#
-# **Symptom.** You paste a listing, and Python refuses it. Source 000 asks torch for a type `long32`. In source 001 two
-# statements share a line, in two places. The first training cell of source 004 leaves brackets open.
-#
-# **Predict.** Which of the three does Python notice before it runs a single statement?
-
-# %% tags=["nbval-check-output"]
-listings = {
-    "000": "targets = torch.empty(4, dtype=torch.long32)",
-    "001": "largest = max(row) total = sum(row)",
-    "004": "valid = Variable(ones, requires_grad=False\nfake = Variable(zeros, requires_grad=False)",
-}
-for source, lines in listings.items():
-    try:
-        exec(compile(lines, "listing", "exec"))
-    except (AttributeError, SyntaxError) as error:
-        print(f"source {source}: {type(error).__name__}")
-
-# %% [markdown]
-# A `SyntaxError` is found when the cell is compiled; an unknown attribute only when the line is reached, which in a
-# training loop may be after an hour of preparation. **Diagnosis**: none needed. **Fix**: `torch.long`, a line
-# break, a bracket. What matters is the conclusion: this text is not the program that its author ran, so nothing
-# else in it has been tested either.
-#
-# The same holds for code that did run once. A notebook that installs "the newest" of everything breaks when the
-# newest changes ("Colab broke it": fastai/fastbook #321). This course pins what it was tested with in
-# `constraints.txt`, and in Colab it leaves Colab's own torch alone.
-#
-# ### Defect 2 · Targets of another shape
+# ### Defect 1 · Targets of another shape
 #
 # **Symptom.** Source 000's targets have the shape `[batch]`, and the discriminator of the code that it excerpts returns
 # `[batch, 1]`. You are lucky:
@@ -245,7 +218,7 @@ for shape in ([512, 1], [512]):
     ends[len(shape)] = fit(judge, loss, 100)[-1]
 for p in (torch.rand(512, 1), torch.rand(512)):
     print(f"{list(p.shape)} against [512]: {by_hand(p, targets).numel()} terms in the mean")
-verdict(2, "the loss ends at log 2", lambda loss: round(loss, 2) == 0.69, ends[2], ends[1], "{:.3f}")
+verdict(1, "the loss ends at log 2", lambda loss: round(loss, 2) == 0.69, ends[2], ends[1], "{:.3f}")
 
 # %% [markdown]
 # **Diagnosis**: print the shape before `.mean()`. `[512, 1]` against `[512]` broadcasts to all 512 × 512 pairs, so
@@ -256,11 +229,11 @@ verdict(2, "the loss ends at log 2", lambda loss: round(loss, 2) == 0.69, ends[2
 #
 # **Fix**: make shapes agree where they arise (`logits.squeeze(1)`), and use the library's loss, which compares them.
 #
-# ### Defect 3 · Softmax twice, sigmoid twice
+# ### Defect 2 · Softmax twice, sigmoid twice
 #
 # **Symptom.** In source 004, and in the code that 000 excerpts, the class head ends in a softmax, and
-# `CrossEntropyLoss` applies another. The loss falls, then stands at a value well above zero while all training images are right.
-# Notebook 03 takes such a log apart. The same happens where a model returns a sigmoid and the loss is
+# `CrossEntropyLoss` applies another. The loss falls, then stands at a value well above zero while all training images
+# are right. Notebook 03 takes such a log apart. The same happens where a model returns a sigmoid and the loss is
 # `…_with_logits`.
 #
 # **Predict.** What is the least value that the loss can have with 11 classes?
@@ -279,21 +252,21 @@ print(f"least loss of D, sigmoid twice:    {on_real + on_fake:.3f}, of which {on
 
 # %% tags=["nbval-ignore-output"]
 with runtime.seeded(seed):
-    head = mlp(64, 11)
-print("softmax in the model:", checks.outputs_are_logits(head(test_pixels).softmax(dim=1)))
-print("without:", checks.outputs_are_logits(head(test_pixels)))
+    outputs = mlp(64, 11)(test_pixels)
+print("softmax in the model:", checks.outputs_are_logits(outputs.softmax(dim=1)))
+print("without:", checks.outputs_are_logits(outputs))
 
 # %% [markdown]
-# **Fix**: return the last linear layer. A log-softmax in the model is the sly variant. Cross-entropy does not mind
-# it. But log-sum-exp of log-probabilities is 0 for every image, so the N+1 form of notebook 03 calls everything real
-# with probability ½. The check reports it too.
+# **Fix**: return the last linear layer. A log-softmax in the model is the sly variant: cross-entropy does not mind it,
+# but its log-sum-exp is 0, so the N+1 form of notebook 03 calls every image real with probability ½. The check reports
+# it too.
 #
 # (Why did Salimans' code not use the framework's softmax loss, asks openai/improved-gan #14? For the labelled term
 # it could have: his two terms, minus the label's logit plus log-sum-exp, *are* that loss. Why does it look unlike
 # the paper, asks #25? Because with the fake logit fixed at 0, log(1 − p(fake)) is log-sum-exp minus its softplus.
 # Notebook 01 checks both.)
 #
-# ### Defect 4 · A logarithm that is missing, and one that is patched
+# ### Defect 3 · A logarithm that is missing, and one that is patched
 #
 # **Symptom.** Source 000's objective adds log D_r and D_c: the class term has no logarithm. Elsewhere one reads
 # `torch.log(p + 1e-8)`, put there after a first NaN. Both train. What do they cost?
@@ -322,19 +295,19 @@ figure, axes = plotting.new_figure(7.5, 3.6)
 for (name, form), colour, dashes in zip(forms.items(), ("blue", "orange", "grey", "vermilion"), ("-", "--", "-", ":"), strict=True):  # fmt: skip
     axes[0, 0].plot(logits, push(form, logits), dashes, color=plotting.COLOURS[colour], label=name)
 axes[0, 0].set(yscale="log", ylim=(1e-9, 3), xlabel="logit of the right answer", ylabel="push on it")
-axes[0, 0].set_title("Only the loss of logits pushes hardest where it is most wrong")
+axes[0, 0].set_title("Only the loss of logits pushes hard on the worst answers")
 axes[0, 0].legend(frameon=False, loc="lower right", fontsize=9)
 figure
 
 # %% [markdown]
 # **Figure.** The push on the right answer's logit, on a logarithmic axis, against that logit from −30 to 10. The loss
-# of logits (blue) pushes with 1 wherever the answer is wrong. With log(p + 1e-8) (orange, dashed) the push falls off
-# below −18. Without the log (red, dotted) and with a sigmoid twice (grey) it falls exponentially on both sides of 0.
+# of logits (blue) pushes with 1 wherever the answer is clearly wrong. With log(p + 1e-8) (orange, dashed) the push falls
+# off below −18. Without the log (red, dotted) and with a sigmoid twice (grey) it falls exponentially on both sides of 0.
 
 # %% tags=["nbval-check-output"]
 pushes = {name: push(form, torch.tensor([-25.0])).item() for name, form in forms.items()}
 print({name: f"{value:.0e}" for name, value in pushes.items()})
-verdict(4, "a logit of -25 is hardly pushed", lambda p: p < 1e-6, pushes["p without a log"], pushes["cross-entropy of logits"], "{:.0e}")  # fmt: skip
+verdict(3, "a logit of -25 is hardly pushed", lambda p: p < 1e-6, pushes["p without a log"], pushes["cross-entropy of logits"], "{:.0e}")  # fmt: skip
 
 # %% [markdown]
 # So an image that starts far on the wrong side stays there. Does that matter in practice? Train the same network on
@@ -360,20 +333,20 @@ early_late = pd.DataFrame(rows).groupby(["loss", "step"], sort=False)["error"].m
 early_late.round(1)
 
 # %% [markdown]
-# In the stored run (mean of three seeds, 50 labels of split 0) both broken forms are far behind after 20 steps, 33
-# and 36 % error against 19 %, and *not worse* after 300: 11 % each against 12 %. From an ordinary start, no image
-# is so wrong that it gets stuck. This is why such defects live so long: on an easy problem they cost time, not the
-# result. They cost more of it where the start is harder. Source 004's head has "fake" as an eleventh class, half of all
-# its images, and needs six epochs of MNIST before it answers anything else (notebook 03).
+# In the stored run (mean of three seeds, 50 labels) both broken forms are far behind after 20 steps, 33 and 36 % error
+# against 19 %, and *not worse* after 300: 11 % each against 12 %. From an ordinary start, no image is so wrong that it
+# gets stuck. This is why such defects live so long: on an easy problem they cost time, not the result. Source 004's head,
+# with "fake" as an eleventh class and half of all images in it, needs six epochs of MNIST before it answers anything
+# else (notebook 03).
 
 # %% tags=["nbval-check-output"]
 twice, plain = early_late.loc["softmax twice", 20], early_late.loc["cross-entropy of logits", 20]
-verdict(3, "a third more errors at step 20", lambda error: error > 1.33 * plain, twice, plain, "{:.0f} % error")
+verdict(2, "a third more errors at step 20", lambda error: error > 1.33 * plain, twice, plain, "{:.0f} % error")
 
 # %% [markdown]
 # **Fix** for all of them: logits into `F.cross_entropy`, `F.binary_cross_entropy_with_logits` or `F.softplus`.
 #
-# ### Defect 5 · Minus the discriminator's loss
+# ### Defect 4 · Minus the discriminator's loss
 #
 # **Symptom.** Source 003 (BiGAN) trains encoder and generator with `-0.5 * (real_loss + fake_loss)`, after a
 # paragraph that swaps the labels to get larger gradients. The printed loss is negative from the first line on.
@@ -390,16 +363,15 @@ early, fooled = torch.tensor([10.0]), torch.tensor([-1000.0])
 print(f"D fooled: minus {minus(fooled).item():.0f}, swapped {swapped(fooled).item():.0f}")
 print(f"the same through nn.BCELoss: {-F.binary_cross_entropy(fooled.sigmoid(), yes).item():.0f}")
 slopes = [push(form, early).item() for form in (minus, swapped)]
-verdict(5, "hardly a push where D is right, t = 10", lambda slope: slope < 1e-3, *slopes, "{:.0e}")
+verdict(4, "hardly a push where D is right, t = 10", lambda slope: slope < 1e-3, *slopes, "{:.0e}")
 
 # %% [markdown]
-# Minus the loss is unbounded below in the formula, and nearly without gradient exactly where the two need one. In
-# source 003's own code, `nn.BCELoss` happens to cut its logarithm off at −100, so the loss stops there, and the
-# gradient with it. Changing the sign does *not* swap labels. **Fix**: call the same loss with the arguments
-# exchanged, as `losses.bigan_encoder_generator` does (Donahue 2016, section 3.4). Notebook 06 trains a BiGAN with
-# it.
+# Minus the loss is unbounded below in the formula, and nearly without gradient exactly where the two need one. (In
+# source 003's own code, `nn.BCELoss` cuts its logarithm off at −100.) Changing the sign does *not* swap labels.
+# **Fix**: call the same loss with the arguments exchanged, as `losses.bigan_encoder_generator` does (Donahue 2016,
+# section 3.4). Notebook 06 trains a BiGAN with it.
 #
-# ### Defect 6 · Gradients that are never cleared
+# ### Defect 5 · Gradients that are never cleared
 #
 # **Symptom.** Source 003 never calls `optimizer_D.zero_grad()`. D's accuracy keeps coming back to ½ and its loss to
 # 2 log 2, which are also the values against a perfect generator.
@@ -417,6 +389,7 @@ def accuracy(on_encoded, on_generated):
     return ((on_encoded > 0).float().mean() + (on_generated < 0).float().mean()).item() / 2
 
 
+# %%
 def bigan_game(clear, n_steps=300):
     """A small BiGAN in source 003's order of steps; per 10 steps D's accuracy, and cosine of used and own gradient."""
     with runtime.seeded(seed):
@@ -449,32 +422,30 @@ figure, axes = plotting.new_figure(9.0, 3.2, 1, 2)
 for (name, rows), colour, dashes in zip(games.items(), ("blue", "vermilion"), ("-", "--"), strict=True):
     for panel, column in zip(axes[0], rows.T, strict=True):
         panel.plot(range(10, 301, 10), column, dashes, color=plotting.COLOURS[colour], label=name)
-axes[0, 0].set(
-    title="D's accuracy comes and goes…", xlabel="step", ylabel="D's accuracy, mean of 10 steps", ylim=(0, 1.05)
-)
-axes[0, 1].set(title="…because it follows something else", xlabel="step", ylabel="cosine: used and own gradient")
+axes[0, 0].set(title="D's accuracy comes and goes…", xlabel="step", ylabel="accuracy of D", ylim=(0, 1.05))
+axes[0, 1].set(title="…because it follows something else", xlabel="step", ylabel="cosine of the gradients")
 axes[0, 1].set_ylim(-1.1, 1.1)
 axes[0, 0].legend(frameon=False, loc="lower left")
 figure
 
 # %% [markdown]
-# **Figure.** Left: with cleared gradients (blue) D's accuracy rises to 100 % within 60 steps; without (red, dashed) it
-# is at ½ most of the time, rises to 80 % twice and falls back. Right: the cosine between the gradient that D uses and
-# the gradient of its own loss. It is 1 when cleared; without clearing it swings about 0, between −0.6 and 0.8.
+# **Figure.** Means of ten steps each. Left: with cleared gradients (blue) D's accuracy rises to 100 % within 60 steps;
+# without (red, dashed) it is near ½ most of the time, rises to 80 % twice and falls back. Right: the cosine between the
+# gradient that D uses and the gradient of its own loss. It is 1 when cleared; without clearing it swings about 0,
+# between −0.8 and 0.9.
 
 # %% tags=["nbval-check-output"]
-late = {name: rows[-10:, 0].mean().item() for name, rows in games.items()}
-verdict(6, "D ends above 75 % accuracy", lambda share: share > 0.75, late["never cleared"], late["cleared"])
+cosines = [games[name][:, 1].mean().item() for name in ("never cleared", "cleared")]
+verdict(5, "D follows its own loss, cosine above 0.9", lambda cosine: cosine > 0.9, *cosines, "{:.2f}")
 
 # %% [markdown]
-# It follows neither. Each step adds D's gradient and takes away almost the same again, since the losses are opposite.
-# What is left is a sum of small differences over the whole past, and it points now with D's loss, now against it.
-# **Diagnosis**: compare
-# `p.grad`, just before the step, with `torch.autograd.grad` of the player's own loss. Their cosine must be 1.
-# **Fix**: clear before each backward pass. `training.descend` does it, and asks for its own player's gradients
-# only.
+# It follows neither loss. Each step adds D's gradient and takes away almost the same again, since the losses are
+# opposite. What is left is a sum of small differences over the whole past, and it points now with D's loss, now
+# against it. **Diagnosis**: compare `p.grad`, just before the step, with `torch.autograd.grad` of the player's own loss.
+# Their cosine must be 1. **Fix**: clear before each backward pass. `training.descend` does it, and asks for its own
+# player's gradients only.
 #
-# ### Defect 7 · Arguments in opposite orders
+# ### Defect 6 · Arguments in opposite orders
 #
 # **Symptom.** Source 003 calls `discriminator(E(x), x)` for encoded pairs and `discriminator(G(z), z)` for generated
 # ones: (code, image) and (image, code). If the discriminator joins its arguments and flattens them, both give
@@ -500,7 +471,7 @@ def pair_accuracy(join_generated):
 
 opposite = pair_accuracy(lambda x, z: torch.cat([z, x], dim=1))
 agreed = pair_accuracy(lambda x, z: torch.cat([x, z], dim=1))
-verdict(7, "D tells apart what does not differ", lambda share: share > 0.9, opposite, agreed)
+verdict(6, "D tells apart what does not differ", lambda share: share > 0.9, opposite, agreed)
 
 # %% [markdown]
 # D reads the layout and needs no content. **Diagnosis**: feed a player data that carry no information, and see
@@ -543,7 +514,7 @@ exercises.check("debugging.bigan_losses", bigan_losses)
 #
 # ## 2 · Layers, normalisation and noise
 #
-# ### Defect 8 · Layers that nobody reads
+# ### Defect 7 · Layers that nobody reads
 #
 # **Symptom.** None. In source 001 a layer computes `bn2` and the next one reads `x2`; layer 7 reads the output of layer
 # 5, so layer 6 and its dropout have no effect. Source 004's generator owns a label embedding that `forward` never
@@ -580,18 +551,14 @@ for mended in (False, True):
         report = checks.gradients_arrive(network, F.cross_entropy(network(raw.train.images[:64]), labels[:64]))
     idle[mended] = report.measured["share of idle weights"]
     print("mended:" if mended else "broken:", report)
-verdict(8, "some weights cannot learn", lambda share: share > 0, idle[False], idle[True])
+verdict(7, "some weights cannot learn", lambda share: share > 0, idle[False], idle[True])
 
 # %% [markdown]
 # **Diagnosis**: after one backward pass, ask which parameters got no gradient. `checks.gradients_arrive` takes the
 # network and the *sum* of all the losses that train it. **Fix**: a body without names for its steps (`nn.Sequential`)
 # cannot be miswired this way.
 #
-# A cousin has no parameters to betray it: source 003 computes `decoder(encoder(x))` in every step and uses the result
-# nowhere. That is every other forward pass of the decoder for nothing, and worse than nothing: with batch norm in
-# the decoder, its running statistics then mix reconstructions with samples.
-#
-# ### Defect 9 · `BatchNorm2d(channels, 0.8)`
+# ### Defect 8 · `BatchNorm2d(channels, 0.8)`
 #
 # **Symptom.** Source 004's network learns very slowly. Its 0.8 comes from Keras, where it was the *momentum*. In torch
 # the second argument is ε, in $(x - \mu) / \sqrt{\sigma^2 + \varepsilon}$.
@@ -652,14 +619,14 @@ figure
 
 # %% tags=["nbval-check-output"]
 slow, quick = starts[0.8][1][4].item(), starts[1e-5][1][4].item()  # mean of steps 81 to 100
-verdict(9, "training accuracy above 80 % by step 100", lambda right: right > 0.8, slow, quick)
+verdict(8, "training accuracy above 80 % by step 100", lambda right: right > 0.8, slow, quick)
 
 # %% [markdown]
 # σ² is 0.01 or less, ε is 0.8, so the layer divides by $\sqrt{0.8}$ and normalises nothing. **Diagnosis**: print the
 # standard deviation after each layer, before training. **Fix**: name the argument: `BatchNorm2d(n, momentum=0.2)` is
 # Keras' `momentum=0.8` (torch counts the share of the new, Keras that of the old).
 #
-# ### Defect 10 · Real and fake through batch norm, one after the other
+# ### Defect 9 · Real and fake through batch norm, one after the other
 #
 # **Symptom.** Both losses fall towards zero, which no honest game allows. Notebook 02, section 5, has the whole
 # story: batch statistics tell a batch of fakes from a batch of real images when single images cannot be told apart.
@@ -692,14 +659,14 @@ for name, report in company.items():
 
 # %% tags=["nbval-check-output"]
 turned = [company[name].measured["verdicts turned, fake"] for name in (True, False)]
-verdict(10, "a tenth of the verdicts on fakes turn with the company", lambda share: share > 0.1, *turned)
+verdict(9, "verdicts on fakes turn with the company", lambda share: share > 0, *turned)
 
 # %% [markdown]
 # **Fix**: no batch norm in D, which is what `sgan_lib` does; or the same mixture of real and fake in both players'
-# steps. Source 001's authors know half of it. They leave batch norm out of their last layer, because it would set all
-# feature means to the same number and feature matching would have nothing to match. They keep it elsewhere.
+# steps. Source 001 leaves batch norm out of its last layer, because feature matching would then have nothing to match,
+# and keeps it elsewhere.
 #
-# ### Defect 11 · Batch norm that never leaves training
+# ### Defect 10 · Batch norm that never leaves training
 #
 # **Symptom.** Source 001 calls its batch norm with `training=True`, always. The same network, the same 450 test images,
 # and four accuracies, depending on how you hand them over.
@@ -732,7 +699,7 @@ for name, (places, size, keep) in ways.items():
 # %% tags=["nbval-check-output"]
 kept = [(answers(raw.test.images[order], 45, keep) != answers(raw.test.images, 45, keep)[order]).float().mean().item()
         for keep in (True, False)]  # fmt: skip
-verdict(11, "sorting the test file changes answers", lambda share: share > 0, *kept)
+verdict(10, "sorting the test file changes answers", lambda share: share > 0, *kept)
 
 # %% [markdown]
 # In a batch of one class, subtracting the batch's mean subtracts what makes it that class. In the stored run sorting
@@ -740,31 +707,7 @@ verdict(11, "sorting the test file changes answers", lambda share: share > 0, *k
 # defect; whoever deploys the network on single images finds it. **Diagnosis**: shuffle the test set; predictions must
 # not move. **Fix**: `network.eval()` before, `network.train()` after; `evaluation.class_logits` does both.
 #
-# ### Defect 12 · A feature layer found by counting
-#
-# **Symptom.** Feature matching takes its features from a layer by its number, as Salimans' code does (`layers[-3]`,
-# which is right there). Somebody adds dropout. Nothing breaks, and the samples are not what they were.
-#
-# **Predict.** What are the first four layers before and after?
-
-# %% tags=["nbval-check-output"]
-with runtime.seeded(seed):
-    before = [nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10)]
-    after = [before[0], before[1], nn.Dropout(0.5), *before[2:]]
-taps = {
-    name: nn.Sequential(*layers)[:4].eval()(pixels[:256]) for name, layers in (("before", before), ("after", after))
-}
-for name, tap in taps.items():
-    print(f"{name + ':':7} shape {list(tap.shape)}, smallest {tap.min():.2f}")
-negative = [(taps[name] < 0).float().mean().item() for name in ("after", "before")]
-verdict(12, "some features after a ReLU are negative", lambda share: share > 0, *negative, "{:.1f} of them")
-
-# %% [markdown]
-# The tap slid from after the ReLU to before it. The shape is the same, so only the values tell: features after a ReLU
-# cannot be negative. **Fix**: let the network *return* its features by name. Here every discriminator returns
-# `DiscriminatorOutput(class_logits, features)`.
-#
-# ### Defect 13 · `torch.rand` where the original has `randn`: a suspect
+# ### Defect 11 · `torch.rand` where the original has `randn`: a suspect
 #
 # Source 004 draws latents uniformly from [0, 1); the code that it follows draws them from a normal distribution. Is
 # that a defect? Salimans' own MNIST code is uniform on [0, 1), and works.
@@ -821,22 +764,8 @@ for own, other in (("normal", "uniform"), ("uniform", "normal")):
 # %% [markdown]
 # So the suspect is innocent, as long as training and sampling agree: in the stored run the distances are 8.5 and
 # 6.6 with a generator's own latents, 17.7 and 10.5 with the others. Not everything that differs from the original
-# is a bug, and saying so is part of a review. (The generator has batch norm after its first layer, as in source 004,
-# which takes out mean and spread of the latents during training. Its running averages then belong to one kind of
-# latent.)
-#
-# **Fix** for the mixture: let the generator own its latent distribution,
+# is a bug, and saying so is part of a review. **Fix** for the mixture: let the generator own its latent distribution,
 # as `models.Generator.latent` does.
-#
-# ### Defect 14 · Trained scales under feature matching
-#
-# **Symptom.** The generator's loss climbs for hours while the samples stay as they are. In Sleepychord's
-# ImprovedGAN-pytorch #5 a user's log has it at 27 and then at 74, both losses of D at 0.0000, and 61 to 66 %
-# accuracy. What happened there a log cannot prove. One known way to it is in notebook 04, section 8: with weight
-# norm whose hidden scales are trained, D profits from larger features, because they drown its noise, and the
-# matching loss grows with their square. **Diagnosis**: watch the mean square of the features beside the loss.
-# **Fix**: freeze the hidden scales, as Salimans' code does; and let a run that leaves all bounds stop by itself
-# (`runtime.guard_against_divergence`).
 #
 # ## 3 · Data and labels
 #
@@ -844,7 +773,7 @@ for own, other in (("normal", "uniform"), ("uniform", "normal")):
 # from a server that is down or refuses; newer torchvision asks mirrors. This course ships the four files and checks
 # their sums.)
 #
-# ### Defect 15 · A label outside the classes
+# ### Defect 12 · A label outside the classes
 #
 # **Symptom.** All digits are recognised but the zero. SVHN's files write the digit 0 as label 10. Source 001 shows no
 # line that changes it, and its `one_hot(y, 10)`, in TensorFlow, returns a row of zeros for a 10.
@@ -873,7 +802,7 @@ except IndexError as error:
     print(f"torch's own loss: IndexError: {error}")
 
 # %% tags=["nbval-check-output"]
-verdict(15, "most zeros are recognised", lambda share: share > 0.5, zeros_right[0], zeros_right[2])
+verdict(12, "most zeros are recognised", lambda share: share > 0.5, zeros_right[0], zeros_right[2])
 
 # %% [markdown]
 # A row of zeros has loss zero: the network is never told that such an image exists. With an eleventh output it is
@@ -881,7 +810,7 @@ verdict(15, "most zeros are recognised", lambda share: share > 0.5, zeros_right[
 # `labels.max()`, and the error of each class instead of their mean. **Fix**: map 10 to 0 when reading; torchvision's
 # SVHN does.
 #
-# ### Defect 16 · "The first n rows"
+# ### Defect 13 · "The first n rows"
 #
 # **Symptom.** Your result with 20 labels is twice as bad as a colleague's, or half as bad. Many listings take the
 # first n rows of the training set, or n random ones.
@@ -926,7 +855,7 @@ figure
 # reach from 24 to 47 %; balanced ones (squares) from 14 to 35 %.
 
 # %% tags=["nbval-check-output"]
-verdict(16, "some of 20 draws lack a class", lambda draws: draws > 0, missing, 0, "{} of 20")
+verdict(13, "some of 20 draws lack a class", lambda draws: draws > 0, missing, 0, "{} of 20")
 
 # %% [markdown]
 # In the stored run the mean error is 35 % for random draws and 24 % for balanced ones. The paper you compare with
@@ -934,10 +863,11 @@ verdict(16, "some of 20 draws lack a class", lambda draws: draws > 0, missing, 0
 # points before training begins. **Diagnosis**: `torch.bincount(labels)`. **Fix**: `data.split_indices`, balanced,
 # seeded, and nested.
 #
-# ### Defect 17 · The labelled set, drawn anew each epoch
+# ### Defect 14 · The labelled set, drawn anew each epoch
 #
 # **Symptom.** With 50 labels the error falls below that of anybody else, and it goes on falling for as long as you
-# train. The code draws "50 random labelled images" inside the epoch loop.
+# train. The code draws "50 random labelled images" inside the epoch loop, as readers of LDOUBLEV's semi-supervised-GAN
+# found it there (#6, #11).
 #
 # **Predict.** After 100 epochs with 50 of 1,347 images each, how many labels has training used?
 
@@ -981,7 +911,7 @@ figure
 anew, once = (checks.labelled_set_stays(rounds[name][1], n_labels=50) for name in ("drawn anew", "drawn once"))
 print(anew)
 used = [report.measured["different labels used"] for report in (anew, once)]
-verdict(17, "more labels used than the 50 claimed", lambda n: n > 50, *used, "{}")
+verdict(14, "more labels used than the 50 claimed", lambda n: n > 50, *used, "{}")
 
 # %% [markdown]
 # In the stored run the error after 100 epochs is 4 % instead of 13 %, and no GAN was involved. **Diagnosis**:
@@ -1017,7 +947,7 @@ exercises.check("debugging.labels_used", labels_used)
 # that makes about 1,316.
 # </details>
 #
-# ### Defect 18 · Every label is used
+# ### Defect 15 · Every label is used
 #
 # **Symptom.** The most frequent question about public SGAN code: *is this really semi-supervised?* (PyTorch-GAN #73
 # and #112.) In sources 000 and 004 the loop reads `for images, labels in loader`, and every label enters the
@@ -1053,7 +983,7 @@ reports = [checks.hidden_labels_change_nothing(train, labels, known) for train i
 for name, report in zip(("every label", "as claimed"), reports, strict=True):
     print(f"{name}: {'passed' if report.passed else 'FAILED'}")
 changes = [report.measured["largest difference"] for report in reports]
-verdict(18, "shuffled hidden labels change the result", lambda most: most > 0, *changes, "by {:.2g}")
+verdict(15, "shuffled hidden labels change the result", lambda most: most > 0, *changes, "by {:.2g}")
 
 # %% [markdown]
 # The other half of the question is whether they are *within reach*: a label that training has it may use by
@@ -1068,7 +998,7 @@ for name, given in (("Subset", subset), ("Batches", data.Batches(parts, 64, 50, 
 # %% [markdown]
 # **Fix**: a pool that is a tensor of images and nothing else, as in `data.SemiSupervisedData`.
 #
-# ### Defect 19 · Unlabelled images that are never used
+# ### Defect 16 · Unlabelled images that are never used
 #
 # The mirror image. Of labelled, unlabelled and generated images, a reader of another SGAN finds, the unlabelled ones
 # never enter (Keras-GAN #212). Whatever such code gains over its baseline comes from somewhere else. The check turns
@@ -1123,12 +1053,12 @@ def with_entropy_term(pool):
 
 noise = torch.rand(pixels.shape, generator=torch.Generator().manual_seed(seed))
 moved = [(train(pixels) - train(noise)).abs().max().item() for train in (supervised_term_only, with_entropy_term)]
-verdict(19, "noise in place of the pool changes the result", lambda most: most > 0, *moved, "by {:.2g}")
+verdict(16, "noise in place of the pool changes the result", lambda most: most > 0, *moved, "by {:.2g}")
 
 # %% [markdown]
 # ## 4 · Evaluation and claims
 #
-# ### Defect 20 · Test images that are called fake
+# ### Defect 17 · Test images that are called fake
 #
 # **Symptom.** The classifier has K + 1 outputs, and source 001's accuracy takes the arg max over all of them. Some test
 # images get the answer "fake", which for a test image is wrong by definition.
@@ -1151,13 +1081,13 @@ print(f"error with the fake class {with_fake:.1%}, among the ten digits {sgan.te
 # %% tags=["nbval-check-output"]
 full = torch.randn(8, 11, generator=torch.Generator().manual_seed(0))
 assert torch.allclose(full.softmax(dim=1), (full - full[:, 10:]).softmax(dim=1), atol=1e-6)
-verdict(20, "test images are called fake", lambda n: n > 0, called_fake, 0, "{} of 450")
+verdict(17, "test images are called fake", lambda n: n > 0, called_fake, 0, "{} of 450")
 
 # %% [markdown]
 # In the stored run 50 images are lost, and the error is 15 % instead of 8 %, for the same network. **Diagnosis**:
 # count answers by class, "fake" included. **Fix**: arg max over the first K.
 #
-# ### Defect 21 · An average of weights that starts at zero
+# ### Defect 18 · An average of weights that starts at zero
 #
 # **Symptom.** For the first hundreds of steps the test error stands at 90 %, then drops within a few. Improved-GAN
 # evaluates with averaged weights (its `disc_param_avg`, asked about in #24: it is no regulariser, it is what is
@@ -1205,21 +1135,21 @@ for panel, (name, table) in zip(axes[0], averaged.items(), strict=True):
     panel.set(title=name, xlabel="step", ylabel="test error, %", ylim=(0, 95))
 axes[0, 0].legend(frameon=False)
 figure.suptitle(
-    "An average from zero looks broken, unless weight norm divides its size out", x=0.01, ha="left", weight="bold"
+    "An average from zero looks broken, unless weight norm cancels its size", x=0.01, ha="left", weight="bold"
 )
 figure
 
 # %% [markdown]
-# **Figure.** Test error over 600 steps, two networks. Left, plain weights: the average from zero (red, dashed)
-# stands at 90 % for 120 steps and meets the others only at step 400. The corrected one (blue) trails the network
-# itself (grey, dotted) for 100 steps, then stays with it. Right, weight norm: the average from zero is the worst of
-# the three at first, by 14 points, and closes up by step 400.
+# **Figure.** Test error over 600 steps, two networks, 100 labels. Left, plain weights: the average from zero (red,
+# dashed) stands at 90 % for 100 steps and needs 500 to come near the others. The corrected one (blue) trails the network
+# itself (grey, dotted) for 160 steps, then stays with it. Right, weight norm: the average from zero starts at 23 %,
+# where the others are at 9 and 11 %, and meets the network itself by step 300. The corrected one ends lowest, at 6 %.
 
 # %% tags=["nbval-check-output"]
 plain, normed = averaged.values()
 print(f"size of the average after 100 steps: {1 - 0.999**100:.3f} of the true one")
 both = [plain.loc[100, name] for name in ("from zero", "corrected")]
-verdict(21, "more than half wrong at step 100", lambda error: error > 50, *both, "{:.0f} % error")
+verdict(18, "more than half wrong at step 100", lambda error: error > 50, *both, "{:.0f} % error")
 
 # %% [markdown]
 # After 100 steps the average is a tenth of its true size. In a network of plain weights each layer then passes on a
@@ -1230,12 +1160,11 @@ verdict(21, "more than half wrong at step 100", lambda error: error > 50, *both,
 # (`training.average_of`).
 #
 # This answers a part of "why does my accuracy not match the paper?" (improved-gan #23, microsoft's
-# Semi-supervised-learning #63). The rest: the paper's figure is the end of 300 to 1,200 epochs, over ten splits, by
-# averaged weights; the asker in #23 had 48 epochs and saw the error still falling. And "how long does it run?" (#42):
-# 300 epochs of 600 steps for MNIST. The only published curve with a clock that we know of, a Chainer port on
-# an unnamed GPU, needed 90 minutes to 1.0 % error and 3.9 hours to the end.
+# Semi-supervised-learning #63). The rest: the paper's figure is the end of 300 (MNIST) to 1,200 (CIFAR-10) epochs, over
+# ten splits, by averaged weights; the asker in #23 had 48 and saw the error still falling. And "how long does it
+# run?" (#42): 300 epochs of 600 steps. A Chainer port on an unnamed GPU needed 90 minutes to 1.0 % error.
 #
-# ### Defect 22 · The checkpoint with the best test accuracy
+# ### Defect 19 · The checkpoint with the best test accuracy
 #
 # **Symptom.** "Best accuracy: …". The loop evaluates on the test set (or on all 60,000 training labels) after each
 # epoch and keeps the best.
@@ -1276,18 +1205,18 @@ chosen.round(1).to_frame("error, %, mean of 8")
 
 # %% tags=["nbval-check-output"]
 truth = chosen["on the other half"]
-verdict(22, "the report flatters", lambda error: error < truth, chosen["reported"], truth, "{:.1f} % error")
+verdict(19, "the report flatters", lambda error: error < truth, chosen["reported"], truth, "{:.1f} % error")
 
 # %% [markdown]
-# In the stored run the reported error is 10.3 %, and the same checkpoints have 11.5 % on images that did not choose
-# them, hardly better than the last one's 11.8 %. A gain of a point and a half, made of nothing but looking. Nor may
-# the 60,000 training labels choose: those are the labels that you said you do not have. **Fix**: choose on
-# validation images, no more of them than you have labels, and read the test set once.
+# In the stored run (splits 0 to 3, either half of the test set choosing once) the reported error is 10.3 %, and the
+# same checkpoints have 11.5 % on images that did not choose them, hardly better than the last one's 11.8 %. More than a
+# point, made of nothing but looking. Nor may the 60,000 training labels choose: those are the labels that you said you
+# do not have. **Fix**: choose on validation images, no more of them than you have labels, and read the test set once.
 #
-# ### Defect 23 · A baseline that nobody tuned
+# ### Defect 20 · A baseline that nobody tuned
 #
-# **Symptom.** "+13 points over supervised learning". Notebook 02, section 4, tunes a baseline; there, published
-# ones at 100 MNIST labels span 69 % to 90 % accuracy. The same in ten lines:
+# **Symptom.** "+11 points over a standard classifier". Notebook 02, section 4, tunes a baseline; published ones at 100
+# MNIST labels span 69 % to 90 % accuracy. The same in ten lines:
 #
 # **Predict.** The SGAN run above has one error. Against how weak a classifier can you make its gain ten points?
 
@@ -1304,23 +1233,58 @@ for name, gain in gains.items():
     print(f"gain over {name + ':':31} {gain:4.1f} points")
 
 # %% tags=["nbval-check-output"]
-own = gains["the SGAN's own network, alone"]
-verdict(23, "a gain above 9 points", lambda gain: gain > 9, max(gains.values()), own, "{:.1f} points")
+least = min(gains.values())
+extra = [gain - least for gain in (max(gains.values()), least)]
+verdict(20, "a weak baseline adds 4 points to the gain", lambda points: points > 4, *extra, "{:.1f} points")
 
 # %% [markdown]
-# One SGAN, one split, and a gain of anything from 4 to 11 points. (One split: a demonstration, no result.) **Fix**:
-# the same network, budget, augmentation and splits for both, and a baseline that somebody tried to make good
-# (Oliver 2018, section 4).
+# One SGAN, one split, and a gain of anything from 4 to 11 points. (One split: a demonstration, no result.) Even the
+# same network alone is no guarantee: here logistic regression with its defaults beats it by three points. **Fix**: the
+# same network, budget, augmentation and splits for both, *and* a baseline that somebody tried to make good (Oliver
+# 2018, section 4).
 #
-# ### Defect 24 · Leaving labels out as a cure for overfitting
+# ### Five more, in brief
 #
-# Source 002 trains on half of MNIST's labels and says that this prevents overfitting, since the other half is not used.
+# | | as found | what it does | fix |
+# | --- | --- | --- | --- |
+# | 21 | listings with `torch.long32` (000), two statements on a line (001, twice), open brackets (004) | Python refuses them: nobody ran this text, so nothing else in it is tested | run what you publish |
+# | 22 | features taken by position, `layers[:4]`; then somebody adds dropout | the tap slides from after a ReLU to before it, with the same shape | return features by name (`DiscriminatorOutput`) |
+# | 23 | 003 decodes E(x) in every step and uses the result nowhere | half of the decoder's passes; with batch norm, its running variance is no longer that of its samples | delete the line |
+# | 24 | 002: half of the labels left out "prevents overfitting" | the gap between training and test error grows | the *unlabelled* half may regularise, not its absence |
+# | 25 | hidden scales of weight norm trained under feature matching | in notebook 04, section 8, features 8 times as large make the matching loss 46 instead of 0.73, with the same samples | freeze the scales; `runtime.guard_against_divergence` |
 #
-# **Predict.** Does the gap between training and test error grow or shrink as labels are left out?
+# **Predict.** Which of the three listings does Python refuse before it runs a single statement?
 
-# %% tags=["nbval-ignore-output"]
-gaps = {}
-for n in (50, 200, 670, 1347):
+# %% tags=["nbval-check-output"]
+listings = {
+    "000": "targets = torch.empty(4, dtype=torch.long32)",
+    "001": "largest = max(row) total = sum(row)",
+    "004": "valid = Variable(ones, requires_grad=False\nfake = Variable(zeros, requires_grad=False)",
+}
+for source, lines in listings.items():
+    try:
+        exec(compile(lines, "listing", "exec"))
+    except (AttributeError, SyntaxError) as error:
+        print(f"21, source {source}: {type(error).__name__}")
+
+# %% tags=["nbval-check-output"]
+with runtime.seeded(seed):
+    first, second, encoder, decoder = nn.Linear(64, 128), nn.Linear(128, 128), mlp(64, 16), nn.Linear(16, 64)
+    layers = [first, nn.ReLU(), second, nn.ReLU()]
+    taps = [nn.Sequential(*stack[:4]).eval() for stack in ([*layers[:2], nn.Dropout(), *layers[2:]], layers)]
+    negative = [(tap(pixels) < 0).float().mean().item() for tap in taps]
+    both, samples = nn.BatchNorm1d(64), nn.BatchNorm1d(64)
+    for _ in range(100):
+        both(decoder(encoder(pixels[torch.randint(len(pixels), (64,))])))
+        drawn = decoder(torch.randn(64, 16))
+        both(drawn), samples(drawn)
+shrunk = [norm.running_var.mean().item() / samples.running_var.mean().item() for norm in (both, samples)]
+verdict(22, "some features after a ReLU are negative", lambda share: share > 0, *negative)
+verdict(23, "the decoder knows the variance of its samples", lambda ratio: ratio > 0.9, *shrunk, "{:.2f} of it")
+
+# %% tags=["nbval-check-output"]
+gaps = []
+for n in (50, 1347):
     rows = data.split_indices(labels, n, 0, seed).labelled
     with runtime.seeded(seed):
         network = mlp(64, 10)
@@ -1331,16 +1295,16 @@ for n in (50, 200, 670, 1347):
 
         fit(network, loss, 300)
     train_error = (network(pixels[rows]).argmax(dim=1) != labels[rows]).float().mean().item()
-    gaps[n] = {"training error, %": 100 * train_error, "test error, %": 100 * test_error(network)}
-pd.DataFrame(gaps).T.assign(gap=lambda t: t.iloc[:, 1] - t.iloc[:, 0]).rename_axis("labels").round(1)
-
-# %% tags=["nbval-check-output"]
-gap = {n: row["test error, %"] - row["training error, %"] for n, row in gaps.items()}
-verdict(24, "the gap is above 5 points", lambda points: points > 5, gap[50], gap[1347], "{:.1f} points")
+    gaps.append(100 * (test_error(network) - train_error))
+verdict(24, "training and test error differ by 5 points", lambda gap: gap > 5, *gaps, "{:.1f} points")
 
 # %% [markdown]
-# It grows: the fewer labels, the more the network overfits them. What may regularise an SGAN is its loss on the
-# *unlabelled* half.
+# In the stored run 46 % of the features after the "ReLU" are negative, the running variance is 0.53 of the samples',
+# and the gap is 11.8 points with 50 labels and 2.4 with all 1,347. (21: the unknown attribute of 000 is met only when
+# its line is reached; the two others are no Python. Code that once ran can break too, when a notebook installs "the
+# newest" of everything: "Colab broke it", fastai/fastbook #321. This course pins versions in `constraints.txt` and
+# leaves Colab's own torch alone. 25: in Sleepychord's ImprovedGAN-pytorch #5 the generator's loss is 27 after one epoch
+# and 74 after eleven, both of D's are 0.0000, and the accuracy goes from 66 to 61 %. A log cannot prove the cause.)
 #
 # Four claims of the same kind are taken apart in notebook 03: source 002's MNIST of 6,000 images (60,000), its "5 basis
 # points" (5.2 percentage points), its "multi-label" (multi-class), and its 98 % with 30,000 labels, where the same
@@ -1389,8 +1353,8 @@ exercises.check("debugging.diagnosis", diagnosis)
 #
 # ## 5 · The program, again
 #
-# Back to the 97 %. You have met each of its peculiarities: labels drawn anew (17), the best test accuracy reported
-# (22), a layer that is never used (8), ε = 0.8 (9), uniform latents (13, innocent). Mend the two that touch the
+# Back to the 97 %. You have met each of its peculiarities: labels drawn anew (14), the best test accuracy reported
+# (19), a layer that is never used (7), ε = 0.8 (8), uniform latents (11, innocent). Mend the two that touch the
 # *claim*, one at a time, and leave the rest.
 #
 # **Predict.** Which of the two is worth more?
@@ -1409,14 +1373,14 @@ print("the claim shrinks by more than five points:", max(found) - same_fifty[-1]
 
 # %% [markdown]
 # In the stored run: 96.9 % as found, 88.2 % with the same 50 labels throughout, 85.3 % at the last epoch. The plain
-# network of defect 4, on the same labels, has 87.9 %. So this GAN does not help here (one seed), and what hides it
+# network of defect 3, on the same labels, has 87.9 %. So this GAN does not help here (one seed), and what hides it
 # is one line in the wrong loop.
 #
 # Here is every measured difference once more. Defects of losses and layers mostly cost time; defects of data and
-# evaluation cost the truth.
+# evaluation cost the truth. (At seeds 1 and 2 every verdict is the same.)
 
 # %% tags=["nbval-ignore-output"]
-print(pd.DataFrame(ledger).sort_values("defect").to_string(index=False, justify="left"))
+pd.DataFrame(ledger).set_index("defect").sort_index()
 
 # %% [markdown]
 # ## Checklist: is it really semi-supervised?
@@ -1464,13 +1428,16 @@ print(pd.DataFrame(ledger).sort_values("defect").to_string(index=False, justify=
 #
 # ## What you found
 #
-# - Twenty-four suspects, one of them innocent (uniform latents), each with a measurement of a few lines.
+# - Twenty-five suspects, one of them innocent (uniform latents), each with a measurement of a few lines.
 # - Six of them leave every loss looking calm or even ideal: broadcast targets, gradients that are not cleared, labels
 #   drawn anew, used hidden labels, an unused pool, a test-chosen checkpoint.
-# - The largest effects on the *result* came from the data: labels drawn anew took 13 % error to 4 %, random instead
-#   of balanced labels 24 % to 35 %, both with no GAN at all.
+# - The largest effects on the *result* came from data and evaluation (seed 0): labels drawn anew took 13 % error to
+#   4 %, random instead of balanced labels 24 % to 35 % (mean of twenty draws), both with no GAN at all; an arg max that
+#   includes "fake" took 8 % to 15 %.
 # - Two of the defects that everybody points at first, softmax twice and the missing logarithm, cost time and
 #   nothing else on this problem.
+#
+# - The program's claim of 97 % with 50 labels is 85 % with 50 labels (seed 0); a plain network has 88 %.
 #
 # **Still open.** These checks find what they look for. Nobody has a list of what to look for next.
 #
