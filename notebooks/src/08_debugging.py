@@ -6,9 +6,9 @@
 # **You have found an SGAN on the internet. It runs, no loss explodes, and with 50 labels it reports 97 % accuracy.
 # Would you build on it?** Below is such a program, written for this notebook. Its 97 % is 85 % once two of its lines
 # are mended, and a plain classifier with the same labels has 88 %. Nothing in its output says so. This notebook
-# collects twenty-five suspects from published tutorials and widely copied code. You meet twenty of them as their victims
-# do, as a plot, a number or an exception, guess the cause, find it by a small measurement, mend it, and measure again;
-# five more follow in brief.
+# collects twenty-five suspects from published tutorials and widely copied code. You meet twenty of them as their
+# victims do, as a plot, a number or an exception, guess the cause, find it by a small measurement, mend it, and
+# measure again; five more follow in brief.
 #
 # **After this notebook you can**
 # - *reproduce* a suspicion in ten lines, on data so small that the answer comes within a second;
@@ -228,6 +228,7 @@ verdict(1, "the loss ends at log 2", lambda loss: round(loss, 2) == 0.69, ends[2
 # the targets are one number and the mistake costs nothing, until somebody concatenates the batches.
 #
 # **Fix**: make shapes agree where they arise (`logits.squeeze(1)`), and use the library's loss, which compares them.
+# With equal shapes the same network ends at 0.013.
 #
 # ### Defect 2 · Softmax twice, sigmoid twice
 #
@@ -301,8 +302,9 @@ figure
 
 # %% [markdown]
 # **Figure.** The push on the right answer's logit, on a logarithmic axis, against that logit from −30 to 10. The loss
-# of logits (blue) pushes with 1 wherever the answer is clearly wrong. With log(p + 1e-8) (orange, dashed) the push falls
-# off below −18. Without the log (red, dotted) and with a sigmoid twice (grey) it falls exponentially on both sides of 0.
+# of logits (blue) pushes with 1 wherever the answer is clearly wrong. With log(p + 1e-8) (orange, dashed) the push
+# falls off below −18. Without the log (red, dotted) and with a sigmoid twice (grey) it falls exponentially on both
+# sides of 0.
 
 # %% tags=["nbval-check-output"]
 pushes = {name: push(form, torch.tensor([-25.0])).item() for name, form in forms.items()}
@@ -333,11 +335,11 @@ early_late = pd.DataFrame(rows).groupby(["loss", "step"], sort=False)["error"].m
 early_late.round(1)
 
 # %% [markdown]
-# In the stored run (mean of three seeds, 50 labels) both broken forms are far behind after 20 steps, 33 and 36 % error
-# against 19 %, and *not worse* after 300: 11 % each against 12 %. From an ordinary start, no image is so wrong that it
-# gets stuck. This is why such defects live so long: on an easy problem they cost time, not the result. Source 004's head,
-# with "fake" as an eleventh class and half of all images in it, needs six epochs of MNIST before it answers anything
-# else (notebook 03).
+# In the stored run (mean of three seeds, 50 labels) both broken forms are far behind after 20 steps, 33 and 36 %
+# error against 19 %, and *not worse* after 300: 11 % each against 12 %. From an ordinary start, no image is so wrong
+# that it gets stuck. This is why such defects live so long: on an easy problem they cost time, not the result. Source
+# 004's head, with "fake" as an eleventh class and half of all images in it, needs six epochs of MNIST before it
+# answers anything else (notebook 03).
 
 # %% tags=["nbval-check-output"]
 twice, plain = early_late.loc["softmax twice", 20], early_late.loc["cross-entropy of logits", 20]
@@ -439,11 +441,11 @@ cosines = [games[name][:, 1].mean().item() for name in ("never cleared", "cleare
 verdict(5, "D follows its own loss, cosine above 0.9", lambda cosine: cosine > 0.9, *cosines, "{:.2f}")
 
 # %% [markdown]
-# It follows neither loss. Each step adds D's gradient and takes away almost the same again, since the losses are
-# opposite. What is left is a sum of small differences over the whole past, and it points now with D's loss, now
-# against it. **Diagnosis**: compare `p.grad`, just before the step, with `torch.autograd.grad` of the player's own loss.
-# Their cosine must be 1. **Fix**: clear before each backward pass. `training.descend` does it, and asks for its own
-# player's gradients only.
+# It follows neither loss: in the stored run the cosine's mean is 0.09. Each step adds D's gradient and takes away
+# almost the same again, since the losses are opposite. What is left is a sum of small differences over the whole
+# past, and it points now with D's loss, now against it. **Diagnosis**: compare `p.grad`, just before the step, with
+# `torch.autograd.grad` of the player's own loss. Their cosine must be 1. **Fix**: clear before each backward pass.
+# `training.descend` does it, and asks for its own player's gradients only.
 #
 # ### Defect 6 · Arguments in opposite orders
 #
@@ -453,6 +455,8 @@ verdict(5, "D follows its own loss, cosine above 0.9", lambda cosine: cosine > 0
 #
 # To see what D looks at, take the content away: let *both* kinds of pairs be real digits with the same fixed code.
 # The pairs have one distribution, and no honest D can do better than a coin.
+#
+# **Predict.** How many does a D of one hidden layer get right after 100 steps?
 
 
 # %% tags=["nbval-check-output"]
@@ -474,9 +478,10 @@ agreed = pair_accuracy(lambda x, z: torch.cat([x, z], dim=1))
 verdict(6, "D tells apart what does not differ", lambda share: share > 0.9, opposite, agreed)
 
 # %% [markdown]
-# D reads the layout and needs no content. **Diagnosis**: feed a player data that carry no information, and see
-# whether it still wins. **Fix**: make the order impossible to get wrong. Let the two halves enter through layers of
-# different shape, and let functions take such arguments by name only, as `losses.bigan_discriminator` does.
+# In the stored run D is right on all of these pairs, and on 47 % of them once the orders agree. It reads the layout
+# and needs no content. **Diagnosis**: feed a player data that carry no information, and see whether it still wins.
+# **Fix**: make the order impossible to get wrong. Let the two halves enter through layers of different shape, and let
+# functions take such arguments by name only, as `losses.bigan_discriminator` does.
 #
 # ### Exercise 1: both losses of a BiGAN
 #
@@ -554,9 +559,9 @@ for mended in (False, True):
 verdict(7, "some weights cannot learn", lambda share: share > 0, idle[False], idle[True])
 
 # %% [markdown]
-# **Diagnosis**: after one backward pass, ask which parameters got no gradient. `checks.gradients_arrive` takes the
-# network and the *sum* of all the losses that train it. **Fix**: a body without names for its steps (`nn.Sequential`)
-# cannot be miswired this way.
+# More than half of the weights (54 %) never learn. **Diagnosis**: after one backward pass, ask which parameters got
+# no gradient. `checks.gradients_arrive` takes the network and the *sum* of all the losses that train it. **Fix**: a
+# body without names for its steps (`nn.Sequential`) cannot be miswired this way.
 #
 # ### Defect 8 · `BatchNorm2d(channels, 0.8)`
 #
@@ -564,7 +569,7 @@ verdict(7, "some weights cannot learn", lambda share: share > 0, idle[False], id
 # the second argument is ε, in $(x - \mu) / \sqrt{\sigma^2 + \varepsilon}$.
 #
 # **Predict.** The convolutions start as N(0, 0.02²), so their outputs have a variance of about 0.01. What does batch
-# norm with ε = 0.8 do to them, and the next one to that?
+# norm with ε = 0.8 do to them, and what is left after the next block?
 
 
 # %%
@@ -632,6 +637,8 @@ verdict(8, "training accuracy above 80 % by step 100", lambda right: right > 0.8
 # story: batch statistics tell a batch of fakes from a batch of real images when single images cannot be told apart.
 # Here is only the check that finds it, `checks.company_changes_nothing`: the verdict on an image must not depend on
 # what else is in the batch. The "fakes" are other real digits, a twentieth of the range brighter.
+#
+# **Predict.** Of 64 verdicts on fakes, how many turn when 64 real images join the batch?
 
 
 # %%
@@ -662,9 +669,9 @@ turned = [company[name].measured["verdicts turned, fake"] for name in (True, Fal
 verdict(9, "verdicts on fakes turn with the company", lambda share: share > 0, *turned)
 
 # %% [markdown]
-# **Fix**: no batch norm in D, which is what `sgan_lib` does; or the same mixture of real and fake in both players'
-# steps. Source 001 leaves batch norm out of its last layer, because feature matching would then have nothing to match,
-# and keeps it elsewhere.
+# In the stored run 22 % of them turn, and none without batch norm. **Fix**: no batch norm in D, which is what
+# `sgan_lib` does; or the same mixture of real and fake in both players' steps. Source 001 leaves batch norm out of
+# its last layer, because feature matching would then have nothing to match, and keeps it elsewhere.
 #
 # ### Defect 10 · Batch norm that never leaves training
 #
@@ -703,8 +710,8 @@ verdict(10, "sorting the test file changes answers", lambda share: share > 0, *k
 
 # %% [markdown]
 # In a batch of one class, subtracting the batch's mean subtracts what makes it that class. In the stored run sorting
-# takes the error from 8 % to 24 %. Random order costs nothing here, so a test loader that shuffles hides the
-# defect; whoever deploys the network on single images finds it. **Diagnosis**: shuffle the test set; predictions must
+# takes the error from 8 % to 24 %. Random order costs nothing here, so a test loader that shuffles hides the defect;
+# whoever deploys the network on single images finds it (12 %). **Diagnosis**: shuffle the test set; predictions must
 # not move. **Fix**: `network.eval()` before, `network.train()` after; `evaluation.class_logits` does both.
 #
 # ### Defect 11 · `torch.rand` where the original has `randn`: a suspect
@@ -805,10 +812,10 @@ except IndexError as error:
 verdict(12, "most zeros are recognised", lambda share: share > 0.5, zeros_right[0], zeros_right[2])
 
 # %% [markdown]
-# A row of zeros has loss zero: the network is never told that such an image exists. With an eleventh output it is
-# worse: 10 *is* the fake class, and every zero is trained to be called fake. **Diagnosis**: `labels.min()`,
-# `labels.max()`, and the error of each class instead of their mean. **Fix**: map 10 to 0 when reading; torchvision's
-# SVHN does.
+# No zero is recognised, where the mended program recognises all. A row of zeros has loss zero: the network is never
+# told that such an image exists. With an eleventh output it is worse: 10 *is* the fake class, and every zero is
+# trained to be called fake. **Diagnosis**: `labels.min()`, `labels.max()`, and the error of each class instead of
+# their mean. **Fix**: map 10 to 0 when reading; torchvision's SVHN does.
 #
 # ### Defect 13 · "The first n rows"
 #
@@ -866,8 +873,8 @@ verdict(13, "some of 20 draws lack a class", lambda draws: draws > 0, missing, 0
 # ### Defect 14 · The labelled set, drawn anew each epoch
 #
 # **Symptom.** With 50 labels the error falls below that of anybody else, and it goes on falling for as long as you
-# train. The code draws "50 random labelled images" inside the epoch loop, as readers of LDOUBLEV's semi-supervised-GAN
-# found it there (#6, #11).
+# train. The code draws "50 random labelled images" inside the epoch loop, as readers of LDOUBLEV's
+# semi-supervised-GAN found it there (#6, #11).
 #
 # **Predict.** After 100 epochs with 50 of 1,347 images each, how many labels has training used?
 
@@ -914,9 +921,9 @@ used = [report.measured["different labels used"] for report in (anew, once)]
 verdict(14, "more labels used than the 50 claimed", lambda n: n > 50, *used, "{}")
 
 # %% [markdown]
-# In the stored run the error after 100 epochs is 4 % instead of 13 %, and no GAN was involved. **Diagnosis**:
-# collect the labelled images of some epochs and count the different ones: `checks.labelled_set_stays`. **Fix**:
-# draw before the loop, with a seed, and keep the list.
+# In the stored run the error after 100 epochs is 4 % instead of 13 %, and no GAN was involved. **Diagnosis**: collect
+# the labelled images of some epochs and count the different ones: `checks.labelled_set_stays`. **Fix**: draw before
+# the loop, with a seed, and keep the list.
 #
 # ### Exercise 2: how many labels has it used?
 #
@@ -955,6 +962,8 @@ exercises.check("debugging.labels_used", labels_used)
 #
 # You need not read the loop. **Change what must not matter, and see whether anything changes**: shuffle the hidden
 # labels, and train again with the same seed.
+#
+# **Predict.** By how much does that move the logits of a program that uses no more labels than it says?
 
 
 # %%
@@ -986,9 +995,10 @@ changes = [report.measured["largest difference"] for report in reports]
 verdict(15, "shuffled hidden labels change the result", lambda most: most > 0, *changes, "by {:.2g}")
 
 # %% [markdown]
-# The other half of the question is whether they are *within reach*: a label that training has it may use by
-# mistake, or after the next edit. `torch.utils.data.Subset` is the classic: it looks like 50 images and holds the
-# whole data set.
+# In the stored run some logit moves by 4 where every label is used, and none by anything where only the fifty are.
+# The other half of the question is whether they are *within reach*: a label that training has it may use by mistake,
+# or after the next edit. `torch.utils.data.Subset` is the classic: it looks like 50 images and holds the whole data
+# set.
 
 # %% tags=["nbval-check-output"]
 subset = Subset(TensorDataset(raw.train.images, labels), few.tolist())
@@ -1141,9 +1151,10 @@ figure
 
 # %% [markdown]
 # **Figure.** Test error over 600 steps, two networks, 100 labels. Left, plain weights: the average from zero (red,
-# dashed) stands at 90 % for 100 steps and needs 500 to come near the others. The corrected one (blue) trails the network
-# itself (grey, dotted) for 160 steps, then stays with it. Right, weight norm: the average from zero starts at 23 %,
-# where the others are at 9 and 11 %, and meets the network itself by step 300. The corrected one ends lowest, at 6 %.
+# dashed) stands at 90 % for 100 steps and needs 500 to come near the others. The corrected one (blue) trails the
+# network itself (grey, dotted) for 160 steps, then stays with it. Right, weight norm: the average from zero starts at
+# 23 %, where the others are at 9 and 11 %, and meets the network itself by step 300. The corrected one ends lowest,
+# at 6 %.
 
 # %% tags=["nbval-check-output"]
 plain, normed = averaged.values()
