@@ -874,7 +874,7 @@ verdict(13, "some of 20 draws lack a class", lambda draws: draws > 0, missing, 0
 #
 # **Symptom.** With 50 labels the error falls below that of anybody else, and it goes on falling for as long as you
 # train. The code draws "50 random labelled images" inside the epoch loop, as readers of LDOUBLEV's
-# semi-supervised-GAN found it there (#6, #11).
+# semi-supervised-GAN report (#6, #11).
 #
 # **Predict.** After 100 epochs with 50 of 1,347 images each, how many labels has training used?
 
@@ -1447,7 +1447,6 @@ pd.DataFrame(ledger).set_index("defect").sort_index()
 #   includes "fake" took 8 % to 15 %.
 # - Two of the defects that everybody points at first, softmax twice and the missing logarithm, cost time and
 #   nothing else on this problem.
-#
 # - The program's claim of 97 % with 50 labels is 85 % with 50 labels (seed 0); a plain network has 88 %.
 #
 # **Still open.** These checks find what they look for. Nobody has a list of what to look for next.
