@@ -23,6 +23,7 @@ from typing import Any, cast
 import conditional
 import pandas as pd
 import representations
+import samples
 import scarcity
 import torch
 from torch import nn
@@ -114,8 +115,9 @@ TABLES: dict[str, Callable[[], Iterator[Arguments]]] = {
     "mnist_100_labels_paper": mnist_100_labels_paper,
     "bigan_features": representations.bigan_features,
     "conditional_sgan": conditional.conditional_sgan,
+    "sample_quality": samples.sample_quality,
 }
-MEASURES = {"bigan_features": representations.measure}  # tables of something else than a run's test error
+MEASURES = {"bigan_features": representations.measure, "sample_quality": samples.measure}  # not of test errors
 COLUMNS = {"conditional_sgan": conditional.samples_of}  # what a table says of each run besides its errors
 SWEEPS = {"label_scarcity": scarcity.measure_label_scarcity}  # tables whose runs the sweep does
 CURVES = ("mnist_100_labels",)  # tables with a row a record; all others have a row a run
@@ -256,6 +258,7 @@ PICTURES: dict[str, Callable[[], None]] = {
     "digits_50_labels": draw_digits_50_labels,
     "mnist_100_labels": draw_mnist_100_labels,
     "dcgan_filmstrip": draw_dcgan_filmstrip,
+    "sample_quality": samples.draw_sample_quality,
     "label_scarcity": scarcity.draw_label_scarcity,
     "bigan_reconstructions": draw_bigan_reconstructions,
     "conditional_sgan": conditional.draw_conditional_sgan,

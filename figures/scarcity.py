@@ -12,10 +12,10 @@ from sgan_lib.sweep import collect
 
 HERE = Path(__file__).parent
 RUNS = HERE.parent / "runs" / "label_scarcity"
-GANS, ALONE = ("sgan", "two_head", "feature_matching", "bad_gan"), ("supervised", "pseudo_label", "consistency")
+METHODS = ("pseudo_label", "consistency", "feature_matching", "sgan", "bad_gan", "two_head")  # and supervised
 DIGITS = ["--dataset", "digits", "--n-labels", "20", "50", "100", "200"]
 MNIST = ["--dataset", "mnist", "--n-labels", "20", "100", "1000", "50", "200", "500", "--preset", "standard",
-         "--set", "steps=6000", "--set", "precision=bfloat16"]  # fmt: skip
+         "--set", "steps=3000", "--set", "precision=bfloat16"]  # fmt: skip
 N_SPLITS = {"digits": 10, "mnist": 5}
 KEPT = ("method", "dataset", "n_labels", "seed", "preset", "steps", "network", "shift", "learning_rate", "precision",
         "split_seed", "validation_error", "test_error", "confusion_matrix", "seconds", "device", "torch")  # fmt: skip
@@ -24,12 +24,14 @@ KEPT = ("method", "dataset", "n_labels", "seed", "preset", "steps", "network", "
 def sweeps() -> Iterator[list[str]]:
     """The command lines, a split of MNIST at a time, so that a stop leaves the methods on the same splits.
 
-    On MNIST the methods without a generator learn at the rate that suits them (validation error on splits 100 to 102).
+    On MNIST the supervised network learns at a third of the others' rate. Of 0.001 and 0.003 each has the better one:
+    supervised on splits 100 and 101 (notebook 04); pseudo-label and consistency on split 100, by the error on 5,000
+    training images held out; the GANs as in their recipe.
     """
-    yield [*DIGITS, "--methods", *ALONE, *GANS, "--seeds", *map(str, range(N_SPLITS["digits"]))]
+    yield [*DIGITS, "--methods", "supervised", *METHODS, "--seeds", *map(str, range(N_SPLITS["digits"]))]
     for seed in range(N_SPLITS["mnist"]):
-        yield [*MNIST, "--seeds", str(seed), "--methods", *ALONE, "--set", "learning_rate=0.001"]
-        yield [*MNIST, "--seeds", str(seed), "--methods", *GANS]
+        yield [*MNIST, "--seeds", str(seed), "--methods", "supervised", "--set", "learning_rate=0.001"]
+        yield [*MNIST, "--seeds", str(seed), "--methods", *METHODS]
 
 
 def measure_label_scarcity(workers: int) -> None:

@@ -209,7 +209,7 @@ def errors_by_labels_of_sets(table: pd.DataFrame, title: str, published: Mapping
         rows = table[table["dataset"] == name]
         draw_errors_by_labels(panel, rows, published.get(name))
         runs = rows.groupby(["method", "n_labels"]).size()
-        panel.set_title(f"{name}: {_range(runs.min(), runs.max())} splits a point")
+        panel.set_title(f"{name}: {_range(int(runs.min()), int(runs.max()))} splits a point")
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
     return figure
 

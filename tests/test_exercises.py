@@ -1,5 +1,6 @@
 """Exercises: folded solutions are right, empty stubs and typical mistakes are not, and nothing stops a notebook."""
 
+import math
 import re
 from pathlib import Path
 
@@ -157,7 +158,84 @@ def jensen_shannon(p, q):
     return (torch.special.entr(half) - (torch.special.entr(p) + torch.special.entr(q)) / 2).sum()
 
 
+def in_turn(seconds, workers):
+    return max(sum(seconds[k::workers]) for k in range(workers))
+
+
+def log_worth(counts, errors, error, log=torch.log):
+    """Interpolated from the left, in whatever `log` makes of counts and errors."""
+    x, y = (log(torch.tensor(one, dtype=torch.float64)) for one in (counts, errors))
+    at = log(torch.tensor(error, dtype=torch.float64))
+    k = min(int((y >= at).sum()) - 1, len(counts) - 2)
+    found = x[k] + (at - y[k]) / (y[k + 1] - y[k]) * (x[k + 1] - x[k])
+    return (found.exp() if log is torch.log else found).item()
+
+
+def errors_of(a, b, unbiased=True):
+    a, b = torch.tensor(a), torch.tensor(b)
+    n = len(a)
+    unpaired = (a.var(unbiased=unbiased) / n + b.var(unbiased=unbiased) / n).sqrt().item()
+    return unpaired, ((a - b).std(unbiased=unbiased) / n**0.5).item()
+
+
+def comparison(seeds=range(5), methods=("feature_matching", "consistency"), **changes):
+    asked = {"dataset": "mnist", "n_labels": 100, "network": "dcgan", "shift": 2} | changes
+    return [asked | {"method": method, "seed": one} for one in seeds for method in methods]
+
+
 MISTAKES = {
+    "scaling.makespan": {
+        "the sum": lambda seconds, workers: sum(seconds),
+        "a fair share": lambda seconds, workers: sum(seconds) / workers,
+        "the longest": lambda seconds, workers: max(seconds),
+        "dealt out in turn": in_turn,
+        "the list itself": lambda seconds, workers: seconds,
+        "the longest first": lambda seconds, workers: in_turn(sorted(seconds, reverse=True), workers),
+    },
+    "scaling.splits_needed": {
+        "rounded down": lambda sd, difference: max(1, int((1.96 * sd / difference) ** 2)),
+        "not squared": lambda sd, difference: -int(-1.96 * sd / difference // 1),
+        "without 1.96": lambda sd, difference: -int(-((sd / difference) ** 2) // 1),
+        "not whole": lambda sd, difference: (1.96 * sd / difference) ** 2,
+        "ten times as many": lambda sd, difference: 10 * -int(-((1.96 * sd / difference) ** 2) // 1),
+    },
+    "scaling.which_tool": {
+        "nothing said": dict.fromkeys(["100 labels; the next 1,000 cost an afternoon of one person"]),
+        "three situations": {"100 labels; the next 1,000 cost an afternoon of one person": "label more"},
+    },
+    "label_scarcity.labels_worth": {
+        "straight in the numbers": lambda *given: log_worth(*given, log=lambda x: x),
+        "how many fewer": lambda counts, errors, error: counts[-1] - log_worth(counts, errors, error),
+        "the nearest point": lambda counts, errors, error: min(
+            zip(counts, errors, strict=True), key=lambda point: abs(point[1] - error)
+        )[0],
+        "the logarithm": lambda *given: math.log(log_worth(*given)),
+        "a text": lambda *given: str(log_worth(*given)),
+    },
+    "label_scarcity.standard_errors": {
+        "divided by n": lambda a, b: errors_of(a, b, unbiased=False),
+        "exchanged": lambda a, b: errors_of(a, b)[::-1],
+        "the paired one alone": lambda a, b: errors_of(a, b)[1],
+        "not by the square root": lambda a, b: tuple(one * len(a) ** -0.5 for one in errors_of(a, b)),
+        "twice the unpaired": lambda a, b: (errors_of(a, b)[0],) * 2,
+    },
+    "label_scarcity.statements": {
+        "nothing said": dict.fromkeys(["if two intervals overlap, there is no difference between the methods"]),
+        "another statement": {"the moon is full": True},
+    },
+    "label_scarcity.plan": {
+        "one method": comparison(methods=("consistency",)),
+        "a third method": comparison(methods=("feature_matching", "consistency", "sgan")),
+        "four splits": comparison(seeds=range(4)),
+        "no augmentation": comparison(shift=0),
+        "a network without a generator": comparison(network="cnn"),
+        "other labels": comparison(n_labels=50),
+        "another set": comparison(dataset="digits"),
+        "one split": comparison(split_seed=0),
+        "unpaired": comparison(methods=("feature_matching",))
+        + comparison(seeds=range(5, 10), methods=("consistency",)),
+        "two networks": comparison(methods=("feature_matching",)) + comparison(methods=("consistency",), network="mlp"),
+    },
     "theory.number_to_add": {
         "the wrong sign": lambda full: full[:, -1],
         "of another class": lambda full: -full[:, 0],

@@ -235,3 +235,26 @@ def test_conditional_samples_shows_the_share_of_wrong_ones_a_mark_a_run_and_a_li
     assert [text.get_text() for text in figure.axes[0].texts] == ["10 %", "2 %", "0.2 %"]
     assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()
     assert figure.axes[1].get_ylabel() == "test error, %"
+
+
+def test_each_data_set_has_a_panel_and_only_its_own_published_marks():
+    both = pd.concat([SCARCE.assign(dataset="digits"), SCARCE.assign(dataset="mnist", test_error=0.1)])
+    figure = plotting.errors_by_labels_of_sets(both, MESSAGE, {"mnist": PUBLISHED})
+    digits, mnist = figure.axes
+    assert [panel.get_title() for panel in figure.axes] == ["digits: 3 splits a point", "mnist: 3 splits a point"]
+
+    def hollow(panel):
+        return [line.get_xydata().tolist() for line in panel.lines if line.get_markerfacecolor() == "none"]
+
+    assert hollow(digits) == []
+    assert hollow(mnist) == [[[25, 20.0]]]
+
+
+def test_published_errors_are_fractions_under_our_names():
+    """Odena's Table 1 gives accuracies, Salimans' Table 1 errors in percent."""
+    mnist = plotting.published_errors("mnist").set_index(["method", "n_labels"])["test_error"]
+    assert mnist["sgan", 100] == pytest.approx(0.072)
+    assert mnist["supervised", 25] == pytest.approx(0.25)
+    assert mnist["feature_matching", 100] == pytest.approx(0.0093)
+    assert plotting.published_errors("digits").empty
+    assert set(plotting.published_errors("svhn")["method"]) == {"feature_matching", "bad_gan"}

@@ -191,9 +191,11 @@ for better, worse in (("sgan", "supervised"), ("feature_matching", "sgan")):
 # | `02_gan_baseline` | What does a GAN look like when it works, and when it fails? | a convolutional GAN on MNIST, and an honest baseline |
 # | `03_sgan` | Does the second job help the classifier? | SGAN in two forms, with few labels and with many |
 # | `04_feature_matching` | Should you wish for a perfect generator? | the loss that asks for none, and the runs behind 1.7 % on MNIST |
-#
-# Notebooks 05 to 09 (label scarcity, BiGAN, conditional SGAN, debugging, scaling up) are planned. Where a text points to one of
-# them, it says what you will find there.
+# | `05_label_scarcity` | How many labels do you need, and when is a gain a gain? | curves with intervals, paired comparisons, broken assumptions |
+# | `06_bigan` | What are features worth that no label has touched? | an encoder that undoes the generator |
+# | `07_conditional_sgan` | Can you order a digit when hardly any has a label? | a generator that takes a class |
+# | `08_debugging` | Is this code right, and is it semi-supervised? | twenty-five defects, found by measurement |
+# | `09_scaling_up` | How do you run hundreds of these, and when should you not? | a sweep that survives a kill, on one machine or many |
 #
 # Each notebook opens with a question, shows a picture before the formula, and lets you predict before you run. Solutions are
 # folded away below each exercise. Where a number is stored and not live, the text says so.

@@ -44,6 +44,8 @@ from sgan_lib.exercises import (  # noqa: E402, F401  (each registers its checke
     debugging,
     feature_matching,
     gan_baseline,
+    label_scarcity,
+    scaling,
     sgan,
     start,
     theory,

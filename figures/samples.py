@@ -1,0 +1,82 @@
+"""Notebook 03's table of sample quality over time: plain GAN, SGAN, feature matching. `measure` is the door."""
+
+import time
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import nn
+
+from sgan_lib import evaluation, experiments, plotting, quality
+from sgan_lib.training import Record
+
+HERE = Path(__file__).parent
+Arguments = dict[str, Any]
+RUNS = (("gan", 100), ("sgan", 100), ("sgan", 1000), ("sgan", 59_000), ("feature_matching", 100))
+LOOKS = (300, 600, 1200, 1800, 2400, 3000)  # steps; they are multiples of a record's 150
+N_SAMPLES = 5000
+SHADES = {("gan", 100): "plain GAN", ("sgan", 100): "SGAN, 100 labels", ("sgan", 1000): "SGAN, 1,000 labels",
+          ("sgan", 59_000): "SGAN, 59,000 labels",
+          ("feature_matching", 100): "feature matching, 100 labels"}  # fmt: skip
+COLOURS = ("black", "#9ecae1", "#4292c6", "#084594", plotting.COLOURS["vermilion"])
+
+
+def sample_quality() -> Iterator[Arguments]:
+    """One pair of networks, one budget; the plain GAN uses no labels."""
+    for seed, (method, n_labels) in product(range(3), RUNS):
+        yield {"method": method, "dataset": "mnist", "network": "dcgan", "n_labels": n_labels, "seed": seed,
+               "preset": "standard"}  # fmt: skip
+
+
+def measure(arguments: Arguments) -> list[Arguments]:
+    """One run: a row a look at the averaged generator's samples. The looks' own time is not counted."""
+    torch.set_num_threads(1)
+    rows: list[Arguments] = []
+    started, looking = time.process_time(), 0.0
+
+    def look(record: Record, modules: nn.ModuleDict) -> None:
+        nonlocal looking
+        if record.step not in LOOKS:
+            return
+        begun = time.process_time()
+        found = quality.sample_quality(_samples(modules["generator"]))
+        rows.append({"step": record.step, "cpu_seconds": round(begun - started - looking, 1),
+                     "digit_frechet": round(found.digit_frechet, 2), "digit_score": round(found.digit_score, 3),
+                     "torch": torch.__version__})  # fmt: skip
+        looking += time.process_time() - begun
+
+    experiments.run(**arguments, observe=look)
+    return [arguments | row for row in rows]
+
+
+def _samples(generator: Any) -> torch.Tensor:
+    """Digits of the same latents at every look."""
+    latents = generator.latent(N_SAMPLES, torch.Generator().manual_seed(0)).split(500)
+    return torch.cat([evaluation.generate(generator, part) for part in latents])
+
+
+def draw_sample_quality() -> None:
+    table = pd.read_csv(HERE / "sample_quality.csv")
+    table["minutes"] = table["cpu_seconds"] / 60
+    figure, axes = plotting.new_figure(10.5, 4.2, 1, 2)
+    for panel, (column, label) in zip(axes[0], (("step", "steps"), ("minutes", "minutes on one core")), strict=True):
+        for (kind, name), colour in zip(SHADES.items(), COLOURS, strict=True):
+            rows = table[(table["method"] == kind[0]) & (table["n_labels"] == kind[1])]
+            for _, run in rows.groupby("seed"):
+                panel.plot(run[column], run["digit_frechet"], color=colour, alpha=0.3, linewidth=0.8)
+            means = rows.groupby("step")[[column, "digit_frechet"]].mean() if column != "step" else None
+            line = means if means is not None else rows.groupby("step", as_index=False)["digit_frechet"].mean()
+            panel.plot(line[column], line["digit_frechet"], color=colour, linewidth=2.2, label=name)
+        panel.set(yscale="log", xlabel=label, ylabel="digit Fréchet distance", xlim=(0, None))
+        panel.yaxis.set_major_formatter("{x:g}")
+    axes[0, 1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+    figure.suptitle(_message(table), x=0.01, ha="left", weight="bold")
+    figure.savefig(HERE / "sample_quality.png")
+
+
+def _message(table: pd.DataFrame) -> str:
+    last = table[table["step"] == table["step"].max()].groupby(["method", "n_labels"])["digit_frechet"].mean()
+    return f"After 3,000 steps: plain GAN {last['gan', 100]:.0f}, SGAN {last['sgan', 100]:.0f} with 100 labels"

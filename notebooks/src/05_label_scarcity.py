@@ -1,0 +1,423 @@
+# %% [markdown]
+# # 05 · Label scarcity: how many labels do you need?
+#
+# *Open in Colab: this copy has no address yet; set it with `make badges REPOSITORY=owner/name`.*
+#
+# **Labels cost money. You can buy a hundred more, or you can train a GAN on the images you have already. Which brings
+# more?** It depends on how many labels you have, on the classifier that you compare with, and on whether your
+# unlabelled images are what you think they are. This notebook puts numbers to all three: several methods on the same
+# splits, from 20 labels to 1,000, with intervals; and it breaks the assumptions on purpose.
+#
+# **After this notebook you can**
+# - *read* a label-scarcity curve: what a method is worth in labels, and what an interval over splits says;
+# - *compare* two methods on paired runs, and *judge* a published gain by its baseline;
+# - *predict* what unbalanced labels, foreign images and wrong labels do to a method, and *measure* it.
+#
+# **Before you start**: notebooks 03 (SGAN) and 04 (feature matching). **Time**: about TODO minutes of computing on two
+# CPU cores, 45 minutes of reading and exercises.
+#
+# **Stored and live**: the runs on `digits` in parts 1 and 6 are computed here. The sweeps of parts 2 to 5 take hours;
+# their table is `figures/label_scarcity.csv`, a row a run, made by `make figures` through `python -m sgan_lib.sweep`
+# (notebook 09 shows how).
+
+# %% tags=["colab"]
+# In Colab, this cell installs the course's library and keeps Colab's own torch. Elsewhere it does nothing.
+import os
+import subprocess
+import sys
+
+if "google.colab" in sys.modules:
+    repository = os.environ.get("SGAN_REPOSITORY", "")
+    if not repository:
+        raise RuntimeError("this copy has no address yet; set it with `make badges REPOSITORY=owner/name`")
+    pure_python = ["jaxtyping", "wadler-lindig", "torchmetrics", "lightning-utilities"]
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+    subprocess.run([*install, *pure_python, repository], check=True)
+
+# %% tags=["imports"]
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import torch
+
+from sgan_lib import data, evaluation, exercises, experiments, plotting, runtime, training, widgets
+
+plotting.use_course_style()
+
+# %% tags=["parameters"]
+preset = "quick"  # where the settings of the live runs come from
+seed = 0  # first seed of the live runs: weights, batches, and which images are labelled
+counts = [20, 50, 100]  # labelled images of `digits` in part 1
+n_seeds = 3  # splits at each point of parts 1 and 6
+digits_steps = 300  # training steps of each live run
+
+# %% [markdown]
+# ## 1 · A curve in half a minute
+#
+# The set is `digits`: 1,347 training images of 8×8 pixels, 450 test images. Three methods on one network: supervised,
+# which sees the labelled images alone, and SGAN and feature matching, which see all. Three splits at each number of
+# labels. A split is nested: of one seed, the 20 labelled images are among the 50, and those among the 100.
+#
+# **Predict.** Draw the three curves in your head. Do they run side by side, or does the gap close as labels grow?
+
+# %% tags=["nbval-ignore-output"]
+runtime.check_whole_number("n_seeds", n_seeds, at_least=2)
+live = []
+for n in counts:
+    for one in range(seed, seed + n_seeds):
+        for method in ("supervised", "sgan", "feature_matching"):
+            given = {"seed": one, "preset": preset, "steps": digits_steps, "device": "cpu"}
+            run = experiments.run(method, "digits", n, **given)
+            live.append({"method": method, "n_labels": n, "seed": one, "test_error": run.test_error})
+live = pd.DataFrame(live)
+plotting.errors_by_labels(live, "The fewer the labels, the more the other images are worth")
+
+# %% [markdown]
+# **Figure.** TODO
+
+# %% tags=["nbval-ignore-output"]
+means = 100 * live.pivot_table(index="n_labels", columns="method", values="test_error")
+means.round(1)
+
+# %% [markdown]
+# TODO numbers. Both axes are logarithmic, so a straight line is a power law: twice the labels divide the error by the same
+# factor everywhere. And a *horizontal* gap between two curves is a factor in labels: how many more labels the one needs
+# for the error of the other. That is the exchange rate you want when labels cost money.
+#
+# ### Exercise 1: what a method is worth in labels
+#
+# **Why.** "Four points less error" means nothing to the person who pays for labels; "as good as 180 labels" does. Given
+# the supervised curve as `counts` and `errors` (both lists, errors falling), return how many labels the supervised
+# network needs to reach `error`. Interpolate on a straight line between neighbouring points in the logarithm of both.
+
+
+# %% tags=["nbval-check-output"]
+def labels_worth(counts, errors, error):
+    """How many labels bring the curve through (counts, errors) down to `error`; `error` lies within the curve."""
+    ...  # np.interp wants rising x values: turn the lists round
+
+
+exercises.check("label_scarcity.labels_worth", labels_worth)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def labels_worth(counts, errors, error):
+#     return float(np.exp(np.interp(np.log(error), np.log(errors[::-1]), np.log(counts[::-1]))))
+#
+#
+# exercises.check("label_scarcity.labels_worth", labels_worth)
+# ```
+#
+# Errors fall as labels grow, so the reversed lists rise in the error, as `np.interp` demands.
+# </details>
+
+# %% [markdown]
+# ## 2 · Seven methods, stored runs
+#
+# Now with more methods, more splits and longer training. Two methods are new, and neither has a generator:
+#
+# - **pseudo-label** (Lee 2013): what the network is sure of on an unlabelled image becomes that image's label.
+# - **consistency** (as in FixMatch, Sohn 2020): the same, but the confident answer comes from a weakly changed image and
+#   trains the network on a strongly changed copy of it.
+#
+# They are here because the honest question is not "GAN or nothing?" but "GAN or the next best thing?".
+
+# %% tags=["nbval-check-output"]
+runs = plotting.stored_table("label_scarcity.csv")
+budget = runs.groupby(["dataset", "preset", "network", "steps"])
+print(budget.agg(methods=("method", "nunique"), splits=("seed", "nunique"), runs=("seed", "size")).to_string())
+
+# %% tags=["nbval-ignore-output"]
+plotting.stored_figure("label_scarcity.png", width=11)
+
+# %% [markdown]
+# **Figure.** Test error against the number of labels, both axes logarithmic, a line a method. Left `digits`, right MNIST.
+# Bars are 95 % bootstrap intervals of the mean over splits. Hollow marks on the right are published values: Odena's SGAN and his
+# convolutional baseline, Salimans' feature matching, Dai's bad GAN. TODO
+
+# %% tags=["nbval-check-output"]
+def errors_of(dataset):
+    """Mean test error in %, a row a method, a column a number of labels."""
+    rows = runs[runs["dataset"] == dataset]
+    return (100 * rows.pivot_table(index="method", columns="n_labels", values="test_error")).round(1)
+
+
+for dataset in runs["dataset"].unique():
+    print(f"{dataset}\n{errors_of(dataset).to_string()}\n")
+
+# %% [markdown]
+# TODO two
+#
+# ## 3 · The same splits, twice
+#
+# Which twenty images have labels matters more than most choices of method. Look at `digits` with 20 labels: the errors
+# of three methods, a row a split.
+
+# %% tags=["nbval-check-output"]
+few = 100 * runs.query("dataset == 'digits' and n_labels == 20").pivot(index="split_seed", columns="method", values="test_error")
+print(few[["supervised", "sgan", "bad_gan"]].round(1).to_string())
+
+# %% [markdown]
+# **Predict.** SGAN and bad GAN each have an interval for their mean. Suppose the two intervals overlap. Does that mean
+# that the difference between the methods is noise?
+
+# %% tags=["nbval-check-output"]
+def interval(values):
+    """Mean and 95 % bootstrap interval, as text."""
+    low, high = evaluation.bootstrap_interval(list(values))
+    return f"{np.mean(values):5.2f}, interval {low:5.2f} to {high:5.2f}"
+
+
+for method in ("supervised", "sgan", "bad_gan"):
+    print(f"{method:>12}: {interval(few[method])} %")
+print(f"sgan minus bad_gan, split by split: {interval(few['sgan'] - few['bad_gan'])} points")
+
+# %% [markdown]
+# TODO three
+#
+# ### Exercise 2: paired or not
+#
+# **Why.** The wrong interval has buried true effects and dressed up noise. Two lists hold the errors of two methods on the
+# same splits, in the same order. Return the standard error of their mean difference, first as if the runs were
+# unrelated (two samples, $\sqrt{s_a^2/n + s_b^2/n}$), then from the differences (one sample, $s_d/\sqrt n$), with the
+# standard deviations that divide by n − 1.
+
+
+# %% tags=["nbval-check-output"]
+def standard_errors(a, b):
+    """Two lists of n errors on the same splits -> (unpaired, paired) standard error of the mean difference."""
+    ...
+
+
+exercises.check("label_scarcity.standard_errors", standard_errors)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def standard_errors(a, b):
+#     a, b = np.array(a), np.array(b)
+#     unpaired = np.sqrt(a.var(ddof=1) / len(a) + b.var(ddof=1) / len(b))
+#     return unpaired, (a - b).std(ddof=1) / np.sqrt(len(a))
+#
+#
+# exercises.check("label_scarcity.standard_errors", standard_errors)
+# ```
+#
+# The paired one is smaller when the methods find the same splits hard. When they do not, pairing gains nothing, and costs
+# nothing either.
+# </details>
+
+# %% [markdown]
+# ## 4 · The baseline makes the gain
+#
+# "Our method cuts the error from 22 % to 2 %" says two things: what the method reaches, and what it was compared with.
+# The second is easier to change. Here are supervised networks at 100 MNIST labels, all ours, none of them sees an
+# unlabelled image:
+
+# %% tags=["nbval-check-output"]
+baselines = plotting.stored_table("baseline_tuned.csv").query("preset == 'standard' or network == 'mlp'")
+weak = 100 * baselines.groupby(["network", "shift", "preset"])["test_error"].mean()
+ours = errors_of("mnist").loc["feature_matching", 100]
+for (network, shift, budget), error in weak.sort_values(ascending=False).items():
+    name = f"{network}, shifts of up to {shift} pixels, {budget}"
+    print(f"{name:40} {error:4.1f} %; feature matching gains {error - ours:4.1f} points on it")
+
+# %% [markdown]
+# TODO
+#
+# Published baselines at 100 MNIST labels span 69.2 % accuracy (a network in a book's notebook) to 89.5 % (Odena 2016,
+# Table 1). A method at 93 % "gains" 24 points on the one and 3.5 on the other. So before you read a gain, ask of the
+# baseline what you ask of the method: which network, which augmentation, how was it tuned, on the same labels?
+#
+# ## 5 · Beside published tables
+
+# %% tags=["nbval-check-output"]
+published = plotting.published_errors("mnist").assign(error=lambda rows: 100 * rows["test_error"])
+theirs = published.pivot_table(index=["published_as", "status"], columns="n_labels", values="error").round(2)
+print(f"published, %\n{theirs.to_string(na_rep='')}\n")
+names = ["supervised", "sgan", "feature_matching", "bad_gan"]
+print(f"this course, %\n{errors_of('mnist').loc[names].to_string(na_rep='')}")
+
+# %% [markdown]
+# TODO five
+#
+# ### Exercise 3: which statements does the evidence carry?
+#
+# **Why.** You will read sentences like these in abstracts. Say for each whether the tables above support it.
+
+# %% tags=["nbval-check-output"]
+statements = {
+    "on MNIST with 100 labels, feature matching beats the same network trained on the labels alone": None,
+    "feature matching therefore beats every supervised network at 100 labels by 20 points": None,
+    "if two intervals overlap, there is no difference between the methods": None,
+    "a gain at 20 labels predicts the gain at 1,000": None,
+}
+exercises.check("label_scarcity.statements", statements)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# statements = {
+#     "on MNIST with 100 labels, feature matching beats the same network trained on the labels alone": True,
+#     "feature matching therefore beats every supervised network at 100 labels by 20 points": False,
+#     "if two intervals overlap, there is no difference between the methods": False,
+#     "a gain at 20 labels predicts the gain at 1,000": False,
+# }
+# exercises.check("label_scarcity.statements", statements)
+# ```
+#
+# The second compares with one baseline and claims it for all (part 4). The third forgets that the runs are paired
+# (part 3). The fourth is what the closing gap of part 2 contradicts.
+# </details>
+#
+# ## 6 · When the assumptions break
+#
+# So far everything was as it should be: as many labels in each class, unlabelled images of the same classes, labels that
+# are right. A real project has none of the three for granted. Break them one at a time, on `digits` with 50 labels, with
+# the supervised network and with feature matching:
+#
+# - **unbalanced**: nine labels for each of the digits 0 to 4, one for each of 5 to 9. The unlabelled images stay balanced.
+# - **wrong labels**: 5 of the 50 labels, drawn at random, are changed to another class.
+# - **foreign images**: the task is to tell 0 to 5 apart, with 30 labels. The unlabelled images are only digits 0 to 5, or
+#   all ten.
+#
+# **Predict.** Which of the three hurts feature matching *more* than it hurts the supervised network?
+
+
+# %%
+def parts_of(split, counts, pool_classes=10, wrong=0):
+    """Digits with counts[k] labels of class k, a pool of the first classes, and `wrong` of the labels changed."""
+    images, labels = data.read("digits").train
+    random = np.random.RandomState(split)
+    order = torch.from_numpy(random.permutation(len(labels)))
+    labelled = torch.cat([order[labels[order] == k][:count] for k, count in enumerate(counts)])
+    given = labels[labelled].clone()
+    changed = torch.from_numpy(random.permutation(len(given))[:wrong])
+    given[changed] = (given[changed] + torch.from_numpy(random.randint(1, 10, wrong))) % 10
+    whole = data.load("digits", 50, split_seed=split, validation=0)
+    test = whole.test.labels < len(counts)
+    return replace(
+        whole,
+        labelled=data.Labelled(images[labelled], given),
+        pool=images[order[labels[order] < pool_classes]],
+        test=data.Labelled(whole.test.images[test], whole.test.labels[test]),
+        class_names=whole.class_names[: len(counts)],
+    )
+
+
+def test_error(method, split, parts):
+    """One run on these parts, as `experiments.run` does it: test error in %."""
+    given = {"n_labels": len(parts.labelled.labels), "seed": split, "split_seed": split, "steps": digits_steps}
+    settings = experiments.Settings.resolve(method, "digits", preset, **given)
+    with runtime.threads(1), runtime.seeded(split):
+        state = experiments.prepare(settings, parts.unlabelled, parts.n_classes)
+        batches = data.Batches(parts, settings.batch_size, settings.labelled_batch_size, split)
+        for _ in training.train(state, batches.at, settings.steps, settings.hold):
+            pass
+    return 100 * evaluation.error_rate(state.averaged["discriminator"], *parts.test)
+
+
+# %% tags=["nbval-ignore-output"]
+situations = {
+    "as it should be": {"counts": [5] * 10},
+    "unbalanced": {"counts": [9] * 5 + [1] * 5},
+    "wrong labels": {"counts": [5] * 10, "wrong": 5},
+    "0 to 5, own pool": {"counts": [5] * 6, "pool_classes": 6},
+    "0 to 5, foreign images": {"counts": [5] * 6},
+}
+broken = pd.DataFrame([
+    {"situation": name, "split": split, "method": method, "error": test_error(method, split, parts_of(split, **how))}
+    for name, how in situations.items()
+    for split in range(seed, seed + n_seeds)
+    for method in ("supervised", "feature_matching")
+])  # fmt: skip
+broken.pivot_table(index="situation", columns="method", values="error", sort=False).round(1)
+
+# %% [markdown]
+# TODO
+#
+# ### Exercise 4: plan the comparison
+#
+# **Why.** Everything in this notebook comes down to a plan that leaves one explanation. Plan runs that tell whether
+# feature matching or consistency is better with 100 MNIST labels: a list of dictionaries of arguments to
+# `experiments.run`. The checker looks at the plan and runs nothing.
+
+# %% tags=["nbval-check-output"]
+plan = None  # for example [{"method": "consistency", "dataset": "mnist", "n_labels": …, "seed": …, "shift": …}, …]
+
+exercises.check("label_scarcity.plan", plan)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# plan = [
+#     {"method": method, "dataset": "mnist", "n_labels": 100, "seed": one, "network": "dcgan", "shift": 2}
+#     for one in range(5)
+#     for method in ("feature_matching", "consistency")
+# ]
+# exercises.check("label_scarcity.plan", plan)
+# ```
+#
+# The same network, the same shifts and the same budget for both, on five splits that both share. A network that both can
+# use must have a generator, though consistency leaves it idle.
+# </details>
+#
+# ## 7 · Explore
+#
+# The widget holds every stored run. The slider sets the number of labels; the ring moves along the curve; the matrix shows
+# which digits are confused, and the pictures on the right are *all that the labels show*. Move to 20 labels and look: could you
+# tell the ten classes apart from these? "Train now" runs the chosen method here, at preset `quick`: some seconds on
+# `digits`, half a minute or more on MNIST; "Stop" ends it. (While it runs, leave other cells alone: they would share its
+# random numbers. Without a running kernel you see the stored picture of part 2 and nothing here.)
+
+# %% tags=["nbval-ignore-output"]
+explorer = widgets.label_explorer(runs, plotting.published_errors("mnist"))
+explorer
+
+# %% [markdown]
+# ## Quiz
+#
+# **1.** A paper reports 96 % with 1,000 labels for its GAN and 70 % for its baseline. You find a baseline of 96.5 %. What
+# has the paper shown?
+#
+# <details><summary>Answer</summary>
+# That its baseline is weak. Odena's own table has 96.4 % for the SGAN and 96.5 % for the baseline at 1,000 labels.
+# </details>
+#
+# **2.** Method A has 5.0 ± 2.0 % and method B 4.0 ± 2.0 % over the same ten splits (mean and standard deviation). Is B
+# better?
+#
+# <details><summary>Answer</summary>
+# These four numbers cannot tell. If B is better by about a point on each split, yes; if the differences scatter by
+# three points, nobody knows. Ask for the differences split by split.
+# </details>
+#
+# **3.** Why does every run here use a split of which the class counts are equal, and when would you not?
+#
+# <details><summary>Answer</summary>
+# So that the number of labels is the only thing that varies. When you want to know what happens on labels collected as they come, draw
+# them as they come: part 6 shows how much an unbalanced split costs.
+# </details>
+#
+# ## What you found
+#
+# TODO found
+#
+# **Still open.** All of this is on digits, the easiest images there are. Whether the order of the methods is the same on
+# street numbers and photographs is a question of computing time: notebook `09_scaling_up` says how much. Whether the
+# pictures can be told which class to show is `07_conditional_sgan`, and what features learned without any label are
+# worth is `06_bigan`.
+#
+# **Read on.** Oliver et al. 2018, *Realistic Evaluation of Deep Semi-Supervised Learning Algorithms* (arXiv:1804.09170), on
+# baselines, budgets and foreign classes. Odena 2016 (arXiv:1606.01583), Table 1; Salimans et al. 2016 (arXiv:1606.03498),
+# Table 1; Dai et al. 2017 (arXiv:1705.09783). Lee 2013, *Pseudo-Label*; Sohn et al. 2020, *FixMatch* (arXiv:2001.07685).
+
+# %% tags=["headline", "nbval-ignore-output"]
+at_100 = errors_of("mnist")[100]
+print(f"headline: 100 MNIST labels: {at_100['supervised']:.1f} % alone, {at_100['feature_matching']:.1f} % feature matching")

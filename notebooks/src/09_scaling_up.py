@@ -1,0 +1,499 @@
+# %% [markdown]
+# # 09 · Scaling up: many runs, larger data, and when to stop
+#
+# *Open in Colab: this copy has no address yet; set it with `make badges REPOSITORY=owner/name`.*
+#
+# **One run took you a few seconds. The figure of notebook 05 rests on hundreds, and SVHN would need days on this
+# machine. How do you run hundreds of experiments so that a crash costs one of them, and how do you know beforehand what the next
+# size will cost?** This notebook turns a notebook into a function, hands a grid of them to a sweep and to a cluster,
+# kills it in the middle on purpose, and measures what work costs as it grows. It ends with the cheapest way to scale:
+# not to train a GAN at all.
+#
+# **After this notebook you can**
+# - *run* a notebook with parameters, and *notice* when a parameter did not arrive;
+# - *plan*, *run*, *interrupt* and *resume* a grid of runs, on one machine or on a Dask cluster;
+# - *estimate* time and memory of a larger experiment from a small measurement, and *decide* how many splits it needs;
+# - *say* when a GAN is the wrong tool.
+#
+# **Before you start**: notebook 05 (label scarcity). **Time**: about TODO minutes of computing on two CPU cores,
+# 40 minutes of reading and exercises.
+#
+# **Stored and live**: the sweeps of parts 1 to 3 and the measurements of part 5 run here. The times of part 4 are from
+# `figures/benchmark.csv` (made by `make bench`), the comparison of part 6 from `figures/label_scarcity.csv`.
+
+# %% tags=["colab"]
+# In Colab, this cell installs the course's library and keeps Colab's own torch. Elsewhere it does nothing.
+import os
+import subprocess
+import sys
+
+if "google.colab" in sys.modules:
+    repository = os.environ.get("SGAN_REPOSITORY", "")
+    if not repository:
+        raise RuntimeError("this copy has no address yet; set it with `make badges REPOSITORY=owner/name`")
+    pure_python = ["jaxtyping", "wadler-lindig", "torchmetrics", "lightning-utilities"]
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+    subprocess.run([*install, *pure_python, repository], check=True)
+
+# %%
+if "google.colab" in sys.modules:  # this notebook needs a little more there
+    more = ["papermill", "ansicolors", "tenacity", "distributed", "zict", "tblib", "sortedcontainers"]
+    subprocess.run([*install, *more], check=True)
+
+# %% tags=["imports"]
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import papermill
+
+from sgan_lib import course, data, exercises, experiments, plotting, runtime, sweep, training
+
+plotting.use_course_style()
+
+# %% tags=["parameters"]
+steps = 200  # training steps of each run of the small sweeps
+n_seeds = 2  # splits in them
+n_labels = 20  # labelled images of `digits` in them
+repeats = 15  # steps over which part 5 takes the time
+
+# %% [markdown]
+# ## 1 · A notebook as a function
+#
+# A notebook with one cell tagged `parameters` is a function: papermill copies it, puts a cell with your values behind the
+# tagged one, executes the copy from the top, and keeps it with all its outputs. Here is the smallest such notebook.
+
+# %%
+folder = Path(tempfile.mkdtemp(prefix="scaling-"))
+tiny = nbformat.v4.new_notebook(cells=[
+    nbformat.v4.new_code_cell("n_labels = 50", metadata={"tags": ["parameters"]}),
+    nbformat.v4.new_code_cell("print(f'training with {n_labels} labels')"),
+])  # fmt: skip
+tiny.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+nbformat.write(tiny, folder / "tiny.ipynb")
+
+
+def printed_by(executed):
+    """All that the cells of an executed notebook printed."""
+    outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+    return "".join(output.get("text", "") for output in outputs).strip()
+
+
+# %% [markdown]
+# **Predict.** The first call below asks for 20 labels. The second has a slip: it asks for `n_label`. Does it stop with an
+# error, does it train with 20, or does it train with 50?
+
+# %% tags=["nbval-check-output"]
+quiet = {"progress_bar": False, "extra_arguments": ["--log-level=50"]}
+logging.getLogger("papermill").setLevel(logging.ERROR)  # its log would give the answer away
+for given in ({"n_labels": 20}, {"n_label": 20}):
+    executed = papermill.execute_notebook(folder / "tiny.ipynb", folder / "copy.ipynb", given, **quiet)
+    print(f"{given}: {printed_by(executed)}")
+
+# %% [markdown]
+# It trains with 50. Papermill notes "Passed unknown parameter: n_label" in its log, which nobody reads in a night of 400
+# runs, and goes on. A table built from such copies has a row labelled "20" with the result of 50. That is why the course never calls papermill directly: `course.run_notebook`
+# compares the names and types with the tagged cell first.
+
+# %% tags=["nbval-check-output"]
+try:
+    course.run_notebook(folder / "tiny.ipynb", {"n_label": 20}, folder / "out")
+except ValueError as error:
+    print(f"refused: {error}")
+
+# %% [markdown]
+# The notebook that the sweep executes is `notebooks/run_experiment.ipynb`: one method, one split, one result. Any copy of
+# it can be opened and run again alone.
+#
+# ## 2 · A grid of them
+#
+# A sweep is the product of methods, numbers of labels and seeds; each point executes that notebook in a kernel of its
+# own. Two lines describe it, and a dry run says what would happen.
+
+
+# %%
+def shell(*words):
+    """Run `python -m` with these words, as you would in a terminal; print what it prints (the progress bar aside)."""
+    done = subprocess.run([sys.executable, "-m", *map(str, words)], capture_output=True, text=True, check=False)
+    lines = [line for line in done.stdout.splitlines() if line.strip() and "watch it at" not in line]
+    print("\n".join(lines).replace(str(folder), "…"))
+    return done
+
+
+grid = ["--dataset", "digits", "--methods", "supervised", "sgan", "--n-labels", n_labels, "--seeds", *range(n_seeds)]
+grid += ["--set", f"steps={steps}", "--device", "cpu", "--out", folder / "sweep"]
+
+# %% tags=["nbval-ignore-output"]
+planned = shell("sgan_lib.sweep", *grid, "--dry-run")
+
+# %% [markdown]
+# Every setting of every run has been resolved and checked by now. A typing error in a setting costs a second, not a
+# night.
+#
+# Now start it, and do what power cuts do. The cell starts the sweep as a process, waits until two runs are done, and kills it
+# with signal 9, which no program can catch.
+#
+# **Predict.** Four runs were asked for, on two workers. How many will a second call have to run: all four, or fewer?
+
+# %% tags=["nbval-ignore-output"]
+command = [sys.executable, "-m", "sgan_lib.sweep", *map(str, grid), "--workers", "2"]
+first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+while len(list((folder / "sweep").glob("*/result.json"))) < 2 and first.poll() is None:
+    time.sleep(0.05)
+first.kill()
+first.wait()
+kept = {path: path.read_text() for path in sorted((folder / "sweep").glob("*/result.json"))}
+print(f"{len(kept)} results are there")
+
+# %% tags=["nbval-ignore-output"]
+second = shell("sgan_lib.sweep", *grid, "--workers", "2")
+
+# %% tags=["nbval-check-output"]
+after = {path: path.read_text() for path in sorted((folder / "sweep").glob("*/result.json"))}
+print("exit code", second.returncode, "and", len(after), "results")
+print("results from before the kill untouched:", all(after[path] == text for path, text in kept.items()))
+print("half-written files:", len(list((folder / "sweep").rglob("*.partial"))))
+
+# %% [markdown]
+# The second call ran what was missing and nothing else. Three habits make that work, and you can have them in any
+# project: a run writes its result *last*, under another name first, and renames it (a rename is whole or not at all);
+# the folder's name says what the run is, so "is it done?" is a question to the disk and not to a memory; and whoever
+# writes holds a lock that the system takes away when the process dies.
+#
+# A run that *fails* is another matter than a sweep that dies. Ask for a learning rate of a million:
+
+# %% tags=["nbval-ignore-output"]
+bad = ["--methods", "supervised", "--n-labels", n_labels, "--seeds", 0, "--set", "learning_rate=1e6"]
+failing = shell("sgan_lib.sweep", *bad, "--device", "cpu", "--out", folder / "failing")
+print(failing.stderr.strip().splitlines()[-1])
+
+# %% tags=["nbval-check-output"]
+print("exit code", failing.returncode)
+for path in sorted((folder / "failing").glob("*/failure.json")):
+    print(path.parent.name, "->", json.loads(path.read_text())["reason"].split(":")[0])
+
+# %% [markdown]
+# The loss passed the limit of the library's guard, the run stopped there and said what to try, and the sweep went on (here there
+# was nothing to go on with). It left its reason in `failure.json`, the notebook as far as it came, a row in the table, and an exit
+# code that a night job can act on. A gap in a table that nobody explains is the alternative, and it is how failed seeds
+# vanish from averages.
+#
+# A sweep prints the address of Dask's **dashboard** when it starts: a page that shows live which worker does what. Start
+# `make sweep` in a terminal and open it. Each bar of its "task stream" is a run; a row without a bar is an idle worker. The
+# picture to look for is one long bar at the end beside empty rows. It has a cure:
+#
+# ### Exercise 1: the last run
+#
+# **Why.** Runs of 400 seconds and of 20 seconds in one grid, two workers: the order decides when you go home. Each worker
+# takes the next run of the list when it is free. Return when the last run ends.
+
+
+# %% tags=["nbval-check-output"]
+def makespan(seconds, workers):
+    """A list of run times in the order of the list, and a number of workers -> the time until all are done."""
+    ...
+
+
+exercises.check("scaling.makespan", makespan)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# def makespan(seconds, workers):
+#     free_at = [0] * workers
+#     for one in seconds:
+#         free_at[free_at.index(min(free_at))] += one
+#     return max(free_at)
+#
+#
+# exercises.check("scaling.makespan", makespan)
+# ```
+#
+# Try it: `makespan([20] * 20 + [400], 2)` is 600, `makespan([400] + [20] * 20, 2)` is 400. The longest first.
+# </details>
+#
+# ## 3 · A cluster
+#
+# Dask's scheduler and workers are processes, on this machine or on others; the sweep is a client that sends them runs and writes
+# down what comes back. The workers need the library installed, and no shared disk. Here are a scheduler and two workers
+# as three processes. On real machines you type the same three commands, one a machine.
+
+# %% tags=["nbval-ignore-output"]
+card = folder / "scheduler.json"
+local = ["--scheduler-file", str(card), "--no-dashboard"]
+roles = {
+    "scheduler": ["distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0", *local],
+    "worker 1": ["distributed.cli.dask_worker", "--nthreads", "1", *local],
+    "worker 2": ["distributed.cli.dask_worker", "--nthreads", "1", *local],
+}
+silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
+cluster = [subprocess.Popen([sys.executable, "-m", *words], **silent) for words in roles.values()]
+while not card.exists():
+    time.sleep(0.05)
+address = json.loads(card.read_text())["address"]
+started = time.perf_counter()
+over_there = shell("sgan_lib.sweep", *grid[:-1], folder / "cluster", "--scheduler", address)
+elapsed = time.perf_counter() - started
+for process in reversed(cluster):
+    process.terminate()
+    process.wait()
+
+# %% tags=["nbval-check-output"]
+here, there = (sweep.collect(folder / name).set_index("run") for name in ("sweep", "cluster"))
+print("the same runs:", sorted(here.index) == sorted(there.index))
+print("the same test errors, digit by digit:", (here["test_error"] == there.loc[here.index, "test_error"]).all())
+
+# %% tags=["nbval-ignore-output"]
+training_time = there["seconds"].sum()
+print(f"{len(there)} runs in {elapsed:.0f} s, of which training took {training_time:.0f} s on both workers together")
+
+# %% [markdown]
+# The errors agree digit by digit: where a run takes place does not matter, since its seeds, threads and settings travel with
+# it. The time is another matter. These runs train for a second or two each and need several to start, because every run gets a new
+# kernel that imports torch. Two workers, or two hundred, cannot shorten what each of them does anew. The rule of thumb: let a
+# run last ten times its start-up, and the start-up no longer matters. The runs of notebook 04 last ten minutes.
+#
+# ## 4 · A GPU, and half the bits
+#
+# `device="auto"` takes a GPU if there is one, and `precision="bfloat16"` halves the bits of each product where the
+# processor has instructions for it. Both change time, not the method. What do they bring?
+
+# %% tags=["nbval-check-output"]
+bench = plotting.stored_table("benchmark.csv")
+steps_taken = bench[bench["what"].isin(["textbook", "ours", "ours in bfloat16"]) & (bench["threads"] == 1)]
+print(steps_taken[["what", "network", "method", "value", "unit"]].to_string(index=False))
+
+# %% [markdown]
+# Milliseconds for a step on one core of an AMD EPYC server, networks of Salimans' MNIST pair (`mlp`) and of a tutorial's
+# two-head pair (`upsample`). "Textbook" is a step written the way most published code is; notebook 04 and `make bench` say what
+# differs. Half the bits bring a factor of 1.5 here, and nothing on a processor without the instructions, so
+# `precision` is a setting and not a default.
+#
+# **On a GPU** these numbers do not hold, and we have none to show: no run of this course was made on one. What to expect can be
+# reasoned: a step of the MNIST pair is a few dozen small kernels, and starting a kernel costs a GPU some microseconds whatever its
+# size, so small networks gain little; the SVHN pair is large convolutions, and gains most. Measure before you
+# rent: `make bench` on the machine, one minute with `ARGS=--quick`.
+#
+# ## 5 · What work costs as it grows
+#
+# Time first. A step handles a batch; how does its time grow with the batch? And with the width of the layers?
+#
+# **Predict.** Twice the images in a batch: twice the time?
+
+
+# %%
+def step_time(network, batch_size, method="feature_matching", dataset="mnist"):
+    """Median seconds of a training step on this machine, one thread."""
+    given = {"n_labels": 100, "seed": 0, "split_seed": 0, "network": network, "batch_size": batch_size}
+    settings = experiments.Settings.resolve(method, dataset, "quick", **given)
+    parts = data.load(dataset, 100)
+    with runtime.threads(1), runtime.seeded(0):
+        state = experiments.prepare(settings, data.as_images(parts.pool[:500]), parts.n_classes)
+        batches = data.Batches(parts, batch_size, settings.labelled_batch_size, 0)
+        taken = []
+        for step in range(repeats + 2):
+            batch, begin = batches.at(step), time.perf_counter()
+            training.training_step(state, batch)
+            taken.append(time.perf_counter() - begin)
+    return float(np.median(taken[2:]))
+
+
+# %% tags=["nbval-ignore-output"]
+sizes = [10, 25, 50, 100, 200]
+times = {name: [1000 * step_time(name, size) for size in sizes] for name in ("mlp_small", "mlp")}
+slopes = {name: np.polyfit(sizes, values, 1) for name, values in times.items()}
+for name, (slope, constant) in slopes.items():
+    print(f"{name}: about {constant:.1f} ms a step and {slope:.3f} ms an image")
+plotting.curves({name: (sizes, values) for name, values in times.items()}, "A step has a price of its own",
+                "images a batch", "milliseconds a step")  # fmt: skip
+
+# %% [markdown]
+# **Figure.** Time of a step against the images in a batch, one thread. Both lines are nearly straight, and neither starts at
+# zero: a step has a price of its own, whatever the batch. It is paid for the weights: Adam reads and writes each of
+# them, weight norm divides each, and that is the same work for 10 images as for 200.
+#
+# So twice the images cost less than twice the time, as long as batches are small, and in large batches the images are all
+# that counts. (It does not follow that large batches are better: notebook 04 learns *sooner* with half of them.)
+#
+# Now memory. The library keeps a data set's images as it found them, as bytes, and makes floats of a batch at a time.
+#
+# **Predict.** Which of these sets fits into the 12 GB of free Colab as bytes, and which as floats?
+
+# %% tags=["nbval-check-output"]
+sets = {"MNIST": (60_000, 28 * 28), "SVHN": (73_257, 3 * 32 * 32), "CIFAR-10": (50_000, 3 * 32 * 32),
+        "SVHN with the extra set": (604_388, 3 * 32 * 32), "ImageNet at 64×64": (1_281_167, 3 * 64 * 64)}  # fmt: skip
+memory = pd.DataFrame({
+    name: {"as bytes, GB": count * size / 1e9, "as floats, GB": 4 * count * size / 1e9} for name, (count, size) in sets.items()
+}).T
+print(memory.round(2).to_string())
+
+# %% [markdown]
+# As bytes all but the last fit, as floats SVHN with its extra images fits only if nothing copies them. That is the
+# whole trick of the library's `pool`: keep bytes, convert a hundred at a time. For the last row neither will do; there
+# one reads from disk in shuffled shards, which this library does not.
+#
+# And the whole experiment. What would the published runs cost here? Steps of the published protocol times the
+# measured speed on one core of the machine that the stored benchmark was made on. These are **estimates**: nobody has run them here.
+
+# %% tags=["nbval-check-output"]
+speed = bench.query("what == 'real images a second' and threads == 1 and method == 'feature_matching'").set_index("network")["value"]
+published = {"MNIST, Salimans' protocol": ("mlp", 180_000, 100), "SVHN, Salimans' protocol": ("svhn", 658_800, 100),
+             "the small SVHN pair here, standard": ("svhn_small", 4000, 32)}  # fmt: skip
+for name, (network, n_steps, batch_size) in published.items():
+    hours = n_steps * batch_size / speed[network] / 3600
+    print(f"{name:36} {hours:7.1f} hours a run; ten splits {10 * hours / 24:6.1f} days on one core")
+
+# %% [markdown]
+# MNIST as published is an afternoon a run. SVHN as published is 440 hours, eighteen days, and ten splits are half a
+# year: not on this machine. A GPU of the kind that trains such convolutions fifty times as fast (an assumption; measure yours) makes
+# nine hours of it. The small pair fits into minutes, and that is why notebook 04 uses it. Scaling *down* until an
+# experiment can be repeated ten times is often worth more than one run at full size.
+#
+# ### Exercise 2: how many splits?
+#
+# **Why.** Ten splits cost ten times one. How many do you *need*? If the paired differences have the standard
+# deviation `sd`, their mean over n splits has the standard error sd/√n. Return the smallest n for which 1.96 standard errors are at
+# most the `difference` that you want to be able to see.
+
+
+# %% tags=["nbval-check-output"]
+def splits_needed(sd, difference):
+    """Both in percentage points -> the smallest whole number of splits."""
+    ...
+
+
+exercises.check("scaling.splits_needed", splits_needed)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# import math
+#
+#
+# def splits_needed(sd, difference):
+#     return math.ceil((1.96 * sd / difference) ** 2)
+#
+#
+# exercises.check("scaling.splits_needed", splits_needed)
+# ```
+#
+# Half the difference, four times the splits. (For few splits the factor should come from Student's t distribution and is larger:
+# 2.78 at five. Take the answer as a lower bound.)
+# </details>
+#
+# With it, the stored runs on `digits` say what they could have shown:
+
+# %% tags=["nbval-check-output"]
+runs = plotting.stored_table("label_scarcity.csv").query("dataset == 'digits'")
+for n in sorted(runs["n_labels"].unique()):
+    errors = 100 * runs[runs["n_labels"] == n].pivot(index="split_seed", columns="method", values="test_error")
+    gains = (errors["sgan"] - errors["feature_matching"]).dropna()
+    smallest = 1.96 * gains.std() / len(gains) ** 0.5
+    print(f"{n:3} labels, {len(gains)} splits: SGAN minus feature matching {gains.mean():+.2f} points (sd {gains.std():.2f}); "
+          f"visible from {smallest:.2f}")  # fmt: skip
+
+# %% [markdown]
+# TODO
+#
+# ## 6 · When not to use a GAN
+#
+# The fastest step is the one you do not take. Here is what each method of the course costs and brings on `digits` with
+# 50 labels, same network, same splits.
+
+# %% tags=["nbval-check-output"]
+fifty = runs.query("n_labels == 50")
+bill = fifty.groupby("method").agg(error=("test_error", "mean"), splits=("seed", "nunique"))
+bill["error, %"] = (100 * bill.pop("error")).round(1)
+print(bill.sort_values("error, %").to_string())
+
+# %% [markdown]
+# TODO
+#
+# Do **not** train a GAN for its classifier when
+# - **labels are cheap**: read notebook 05's curve horizontally. If a day of labelling brings as much as the GAN, label;
+# - **you have thousands of labels**: at 30,000 MNIST labels both forms of the SGAN lose to the plain network (03);
+# - **you know which changes keep the class**: then a consistency method uses that knowledge directly, TODO;
+# - **a pretrained network exists** for your kind of images: its features with a linear classifier are the baseline to beat. This
+#   course trains everything from nothing, so it cannot show you that one;
+# - **the unlabelled images are not of your classes**: part 6 of notebook 05 measures what foreign images do;
+# - **nobody will look after it**: a GAN can collapse or diverge on the next data set; a supervised network hardly ever does.
+#
+# Train one when labels are few and dear, unlabelled images are plenty and of the same kind, the domain has no
+# pretrained network and no known augmentations (spectra, sensor maps, medical slices of a rare device), or when you want
+# the samples too.
+#
+# ### Exercise 3: which tool?
+#
+# **Why.** You will be asked. For each situation say "label more", "supervised", "consistency" or "gan", by the rules
+# above.
+
+# %% tags=["nbval-check-output"]
+situations = {
+    "20,000 labelled photos of screws, 30,000 without labels, all ten types": None,
+    "60 labelled and 50,000 unlabelled street numbers; small shifts and contrast do not change a number": None,
+    "40 labelled and 100,000 unlabelled spectra of a new sensor; nobody knows which changes keep the class": None,
+    "100 labels; the next 1,000 cost an afternoon of one person": None,
+}
+exercises.check("scaling.which_tool", situations)
+
+# %% [markdown]
+# <details><summary>Solution</summary>
+#
+# ```python
+# situations = {
+#     "20,000 labelled photos of screws, 30,000 without labels, all ten types": "supervised",
+#     "60 labelled and 50,000 unlabelled street numbers; small shifts and contrast do not change a number": "consistency",
+#     "40 labelled and 100,000 unlabelled spectra of a new sensor; nobody knows which changes keep the class": "gan",
+#     "100 labels; the next 1,000 cost an afternoon of one person": "label more",
+# }
+# exercises.check("scaling.which_tool", situations)
+# ```
+# </details>
+#
+# ## Quiz
+#
+# **1.** A sweep of 400 runs was killed at 3 a.m. In the morning there are 250 folders with a result. What do you run, and what do you
+# check before you believe the table?
+#
+# <details><summary>Answer</summary>
+# The same command; it runs the other 150. Before you believe the table: that every result was made with the settings asked for (the sweep calls
+# others "stale" and runs them again) and by one version of the library.
+# </details>
+#
+# **2.** Two workers need 70 s for a sweep that takes one worker 100 s. Name two reasons why it is not 50.
+#
+# <details><summary>Answer</summary>
+# The last run leaves a worker idle (exercise 1), and what is not divided: starting the cluster, reading, writing.
+# A third one on real machines: both workers share the memory's bandwidth.
+# </details>
+#
+# **3.** Your method gains 0.3 points over the baseline on five splits, with a standard deviation of the paired differences of 0.9. How many
+# splits do you need to see that gain?
+#
+# <details><summary>Answer</summary>
+# (1.96 · 0.9 / 0.3)² = 34.6, so 35. Five splits can show 0.8 points at best.
+# </details>
+#
+# ## What you found
+#
+# TODO
+#
+# **Still open.** Everything here is one machine's CPU. What a GPU changes, `make bench` will tell you where there is one;
+# whether the order of the methods is the same on SVHN and CIFAR-10 at full size, nobody has measured in this course. The
+# sweep will run it: `--dataset svhn`, and a few weeks of one core or a few days of one GPU.
+#
+# **Read on.** Oliver et al. 2018, *Realistic Evaluation of Deep Semi-Supervised Learning Algorithms* (arXiv:1804.09170):
+# equal budgets for all. Sohn et al. 2020, *FixMatch* (arXiv:2001.07685). The documentation of papermill and of
+# `dask.distributed`.
+
+# %% tags=["headline", "nbval-ignore-output"]
+print(f"headline: {len(after)} runs survived a kill, {len(there)} ran on a cluster with the same errors")

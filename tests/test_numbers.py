@@ -1,0 +1,49 @@
+"""The headline numbers of the README and of notebook 05 are those of the stored tables."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sgan_lib import plotting
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def prose_of(name: str) -> str:
+    """A text in one line, without the marks of comments, line breaks and bold type."""
+    text = (ROOT / name).read_text("utf-8")
+    return re.sub(r"\s+", " ", re.sub(r"^# ?", "", text, flags=re.MULTILINE)).replace("**", "")
+
+
+def mean(table: pd.DataFrame, digits: int, **wanted: object) -> str:
+    """The mean test error in percent of the rows with these values, as it would be written."""
+    for column, value in wanted.items():
+        table = table[table[column] == value]
+    assert len(table) > 1
+    return f"{100 * table['test_error'].mean():.{digits}f} %"
+
+
+@pytest.fixture
+def readme() -> str:
+    return prose_of("README.md")
+
+
+@pytest.mark.parametrize(("n_labels", "digits"), [(100, 1), (30_000, 2)])
+def test_the_table_of_the_two_forms(readme: str, n_labels: int, digits: int) -> None:
+    table = plotting.stored_table("sgan_half_of_labels.csv")
+    cells = [mean(table, digits, n_labels=n_labels, method=method) for method in ("supervised", "sgan", "two_head")]
+    assert f"| {n_labels:,} | {' | '.join(cells)} |" in readme
+
+
+def test_the_central_result(readme: str) -> None:
+    table = plotting.stored_table("mnist_100_labels.csv").query("step == steps")
+    alone, matching = mean(table, 1, method="supervised"), mean(table, 2, method="feature_matching")
+    assert f"it errs on {alone} alone and on {matching} with feature matching" in readme
+
+
+def test_the_best_supervised_baseline(readme: str) -> None:
+    table = plotting.stored_table("baseline_tuned.csv").query("preset == 'standard'")
+    best = 100 * table.groupby(["network", "shift"])["test_error"].mean().min()
+    assert f"reaches {best:.1f} % with 100 labels: notebook 02" in readme
