@@ -72,7 +72,7 @@ def bigan_features() -> Iterator[Arguments]:
 def _run(seed: int, preset: str) -> Arguments:
     """BiGAN's run; it uses none of the labels."""
     return {"method": "bigan", "dataset": DATASET, "n_labels": 100, "seed": seed, "preset": preset,
-            "network": "bigan_mlp_small", "precision": "bfloat16"}  # fmt: skip
+            "network": "bigan_mlp", "precision": "bfloat16"}  # fmt: skip
 
 
 def _player(modules: list[nn.Module], objective: Any, settings: experiments.Settings, device: torch.device) -> Player:

@@ -57,6 +57,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a JupyterLab that serves a copy of the notebooks."""
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(NOTEBOOKS, folder / "notebooks", ignore=shutil.ignore_patterns("src", "__pycache__"))
+    _shorten(folder / "notebooks" / "05_label_scarcity.ipynb")
     port, token = _free_port(), secrets.token_hex(16)
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root",
@@ -74,6 +75,14 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server.wait(timeout=30)
 
 
+def _shorten(path: Path) -> None:
+    """Let the live runs of notebook 05 be short ones: here the page is tested, and not what they find."""
+    notebook = nbformat.read(path, as_version=4)
+    [parameters] = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    parameters.source += "\ndigits_steps, n_seeds = 20, 2"
+    nbformat.write(notebook, path)
+
+
 def _wait_until_up(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
     for _ in range(120):
         try:
@@ -87,8 +96,9 @@ def _wait_until_up(address: str, server: subprocess.Popen[bytes], log: Path) -> 
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[Page]:
-    """A page of a fresh browser; the test fails if it asks for anything beyond this machine."""
+    """A page of a fresh browser; the test fails on errors in its console, or if it asks for anything elsewhere."""
     outside: list[str] = []
+    complaints: list[str] = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch_persistent_context(
             str(tmp_path / "profile"), executable_path=CHROMIUM, headless=True, args=SWITCHES,
@@ -96,9 +106,12 @@ def page(tmp_path: Path) -> Iterator[Page]:
         )  # fmt: skip
         page = browser.new_page()
         page.on("request", lambda request: _note_outside(request.url, outside))
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
         yield page
         browser.close()
     assert not outside, f"the page asked for {outside}"
+    assert not complaints, f"the browser's console has errors: {complaints}"
 
 
 def _note_outside(address: str, outside: list[str]) -> None:
@@ -110,14 +123,25 @@ def _cells(notebook: str) -> list[NotebookNode]:
     return list(nbformat.read(NOTEBOOKS / f"{notebook}.ipynb", as_version=4).cells)
 
 
+def _open(page: Page, lab: str, notebook: str, n_cells: int) -> None:
+    """Run the first cells of a notebook; none of them may write to stderr."""
+    page.goto(lab)
+    page.wait_for_function("window.jupyterapp !== undefined", timeout=90_000)
+    page.evaluate(RUN_CELLS, [f"notebooks/{notebook}.ipynb", n_cells])
+    assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+
+
+def _screenshot(page: Page, name: str) -> None:
+    screenshots = Path("runs/browser")
+    screenshots.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=screenshots / name)
+
+
 def test_theory_slider_redraws_at_once(page: Page, lab: str) -> None:
     """Run 01_theory up to its slider; the arrow key moves the slider, and the picture below it changes."""
     cells = _cells("01_theory")
     last = next(i for i, cell in enumerate(cells) if "ipywidgets.interact(" in cell.source)
-    page.goto(lab)
-    page.wait_for_function("window.jupyterapp !== undefined", timeout=90_000)
-    page.evaluate(RUN_CELLS, ["notebooks/01_theory.ipynb", last + 1])
-    assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+    _open(page, lab, "01_theory", last + 1)
 
     picture = page.locator(".widget-interact .jp-OutputArea-output img")
     picture.wait_for(timeout=60_000)
@@ -127,7 +151,30 @@ def test_theory_slider_redraws_at_once(page: Page, lab: str) -> None:
     page.wait_for_function(
         "old => document.querySelector('.widget-interact .jp-OutputArea-output img')?.src != old", arg=before
     )
-    screenshots = Path("runs/browser")
-    screenshots.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=screenshots / "01_theory_slider.png")
+    _screenshot(page, "01_theory_slider.png")
     assert "2.25" in page.locator(".widget-interact .widget-readout").inner_text()
+
+
+def test_the_label_explorer_redraws_trains_and_stops(page: Page, lab: str) -> None:
+    """All of 05_label_scarcity runs; the slider moves by keyboard; a run starts, draws a curve, and stops on demand."""
+    _open(page, lab, "05_label_scarcity", len(_cells("05_label_scarcity")))
+    explorer = page.locator(".jp-Cell", has_text="explorer = widgets.label_explorer(").locator(".jp-OutputArea")
+    picture = explorer.locator("img.widget-image").first
+    picture.wait_for(timeout=60_000)
+    said = explorer.locator(".widget-html").first
+    assert "20 labels" in said.inner_text()
+    before = picture.get_attribute("src")
+    explorer.locator(".noUi-handle").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("([image, old]) => image.src != old", arg=[picture.element_handle(), before])
+    assert "50 labels" in said.inner_text()
+    assert "95 % interval" in said.inner_text()
+
+    explorer.get_by_role("button", name="Train now").click()
+    live = explorer.locator(".widget-html").last
+    page.wait_for_function("html => /step [0-9]+, validation/.test(html.innerText)", arg=live.element_handle())
+    explorer.locator("img.widget-image").last.scroll_into_view_if_needed()
+    _screenshot(page, "05_label_explorer.png")
+    explorer.get_by_role("button", name="Stop").click()
+    page.wait_for_function("html => /stopped at step [0-9]+/.test(html.innerText)", arg=live.element_handle())
+    assert explorer.get_by_role("button", name="Train now").is_enabled()
