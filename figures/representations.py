@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -169,6 +170,18 @@ def bigan_networks(seed: int, preset: str, look: experiments.Observer | None = N
     """BiGAN's networks, trained on from the checkpoint where there is one."""
     checkpoint = RUNS / f"bigan_{preset}_{seed}.safetensors"
     return cast(nn.ModuleDict, experiments.run(**_run(seed, preset), observe=look, checkpoint=checkpoint).modules)
+
+
+def store_pair() -> None:
+    """BiGAN's encoder and generator, of the table's run, for the library and notebook 06."""
+    path = Path(str(models.ASSETS)) / "bigan_pair.safetensors"
+    if path.exists():
+        return
+    modules = bigan_networks(seed=0, preset="standard")
+    both = nn.ModuleDict({name: modules[name] for name in ("encoder", "generator")})
+    settings = experiments.Settings.resolve(**_run(0, "standard"), split_seed=0)
+    notes = {"trained by": "make_figures.py bigan_pair", "settings": json.dumps(asdict(settings))}
+    models.save_weights(both, path, notes | {"torch": torch.__version__})
 
 
 def _bigan_with_curve(seed: int, preset: str, parts: data.SemiSupervisedData) -> tuple[nn.ModuleDict, list[Arguments]]:

@@ -300,7 +300,78 @@ class _ClassExplorer:
         counts = torch.bincount(answers, minlength=quality.N_CLASSES).tolist()
         seen = ", ".join(f"{count} × {digit}" for digit, count in enumerate(counts) if count)
         self.said.value = f"The classifier takes these {_EXPLORED} samples for: <b>{seen}</b>"
-        buffer = io.BytesIO()
-        sheet = evaluation.sample_grid(images, per_row=10).permute(1, 2, 0).numpy()
-        imsave(buffer, np.ascontiguousarray(sheet), format="png")
-        self.picture.value = buffer.getvalue()
+        self.picture.value = _sheet(images, per_row=10)
+
+
+def _sheet(images: torch.Tensor, per_row: int) -> bytes:
+    """Images in [-1, 1] side by side, as a PNG."""
+    buffer = io.BytesIO()
+    sheet = evaluation.sample_grid(images, per_row).permute(1, 2, 0).numpy()
+    imsave(buffer, np.ascontiguousarray(sheet), format="png")
+    return buffer.getvalue()
+
+
+def latent_explorer(pair: models.EncoderGenerator | None = None) -> ipywidgets.VBox:
+    """What lies between the codes of two of MNIST's test images, and between their pixels.
+
+    Two rows of three pictures. Above, what the generator makes of the codes: G(E(x)) of both images, and between them
+    G of the point that "way" gives on the straight line from one code to the other. Below, the images themselves, and
+    the mixture of their pixels. "new" takes the next test image of each class. The sentence says what the library's own
+    MNIST classifier takes the two middle pictures for.
+
+    Args:
+        pair: encoder and generator of MNIST's digits; by default those that came with the library.
+    """
+    return _LatentExplorer(models.bigan_pair() if pair is None else pair).box
+
+
+class _LatentExplorer:
+    """The controls, the picture, and the two test images with their codes."""
+
+    def __init__(self, pair: models.EncoderGenerator) -> None:
+        self.encoder, self.generator = (copy.deepcopy(network).cpu().eval() for network in pair)
+        self.test, self.judge = data.read("mnist").test, quality.digit_classifier()
+        self.first = ipywidgets.Dropdown(options=list(range(10)), value=0, description="from")
+        self.second = ipywidgets.Dropdown(options=list(range(10)), value=6, description="to")
+        self.way = ipywidgets.FloatSlider(value=0.5, min=0.0, max=1.0, step=0.05, description="way")
+        self.new = ipywidgets.Button(description="new")
+        self.said = ipywidgets.HTML()
+        self.picture = ipywidgets.Image(format="png", width=350)
+        self.box: Any = ipywidgets.VBox(
+            [ipywidgets.HBox([self.first, self.second, self.new]), self.way, self.said, self.picture]
+        )
+        self.place = 0  # among the test images of a class
+        self._choose_images()
+        for control in (self.first, self.second):
+            control.observe(self._choose_images, "value")
+        self.way.observe(self._redraw, "value")
+        self.new.on_click(self._take_next)
+
+    def _take_next(self, button: Any) -> None:
+        self.place += 1
+        self._choose_images()
+
+    def _choose_images(self, change: Any = None) -> None:
+        start, end = self.first.value, self.second.value
+        indices = [self._index(start, self.place), self._index(end, self.place + (start == end))]
+        self.images = data.as_images(self.test.images[indices])
+        self.codes = evaluation.encode(self.encoder, self.images).latent
+        self._redraw()
+
+    def _index(self, digit: int, place: int) -> int:
+        of_class = (self.test.labels == digit).nonzero()[:, 0]
+        return int(of_class[place % len(of_class)])
+
+    def _redraw(self, change: Any = None) -> None:
+        drawn = evaluation.generate(self.generator, self._walk(self.codes))
+        mixed = self._walk(self.images)
+        shares, answers = evaluation.class_logits(self.judge, torch.stack([drawn[1], mixed[1]])).softmax(dim=1).max(1)
+        of_codes, of_pixels = (
+            f"<b>{answer}</b> ({100 * share:.0f} %)" for answer, share in zip(answers, shares, strict=True)
+        )
+        self.said.value = f"Between the codes, the classifier sees {of_codes}; in the mixed pixels {of_pixels}"
+        self.picture.value = _sheet(torch.cat([drawn, mixed]), per_row=3)
+
+    def _walk(self, ends: torch.Tensor) -> torch.Tensor:
+        """The first end, the point on the way, the second end."""
+        return torch.stack([ends[0], torch.lerp(ends[0], ends[1], self.way.value), ends[1]])

@@ -1,15 +1,18 @@
 """Networks: shapes, ranges, initialisation, and the mended defects of the code that they come from."""
 
 import copy
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors import safe_open
 from scipy import stats
 from torch import nn
 
-from sgan_lib import models
+from sgan_lib import data, models
 from sgan_lib.models import ConvDiscriminator, MLPDiscriminator, PooledDiscriminator, TransposedGenerator, UpsampledConv
 
 SHAPES = [
@@ -612,3 +615,26 @@ def test_a_dense_discriminator_takes_its_centre_from_every_image(centre):
     torch.testing.assert_close(network.centre, wanted)
     centred = (batch.flatten(1) - wanted) @ network.hidden[0].weight.T + network.hidden[0].bias
     torch.testing.assert_close(network(batch).features, centred.clamp(min=0))
+
+
+# --- networks that come with the library
+
+
+def test_the_shipped_pair_makes_the_round_trip_and_is_small():
+    encoder, generator = models.bigan_pair()
+    assert not any(weight.requires_grad for network in (encoder, generator) for weight in network.parameters())
+    x = data.as_images(data.read("mnist").test.images[:1000])
+    again = generator(encoder(x).latent)
+    own, other = ((image - again).flatten(1).norm(dim=1).mean() for image in (x, x.roll(1, 0)))
+    assert own < 0.85 * other
+    shipped = {path.stem: path.stat().st_size for path in Path(str(models.ASSETS)).glob("*.safetensors")}
+    assert shipped["bigan_pair"] + shipped.get("conditional_generator", 0) <= 4e6
+
+
+def test_the_shipped_pair_is_that_of_a_standard_run_and_comes_as_new_copies():
+    with safe_open(str(models.ASSETS / "bigan_pair.safetensors"), framework="pt") as file:
+        settings = json.loads(file.metadata()["settings"])
+    assert (settings["method"], settings["network"], settings["preset"]) == ("bigan", "bigan_mlp_small", "standard")
+    first, second = models.bigan_pair(), models.bigan_pair()
+    nn.init.zeros_(first.encoder.latent.weight)
+    assert second.encoder.latent.weight.any()

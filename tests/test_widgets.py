@@ -13,6 +13,7 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from torch import nn
 
 from sgan_lib import data, experiments, models, widgets
@@ -229,3 +230,89 @@ def test_style_and_new_change_the_latents_and_leave_the_class(classes):
 def test_a_generator_that_takes_no_classes_has_nothing_to_explore():
     with pytest.raises(ValueError, match="generator must take classes, as that of method conditional_sgan does"):
         widgets.class_explorer(models.build("dcgan", (1, 28, 28), 10).generator)
+
+
+# --- the latent explorer
+
+
+class SameEncoder(models.Encoder):
+    """The code of an image is the image."""
+
+    def __init__(self):
+        nn.Module.__init__(self)
+
+    def forward(self, images):
+        return models.EncoderOutput(images.flatten(1), images.flatten(1))
+
+
+class Cubed(models.Generator):
+    """Draws the cube of each number of its code, so that what lies between two codes is no mixture of pixels."""
+
+    def __init__(self):
+        super().__init__(28 * 28, uniform=True, low=-1.0)
+        self.weight = nn.Parameter(torch.zeros(1))  # says on which device it is
+
+    def forward(self, latent, classes=None):
+        return (latent**3).unflatten(1, (1, 28, 28))
+
+
+@pytest.fixture
+def latents():
+    explorer = widgets.latent_explorer(models.EncoderGenerator(SameEncoder(), Cubed()))
+    choices, way, said, picture = explorer.children
+    first, second, new = choices.children
+    return SimpleNamespace(first=first, second=second, new=new, way=way, said=said, picture=picture)
+
+
+def tiles(latents):
+    """The six pictures, [2, 3, 28, 28], in [0, 1]."""
+    sheet = torch.from_numpy(pixels(latents.picture)[..., 0])
+    assert sheet.shape == (2 * 29 + 1, 3 * 29 + 1)
+    return sheet[1:, 1:].unfold(0, 28, 29).unfold(1, 28, 29)
+
+
+def digit_image(digit, place):
+    images, labels = data.read("mnist").test
+    return images[labels == digit][place, 0] / 255
+
+
+def close(shown, wanted):
+    return (shown - wanted).abs().max() < 0.01  # a PNG has 256 shades
+
+
+@pytest.mark.parametrize("way", [0.0, 0.25, 1.0])
+def test_above_is_the_way_between_the_codes_and_below_that_between_the_pixels(latents, way):
+    latents.first.value, latents.second.value, latents.way.value = 4, 9, way
+    ends = digit_image(4, 0), digit_image(9, 0)
+    between = (1 - way) * ends[0] + way * ends[1]
+    for shown, wanted in zip(tiles(latents)[1], (ends[0], between, ends[1]), strict=True):
+        assert close(shown, wanted)
+    for shown, wanted in zip(tiles(latents)[0], (ends[0], between, ends[1]), strict=True):
+        assert close(shown, ((2 * wanted - 1) ** 3 + 1) / 2)
+
+
+def test_the_sentence_names_what_the_classifier_sees_on_the_way(latents):
+    latents.first.value, latents.second.value = 1, 0
+    for way, digit in ((0.0, "1"), (1.0, "0")):
+        latents.way.value = way
+        seen = re.findall(r"<b>(\d)</b> \((\d+) %\)", latents.said.value)
+        assert [answer for answer, _ in seen] == [digit, digit]
+        assert all(int(share) > 90 for _, share in seen)
+
+
+def test_new_takes_the_next_image_of_each_class_and_one_class_has_two(latents):
+    latents.first.value, latents.second.value = 7, 7
+    assert close(tiles(latents)[1, 0], digit_image(7, 0))
+    assert close(tiles(latents)[1, 2], digit_image(7, 1))
+    latents.second.value = 2
+    latents.new.click()
+    assert close(tiles(latents)[1, 0], digit_image(7, 1))
+    assert close(tiles(latents)[1, 2], digit_image(2, 1))
+
+
+def test_by_default_the_latent_explorer_has_the_pair_that_came_with_the_library():
+    explorer = widgets.latent_explorer()
+    encoder, generator = models.bigan_pair()
+    image = 2 * digit_image(0, 0)[None, None] - 1  # the choice at the start
+    again = generator(encoder(image).latent)[0, 0]
+    assert close(tiles(SimpleNamespace(picture=explorer.children[-1]))[0, 0], (again + 1) / 2)

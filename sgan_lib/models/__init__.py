@@ -50,7 +50,14 @@ from sgan_lib.models.layers import (
     normalised,
     normalised_linear,
 )
-from sgan_lib.models.stored import ASSETS, conditional_generator, load_weights, save_weights
+from sgan_lib.models.stored import (
+    ASSETS,
+    EncoderGenerator,
+    bigan_pair,
+    conditional_generator,
+    load_weights,
+    save_weights,
+)
 
 __all__ = [
     "ASSETS",
@@ -59,6 +66,7 @@ __all__ = [
     "DCGANGenerator",
     "DiscriminatorOutput",
     "Encoder",
+    "EncoderGenerator",
     "EncoderOutput",
     "Generator",
     "JointDiscriminator",
@@ -72,6 +80,7 @@ __all__ = [
     "TransposedGenerator",
     "UpsampleGenerator",
     "UpsampledConv",
+    "bigan_pair",
     "build",
     "conditional_generator",
     "initialise_from_data",

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from sgan_lib.models.bidirectional import Encoder, ReLUGenerator, dense_body
 from sgan_lib.models.convolutional import DCGANGenerator
 from sgan_lib.models.layers import Generator
 
@@ -68,3 +69,28 @@ def _conditional_dcgan() -> Generator:
     generator = DCGANGenerator((1, 28, 28))
     generator.take_classes(10)
     return generator
+
+
+class EncoderGenerator(NamedTuple):
+    """The two networks of a BiGAN that are of use when it is trained."""
+
+    encoder: Encoder
+    generator: Generator
+
+
+def bigan_pair() -> EncoderGenerator:
+    """Encoder and generator of MNIST's digits: method `bigan`, network `bigan_mlp_small`, no labels.
+
+    Each call gives new copies. How they were trained stands in the file's metadata.
+
+    Raises:
+        ValueError: where the file is missing or damaged.
+    """
+    both = cast(nn.ModuleDict, load_weights(_small_dense_pair, ASSETS / "bigan_pair.safetensors"))
+    return EncoderGenerator(cast(Encoder, both["encoder"]), cast(Generator, both["generator"]))
+
+
+def _small_dense_pair() -> nn.ModuleDict:
+    shape, width, latent_dim = (1, 28, 28), 512, 50
+    encoder = Encoder(shape, dense_body(shape, width), width, latent_dim, bounded=True)
+    return nn.ModuleDict({"encoder": encoder, "generator": ReLUGenerator(shape, latent_dim, (width, width))})
