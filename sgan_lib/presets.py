@@ -73,7 +73,7 @@ _STEPS = {  # steps under quick, standard, paper
     "svhn": (600, 12_000, 658_800),  # 900 epochs of 732: Salimans 2016; for a GPU, a step takes seconds on a CPU
     "svhn_small": (600, 4000, 658_800),  # as many
     "cnn": (600, 3000, 93_800),  # 100 epochs
-    # 400 epochs of 469: Donahue 2016. Standard: ours; in a first run 1-NN on 4,000 training images held out was best, with
+    # 400 epochs of 469: Donahue 2016. Standard: ours; in a first run 1-NN on 4,000 training images held out was best,
     # 97.1 %, at steps 2,000 and 3,000, and fell to 96.9 % by step 4,000.
     "bigan_mlp": (300, 3000, 187_600),
     "bigan_mlp_small": (600, 30_000, 187_600),

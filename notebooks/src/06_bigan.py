@@ -4,8 +4,10 @@
 # *Open in Colab: this copy has no address yet; set it with `make badges REPOSITORY=owner/name`.*
 #
 # **Your generator turns random numbers into digits. Can you turn a digit back into its numbers, and are these numbers
-# a good place to put a classifier when labels are few?** The first answer is yes, and it comes without any loss that
-# compares pictures: TODO. The second answer is a lesson in baselines: TODO.
+# a good place to put a classifier when labels are few?** The first answer is: often, and without any loss that compares
+# pictures. Three of four MNIST test images come back as the digit they were. The second answer is a lesson in
+# baselines: the nearest neighbour by these features is right on 96.3 % of the test images, the nearest by raw pixels on
+# 96.9 %. And with 100 labels a linear classifier on the features errs on 23 %, an SGAN on 2 %.
 #
 # **After this notebook you can**
 # - *derive* why an encoder and a generator that fool a discriminator of pairs must undo each other;
@@ -14,10 +16,11 @@
 # - *decide* whether features learned without labels help a classifier with few of them.
 #
 # **Before you start**: `01_theory` (the best discriminator, the Jensen–Shannon divergence) and `03_sgan`. **Time**:
-# about a minute of computing on two CPU cores, 45 minutes of reading and exercises.
+# about a minute and a quarter of computing on one CPU core, 45 minutes of reading and exercises.
 #
 # **Stored and live**: everything on 8×8 `digits` is computed here, at preset `quick`. The pictures and tables of MNIST
-# come from stored runs at preset `standard`, in `figures/`; the text says so where they appear.
+# come from stored runs at preset `standard`, in `figures/`; the text says so where they appear. Encoder and generator of
+# one of them came with the library, for a round trip of all test images and an explorer of latents.
 
 # %% tags=["colab"]
 # In Colab, this cell installs the course's library and keeps Colab's own torch. Elsewhere it does nothing.
@@ -39,7 +42,19 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from sgan_lib import data, evaluation, exercises, experiments, losses, methods, models, plotting, runtime
+from sgan_lib import (
+    data,
+    evaluation,
+    exercises,
+    experiments,
+    losses,
+    methods,
+    models,
+    plotting,
+    quality,
+    runtime,
+    widgets,
+)
 
 plotting.use_course_style()
 
@@ -355,7 +370,7 @@ plotting.filmstrip(frames, "Test images come back, and nobody asked them to")
 # %% [markdown]
 # **Figure.** Three rows of ten pictures. Top: the first test image of each class. Middle: what the generator makes of
 # their codes. Bottom: what it makes of random latents. Most digits of the middle row are the digit above, with the same
-# slant, redrawn with other shades; the 5, and less so the 7, have become another digit.
+# slant, redrawn with other shades; the 5 has become a 9, and the 8 has lost its loops.
 #
 # How close is close? A distance says little without another one beside it. The cell compares each reconstruction with
 # its own image and with some other test image, and asks a classifier on pixels (the nearest of all training images)
@@ -374,9 +389,10 @@ for name in ("test", "again"):
 # %% [markdown]
 # In the stored run a reconstruction is half as far from its own image (3.14) as from another one (6.36). The class
 # survives in four cases of five (79.1 %), where the nearest neighbour errs on hardly any original (98.2 %). So the
-# answer to the prediction is: often the class, mostly the slant, never the pixels. An autoencoder of this size would
-# come closer to the pixels, because that is what it is paid for. BiGAN is paid for pairs that a discriminator
-# takes for real ones, and a slightly different but clean digit is such a pair.
+# answer to the prediction is: often the class, mostly the slant, never the pixels. An autoencoder comes closer to the
+# pixels, because that is what it is paid for: the same networks, trained for as many steps on the squared difference
+# (`train_other` in `figures/representations.py`, seed 0), end at a distance of 1.33. BiGAN is paid for pairs that a
+# discriminator takes for real ones, and a slightly different but clean digit is such a pair.
 #
 # This is also the caution of part 2, measured: the theorem promises $G(E(x)) = x$ at the optimum, and training stops
 # before that.
@@ -402,14 +418,49 @@ plotting.filmstrip({"codes": walk, "pixels": mixed}, "Between two codes lie digi
 #
 # ### The same on MNIST
 #
-# The next picture is stored: the dense networks of Donahue 2016 at half their width, TODO steps, preset
-# `standard`, seed 0.
+# The next picture is stored: the dense networks of Donahue 2016 at half their width, 30,000 steps of 128 images, preset
+# `standard`, seed 0; 17 minutes on one core.
 
 # %% tags=["nbval-ignore-output"]
 plotting.stored_figure("bigan_reconstructions.png", width=8)
 
 # %% [markdown]
-# **Figure.** TODO
+# **Figure.** Six rows of ten pictures. Top: the first test image of each class. Second: what comes back. The 0, 1, 4, 6
+# and 7 are hardly changed; the 2 comes back as a 6, the 5 as something like a 4, and 3, 8 and 9 as shapes that are no
+# digit. Third to fifth: straight walks from code to code. From the 0 to the 6 and from the 4 to the 9 every picture is a
+# digit; between the codes of the 3 and the 8 there is a smear. Bottom: ten random latents, six or so of them legible.
+#
+# The picture shows ten images. Encoder and generator of that run came with the library, so all 10,000 test images can
+# make the round trip now. A classifier that has seen all labels of MNIST, and errs on one test image in 190, says
+# what came back.
+
+# %% tags=["nbval-ignore-output"]
+pair, originals = models.bigan_pair(), data.read("mnist").test
+x = data.as_images(originals.images)
+back = evaluation.generate(pair.generator, evaluation.encode(pair.encoder, x).latent)
+own, other = ((image - back).flatten(1).norm(dim=1).mean() for image in (x, x.roll(1, 0)))
+kept = evaluation.predict(quality.digit_classifier(), back) == originals.labels
+print(f"mean distance of G(E(x)) to its own image {own:.2f}, to another test image {other:.2f}")
+print(f"the classifier sees the class of x in {100 * kept.double().mean():.1f} % of G(E(x)); by class, in %:")
+print({k: round(100 * kept[originals.labels == k].double().mean().item(), 1) for k in range(10)})
+
+# %% [markdown]
+# In the stored run 76.9 % of the images keep their class (seed 0), and a reconstruction is at 11.46 from its own image,
+# at 20.06 from another. A 1 keeps its class in 94.3 %, an 8 in 46.0 %, and what it turns into is
+# most often a 5. On three images of four the theorem's promise is kept as far as the class goes.
+#
+# **Walk between codes yourself.** Choose two classes, and move `way` from one test image to the other. The upper row is
+# $G(E(x_1))$, the generator at the point between the codes, and $G(E(x_2))$; the lower row is $x_1$, the mixture of
+# the pixels, and $x_2$. `new` takes other images of the classes. Nothing is trained: the two networks draw at once.
+# (Without a running kernel there is no explorer; the third to fifth row of the picture above are such walks.)
+
+# %% tags=["nbval-ignore-output"]
+widgets.latent_explorer()
+
+# %% [markdown]
+# Two things to try. From 4 to 9 in steps of 0.1, the classifier is at least 93 % sure of every picture between the codes;
+# at 0.6 it is 74 % sure of the mixed pixels. Then set both classes to 8, the class that fares worst, and press
+# `new` a few times: how many of the outer pictures above would you call an 8?
 #
 # ## 5 · What are such features worth?
 #
@@ -505,15 +556,20 @@ for name in ("untrained, hidden layer", "untrained, E(x)", "BiGAN, hidden layer"
 #   $\lVert z - E(G(z)) \rVert^2$. It sees generated images only;
 # - **autoencoder**: $G(E(x))$ shall equal $x$, in the squared ($\ell_2$) or the absolute ($\ell_1$) difference.
 #
-# Ours are in `figures/bigan_features.csv`: hidden layers of 512 instead of 1024, TODO steps of 128 images, one
-# seed, the same for all; 1-NN on 10,000 test images among 60,000. The steps are fixed beforehand; nothing was chosen
-# by these figures. (The settings were chosen on 5,000 training images held out.)
+# Ours are in `figures/bigan_features.csv`: hidden layers of 512 instead of 1024, 30,000 steps of 128 images (64 passes
+# through the training images, where the paper makes 400), seed 0, the same for all; 1-NN on 10,000 test images among
+# 60,000. The steps are fixed beforehand; nothing was chosen by these figures. (The settings were chosen on 5,000
+# training images held out.)
 
 # %% tags=["nbval-check-output"]
 table = plotting.stored_table("bigan_features.csv")
 at_the_end = table["step"] == table.groupby("representation")["step"].transform("max")
 by_neighbour = table[at_the_end & (table["classifier"] == "nearest")]
 ours = 100 * by_neighbour.set_index(["representation", "layer"])["accuracy"]
+layers = {"raw pixels": ("pixels", "pixels"), "untrained encoder": ("random", "hidden"),
+          "untrained E(x)": ("random", "latent"), "BiGAN": ("bigan", "hidden"), "BiGAN's E(x)": ("bigan", "latent"),
+          "discriminator": ("latent_regressor", "discriminator"), "latent regressor": ("latent_regressor", "hidden"),
+          "autoencoder, ℓ2": ("autoencoder_l2", "hidden"), "autoencoder, ℓ1": ("autoencoder_l1", "hidden")}  # fmt: skip
 published = {  # Donahue 2016, Table 1; the last one from the log in the authors' repository, epoch 0, held-out images
     ("bigan", "hidden"): 97.39,
     ("latent_regressor", "discriminator"): 97.30,
@@ -521,27 +577,43 @@ published = {  # Donahue 2016, Table 1; the last one from the log in the authors
     ("autoencoder_l2", "hidden"): 97.58,
     ("random", "hidden"): 96.84,
 }
-both = pd.DataFrame({"ours": ours.round(2), "published": pd.Series(published)}).reindex(ours.index)
+both = {name: {"ours": ours.get(key), "published": published.get(key)} for name, key in layers.items()}
+both = pd.DataFrame(both, dtype=float).T.dropna(how="all")
 print("1-NN accuracy on MNIST, %")
-print(both.to_string(na_rep=""))
+print(both.round(2).to_string(na_rep="–"))
 
 # %% tags=["nbval-ignore-output"]
-rows = {"raw pixels": ("pixels", "pixels"), "untrained encoder": ("random", "hidden"), "BiGAN": ("bigan", "hidden"),
-        "discriminator": ("latent_regressor", "discriminator"), "latent regressor": ("latent_regressor", "hidden"),
-        "autoencoder, ℓ2": ("autoencoder_l2", "hidden"), "autoencoder, ℓ1": ("autoencoder_l1", "hidden")}  # fmt: skip
+shown = both.drop(index=[name for name in both.index if "E(x)" in name])  # below the scale of the others
 figure, axes = plotting.new_figure(7.0, 3.4)
 panel = axes[0, 0]
-for place, key in enumerate(rows.values()):
-    trained = key[0] not in ("pixels", "random")
-    panel.plot(both["ours"][key], place, "o", color=plotting.COLOURS["blue" if trained else "vermilion"])
-    panel.plot(both["published"][key], place, "s", color="black", markerfacecolor="none")
-panel.axvline(both["ours"]["pixels", "pixels"], color=plotting.COLOURS["vermilion"], linewidth=0.8, linestyle=":")
-panel.set(yticks=range(len(rows)), yticklabels=rows, xlabel="1-NN accuracy on 10,000 test images, %",
-          title="TODO", ylim=(len(rows) - 0.5, -0.5))  # fmt: skip
+for place, name in enumerate(shown.index):
+    learned = name not in ("raw pixels", "untrained encoder")
+    colour = plotting.COLOURS["blue" if learned else "vermilion"]
+    panel.plot(shown["ours"][name], place, "o", color=colour, label="" if place else "ours")
+    panel.plot(shown["published"][name], place, "ks", markerfacecolor="none", label="" if place else "published")
+panel.legend(loc="lower left")
+panel.axvline(shown["ours"]["raw pixels"], color=plotting.COLOURS["vermilion"], linewidth=0.8, linestyle=":")
+panel.set(yticks=range(len(shown)), yticklabels=shown.index, xlabel="1-NN accuracy on 10,000 test images, %",
+          title="Our BiGAN stays below raw pixels; the published one is half a point above", ylim=(len(shown) - 0.5, -0.5))  # fmt: skip
 figure
 
 # %% [markdown]
-# **Figure.** TODO
+# **Figure.** 1-NN accuracy on MNIST, a line for each representation. Filled circles are our runs, in orange where
+# nothing was trained; open squares are published figures. A dotted line marks raw pixels, 96.91 %. Our untrained encoder
+# (95.99 %) and our BiGAN (96.33 %) lie left of it, the published BiGAN and its rivals between 97.3 and 97.6 % right of it.
+#
+# Look first at the two lines that need no training. Raw pixels: 96.91 %. The hidden layer of an encoder with random
+# weights: 95.99 % in ours, 96.84 % in the authors' log, whose layer is twice as wide. Training lifts ours to 96.33 %, a
+# third of a point above random weights and 0.58 below the pixels. (One test image is 0.01 points; the interval of one
+# figure near 96.5 % is about ±0.36; one seed.) Most of the gain is in $E(x)$, 50 numbers: from 91.21 to 93.25 %.
+#
+# So this run does not reach the published 97.39 %, and the table does not show that more steps would mend it: over
+# training, the figure is 96.52 % at step 6,000, 96.37 at 18,000 and 96.33 at the end. The authors' log, with layers twice
+# as wide, starts at 96.84 %, falls to 92.56 after the first pass, has 96.28 after 25, 97.14 after 200 and 97.35 after 400.
+# Training starts by spoiling a good random projection, and needs more than 25 passes to win that back. Even the
+# published figure is 0.48 points above raw pixels, and the four published figures for trained encoders lie
+# within 0.3 points of each other: this ruler can hardly tell them apart. (A dash in the table: not measured, or not
+# published.)
 #
 # ### Exercise 4: an honest gain
 #
@@ -569,8 +641,8 @@ exercises.check("bigan.honest_gain", honest_gain)
 # exercises.check("bigan.honest_gain", honest_gain)
 # ```
 #
-# With the published 97.39 % and the 96.84 % of the authors' own log, the gain over random weights is half a point. A
-# table without that line lets a reader believe that it is 87.
+# With the published 97.39 %, the 96.84 % of the authors' own log and 96.91 % for raw pixels, the honest gain is 0.48
+# points; with our 96.33 % it is −0.58. A table without these lines lets a reader believe that it is 87.
 # </details>
 #
 # ## 6 · With few labels, against SGAN
@@ -617,7 +689,7 @@ few.assign(mean=few.mean(axis=1)).sort_values("mean").round(1)
 
 # %% tags=["nbval-check-output"]
 linear = table[table["classifier"] == "linear"].assign(error=lambda rows: 100 * (1 - rows["accuracy"]))
-linear = linear[linear["representation"].isin(["pixels", "random", "bigan"])]
+linear = linear[linear["representation"].isin(["pixels", "random", "bigan"]) & (linear["layer"] != "before_tanh")]
 of_features = linear.pivot_table(index=["representation", "layer"], columns="n_labels", values="error")
 runs = pd.concat([plotting.stored_table(f"mnist_{name}_labels.csv") for name in ("100", "20_to_200")])
 runs = runs[(runs["step"] == runs["steps"]) & (runs["seed"] < 3)].assign(error=lambda rows: 100 * rows["test_error"])
@@ -629,22 +701,44 @@ print(of_methods.round(1).to_string(na_rep=""))
 
 # %% tags=["nbval-ignore-output"]
 lines = {
-    "linear on pixels": of_features.loc[("pixels", "pixels")],
-    "linear on BiGAN's hidden layer": of_features.loc[("bigan", "hidden")],
-    "linear on E(x)": of_features.loc[("bigan", "latent")],
-    "supervised": of_methods.loc["supervised"].dropna(),
-    "feature_matching": of_methods.loc["feature_matching"].dropna(),
+    "linear on pixels": of_features.loc["pixels", "pixels"],
+    "linear on BiGAN's hidden layer": of_features.loc["bigan", "hidden"],
+    "linear on E(x)": of_features.loc["bigan", "latent"],
+    **{method: of_methods.loc[method].dropna() for method in ("supervised", "feature_matching", "sgan")},
 }
-labels_and_errors = {name: (list(line.index), list(line)) for name, line in lines.items()}
-figure = plotting.curves(labels_and_errors, "TODO", "labels", "test error, %", logarithmic=True)
+on_pixels, on_features, with_gan = (
+    lines[name][100] for name in ("linear on pixels", "linear on BiGAN's hidden layer", "sgan")
+)
+gains = f"BiGAN's features gain {on_pixels - on_features:.0f} points on pixels, an SGAN {on_pixels - with_gan:.0f}"
+series = {name: (list(line.index), list(line)) for name, line in lines.items()}
+figure = plotting.curves(series, f"100 labels: {gains}", "labels", "test error, %", logarithmic=True)
 panel = figure.axes[0]
-panel.set(xscale="log", xticks=[20, 50, 100, 200, 1000], xticklabels=[20, 50, 100, 200, 1000])
+panel.plot(100, with_gan, "s", color=plotting.METHOD_STYLES["sgan"][1])
+moved = {"linear on pixels": (5, 2), "supervised": (-40, -14), "sgan": (5, -12)}  # off the lines
+for name, text in zip(lines, panel.texts, strict=True):
+    text.xyann = moved.get(name, (5, 0))
+panel.set(xscale="log", xticks=[20, 50, 100, 200, 1000], xticklabels=[20, 50, 100, 200, 1000], ylim=(1.3, 75))
 panel.set(yticks=[2, 5, 10, 20, 50], yticklabels=[2, 5, 10, 20, 50])
 panel.minorticks_off()
 figure
 
 # %% [markdown]
-# **Figure.** TODO
+# **Figure.** Test error on MNIST against the number of labels, both axes logarithmic. The linear classifier on BiGAN's
+# hidden layer runs a little below that on pixels, and the two part as labels become many; the one on $E(x)$ runs far
+# above both. The supervised network lies slightly below the features. Feature matching starts a little lower at 20
+# labels and is below all by a factor of about six or more from 50 on; a single square marks the SGAN beside it at 100.
+#
+# Here the features earn something. A linear classifier on the hidden layer errs on 23.0 % with 100 labels, on pixels on
+# 26.3 %; with 1,000 labels on 9.0 and 12.6 %. Random weights explain little of it (25.9 and 12.0 %). So 1-NN,
+# with 60,000 labels, sees a loss where the linear classifier with few sees a gain: what a representation is worth
+# depends on the ruler. With 20 labels random weights are slightly ahead (46.5 against 47.7 %), and $E(x)$ is worse
+# than pixels throughout.
+#
+# But a gain of three points is not what this course is after. On the same splits with 100 labels a dense network
+# trained on these labels alone errs on 22.2 %, so the features do not beat plain supervision. An SGAN errs on 2.0 %
+# and feature matching on 1.9 %. (Preset `standard`, `mlp_small`, splits 0 to 2; 24,000 steps with 100 labels, 6,000 with
+# 20, 50 and 200. No GAN with 1,000 labels is stored.) With 20 labels feature matching has 39.8 % and
+# still varies between 32 and 52 %.
 #
 # ## Quiz
 #
@@ -658,7 +752,7 @@ figure
 # **2.** A paper reports 97.4 % for 1-NN on features learned without labels. Which two lines do you ask for?
 #
 # <details><summary>Answer</summary>
-# 1-NN on raw pixels, and 1-NN on the same network before training. On MNIST both are near 97 %.
+# 1-NN on raw pixels, and 1-NN on the same network before training. On MNIST both are at 96 to 97 %.
 # </details>
 #
 # **3.** The log of a BiGAN shows a generator loss of −35 that falls and falls. What is wrong?
@@ -672,10 +766,14 @@ figure
 #
 # - At the optimum of BiGAN's game, encoder and generator are inverse to each other, without any loss on pictures. In a
 #   world of four images, 24 of 65,536 couples reach divergence 0: the 24 inverse ones.
-# - On `digits` (preset `quick`, seed 0) training halves the way: $G(E(x))$ is at distance 3.14 from $x$, another image
-#   at 6.36; the class survives in 79 %.
+# - On `digits` (preset `quick`, seed 0) $G(E(x))$ is at distance 3.14 from $x$ and at 6.36 from another test image; the
+#   class survives in 79 %.
 # - On `digits`, 1-NN has 98.2 % on pixels, 97.3 % on an untrained hidden layer, 96.2 % on the trained one.
-# - TODO MNIST
+# - On MNIST (preset `standard`, seed 0, 30,000 steps) 76.9 % of the test images keep their class. 1-NN has 96.91 % on
+#   pixels, 95.99 % on an untrained hidden layer, 96.33 % on the trained one; published, after six times as long and
+#   twice as wide: 97.39 %.
+# - With 100 labels of MNIST (three splits) a linear classifier on BiGAN's hidden layer errs on 23.0 %, on pixels on
+#   26.3 %, a supervised network on 22.2 %, an SGAN on 2.0 %.
 # - With 50 labels of `digits` a linear classifier on BiGAN's features errs on 20.6 %, on pixels 17.4 %, an SGAN on 5.5 %.
 #
 # **Still open.** Nothing here tunes the encoder further once labels are there, and larger encoders on larger images
@@ -687,4 +785,7 @@ figure
 # 1984, on random projections.
 
 # %% tags=["headline", "nbval-ignore-output"]
-print("headline: TODO")
+print(
+    f"headline: digits, {n_labels} labels: {few.loc['linear on BiGAN, hidden layer'].mean():.1f} % error on BiGAN's features, "
+    f"{few.loc['linear on raw pixels'].mean():.1f} % on pixels, {few.loc[plotting.METHOD_STYLES['sgan'][0]].mean():.1f} % with an SGAN"
+)
