@@ -173,14 +173,13 @@ def bigan_networks(seed: int, preset: str, look: experiments.Observer | None = N
 
 
 def store_pair() -> None:
-    """BiGAN's encoder and generator, of the table's run, for the library and notebook 06."""
+    """BiGAN's encoder and generator for the library and notebook 06, from a longer run of narrower networks."""
     path = Path(str(models.ASSETS)) / "bigan_pair.safetensors"
     if path.exists():
         return
-    modules = bigan_networks(seed=0, preset="standard")
-    both = nn.ModuleDict({name: modules[name] for name in ("encoder", "generator")})
-    settings = experiments.Settings.resolve(**_run(0, "standard"), split_seed=0)
-    notes = {"trained by": "make_figures.py bigan_pair", "settings": json.dumps(asdict(settings))}
+    run = experiments.run(**_run(0, "standard") | {"network": "bigan_mlp_small"})  # half as wide: 2.8 MB and not 7.6
+    both = nn.ModuleDict({name: cast(nn.ModuleDict, run.modules)[name] for name in ("encoder", "generator")})
+    notes = {"trained by": "make_figures.py bigan_pair", "settings": json.dumps(asdict(run.settings))}
     models.save_weights(both, path, notes | {"torch": torch.__version__})
 
 
