@@ -104,6 +104,27 @@ def generate(
         generator.train(was_training)
 
 
+def class_share(images: Float[Tensor, "n ..."], classes: Int[Tensor, "n"]) -> float:
+    """The share of the images' variance that their class decides, in [0, 1].
+
+    The variance of a pixel around its mean over all images, summed over pixels, is that of the class means, each
+    counted as often as the class occurs, plus that within the classes (analysis of variance); the share is the first
+    over the sum. At 1 a class is always the same image; at 0 the mean images of all classes are the same.
+
+    Raises:
+        ValueError: where all images are the same.
+    """
+    pixels = images.detach().flatten(1).double()
+    deviations = pixels - pixels.mean(dim=0)
+    total = deviations.square().sum().item()
+    if total == 0:
+        raise ValueError("images must differ from one another; all of them are the same")
+    means = torch.zeros_like(deviations)
+    for k in classes.unique():
+        means[classes == k] = deviations[classes == k].mean(dim=0)
+    return means.square().sum().item() / total
+
+
 @torch.no_grad()
 def encode(encoder: nn.Module, images: Float[Tensor, "n ..."], batch_size: int = 2000) -> EncoderOutput:
     """E(x) and the encoder's last hidden layer, in evaluation mode; the network keeps the mode in which it came."""

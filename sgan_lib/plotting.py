@@ -14,6 +14,7 @@ import seaborn as sns
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
 COLOURS = {"black": "#000000", "orange": "#E69F00", "sky": "#56B4E9", "green": "#009E73", "yellow": "#F0E442",
@@ -95,6 +96,35 @@ def filmstrip(frames: Mapping[str, Tensor], title: str, size: float = 0.6) -> Fi
             _show(cell, picture)
             cell.spines[:].set_visible(False)
         row[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    figure.suptitle(title, x=0.01, ha="left", weight="bold")
+    return figure
+
+
+def samples_by_class(
+    panels: Mapping[str, Tensor], title: str, marked: Mapping[str, Tensor] | None = None, size: float = 0.36
+) -> Figure:
+    """What generators draw when asked for each class: a panel a generator, a row a class.
+
+    Args:
+        panels: title of the panel -> images [classes, n, channels, height, width] in [-1, 1].
+        title: the message.
+        marked: panel's title -> which images are framed in red, [classes, n] of True or False.
+        size: of an image, in inches.
+    """
+    classes, n = next(iter(panels.values())).shape[:2]
+    figure, axes = new_figure(size * n * len(panels) + 0.8, size * classes + 0.8, 1, len(panels))
+    for cell, (name, images) in zip(axes[0], panels.items(), strict=True):
+        height, width = (side + 1 for side in images.shape[-2:])
+        sheet = torch.nn.functional.pad(images, (0, 1, 0, 1)).permute(2, 0, 3, 1, 4)  # between them mid-grey, 0
+        _show(cell, _as_pictures(sheet.flatten(3, 4).flatten(1, 2)[None])[0])
+        cell.set_yticks([(k + 0.5) * height - 1 for k in range(classes)], range(classes))
+        cell.tick_params(length=0)
+        cell.spines[:].set_visible(False)
+        cell.set_title(name, weight="normal", fontsize=10)
+        for k, i in marked[name].nonzero().tolist() if marked and name in marked else []:
+            corner = (i * width - 1, k * height - 1)
+            cell.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=COLOURS["vermilion"], linewidth=2))
+    axes[0, 0].set_ylabel("class asked for")
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
     return figure
 

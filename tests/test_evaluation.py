@@ -198,3 +198,25 @@ def test_images_are_generated_of_the_classes_asked_for():
     found = evaluation.generate(generator, latent, classes)
     torch.testing.assert_close(found, generator.eval()(latent, classes).detach())
     assert not torch.allclose(found, evaluation.generate(generator, latent, torch.zeros(4, dtype=torch.long)))
+
+
+def test_the_share_of_the_class_is_that_of_an_analysis_of_variance():
+    random = torch.Generator().manual_seed(0)
+    classes = torch.tensor([0, 0, 0, 2, 2, 5])  # of different sizes
+    images = torch.rand(6, 1, 2, 2, generator=random) + classes[:, None, None, None] / 5
+    total = within = 0.0
+    for place in range(4):
+        pixel = images.flatten(1)[:, place].tolist()
+        mean = sum(pixel) / 6
+        total += sum((value - mean) ** 2 for value in pixel)
+        for group in (pixel[:3], pixel[3:5], pixel[5:]):
+            within += sum((value - sum(group) / len(group)) ** 2 for value in group)
+    assert evaluation.class_share(images, classes) == pytest.approx(1 - within / total)
+
+
+def test_the_share_of_the_class_is_1_where_it_decides_all_and_0_where_it_decides_nothing():
+    two = torch.stack([torch.zeros(1, 2, 2), torch.ones(1, 2, 2)])
+    assert evaluation.class_share(two.repeat(3, 1, 1, 1), torch.tensor([0, 1] * 3)) == pytest.approx(1)
+    assert evaluation.class_share(two.repeat(2, 1, 1, 1), torch.tensor([0, 0, 1, 1])) == pytest.approx(0)
+    with pytest.raises(ValueError, match="images must differ from one another; all of them are the same"):
+        evaluation.class_share(torch.ones(4, 1, 2, 2), torch.tensor([0, 0, 1, 1]))

@@ -50,12 +50,15 @@ CONDITIONAL = pd.DataFrame([
      "sample_accuracy": 1 - (1 + seed) / count if method == "conditional_sgan" else None}
     for method in ("sgan", "conditional_sgan") for count in (20, 100, 1000) for seed in range(3)
 ])  # fmt: skip
+BY_CLASS = torch.linspace(-1, 1, 6)[:, None, None, None].expand(6, 1, 4, 5).unflatten(0, (2, 3))
+MARKED = {"two": torch.tensor([[False, False, True], [False, False, False]])}
 FIGURES = {
     "image_grid": lambda: plotting.image_grid(GREY, MESSAGE, per_row=3),
     "image_grid in colour": lambda: plotting.image_grid(
         RGB, MESSAGE, captions=["a", "b", "c"], marked=[True, False, True]
     ),
     "filmstrip": lambda: plotting.filmstrip({"step 1": GREY[:2], "step 2": GREY[2:4]}, MESSAGE),
+    "samples_by_class": lambda: plotting.samples_by_class({"one": BY_CLASS, "two": -BY_CLASS}, MESSAGE, MARKED),
     "errors_by_method": lambda: plotting.errors_by_method(TABLE, MESSAGE),
     "curves": lambda: plotting.curves(
         {"sgan": ([1.0, 2.0], [3.0, 4.0]), "a": ([1.0, 2.0], [9.0, 5.0])}, MESSAGE, "step", "loss"
@@ -258,3 +261,16 @@ def test_published_errors_are_fractions_under_our_names():
     assert mnist["feature_matching", 100] == pytest.approx(0.0093)
     assert plotting.published_errors("digits").empty
     assert set(plotting.published_errors("svhn")["method"]) == {"feature_matching", "bad_gan"}
+
+
+def test_samples_by_class_has_a_row_a_class_and_frames_what_is_marked():
+    one, two = FIGURES["samples_by_class"]().axes
+    sheet = one.images[0].get_array()
+    assert sheet.shape == (2 * 5, 3 * 6)
+    middles = [[sheet[5 * k + 2, 6 * i + 2] for i in range(3)] for k in range(2)]
+    assert middles == [pytest.approx([0, 0.2, 0.4]), pytest.approx([0.6, 0.8, 1])]
+    assert one.get_ylabel() == "class asked for"
+    assert [tick.get_text() for tick in two.get_yticklabels()] == ["0", "1"]
+    assert len(one.patches) == 0
+    (frame,) = two.patches
+    assert frame.get_bbox().bounds == pytest.approx((2 * 6 - 1, -1, 6, 5))
