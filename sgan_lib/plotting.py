@@ -29,7 +29,7 @@ METHOD_STYLES = {
     "feature_matching": ("feature matching", COLOURS["vermilion"], "^"),
     "bad_gan": ("bad GAN", COLOURS["purple"], "P"),
     "bigan": ("BiGAN", COLOURS["green"], "X"),
-    "conditional_sgan": ("conditional SGAN", "#997700", "*"),  # yellow lines vanish on white
+    "conditional_sgan": ("conditional SGAN", "#997700", "p"),  # yellow lines vanish on white
     "pseudo_label": ("pseudo-label", COLOURS["orange"], "<"),
     "consistency": ("consistency", "#882255", ">"),
 }
