@@ -224,6 +224,22 @@ def test_a_saved_classifier_comes_back_with_its_notes(tmp_path, monkeypatch):
     assert all(found[name].equal(weight) for name, weight in network.state_dict().items())
 
 
+def test_the_shipped_generator_is_small_and_draws_many_digits_of_the_class_asked_for():
+    path = models.ASSETS / "conditional_generator.safetensors"
+    notes, asked = notes_of(path), torch.arange(1000) % 10
+    generator = models.conditional_generator()
+    latents = generator.latent(1000, torch.Generator().manual_seed(1))
+    halves = zip(latents.split(500), asked.split(500), strict=True)
+    images = torch.cat([evaluation.generate(generator, *part) for part in halves])
+    accuracy, noted = quality.sample_accuracy(images, asked), float(notes["sample_accuracy"])
+    assert accuracy > 0.95
+    assert accuracy == pytest.approx(noted, abs=4 * (noted * (1 - noted) / 1000) ** 0.5)
+    assert evaluation.class_share(images, asked) < 0.5  # 0.2 for real digits, 0.9 for one image a class
+    settings = json.loads(notes["settings"])
+    assert (settings["method"], settings["n_labels"], settings["split_seed"]) == ("conditional_sgan", 100, 0)
+    assert path.stat().st_size < 1e6
+
+
 @pytest.mark.parametrize("damage", ["missing", "cut short", "a weight altered", "not safetensors", "no checksum"])
 def test_a_damaged_classifier_is_refused_by_name(tmp_path, monkeypatch, damage):
     path = tmp_path / "classifier.safetensors"

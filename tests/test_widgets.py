@@ -232,6 +232,11 @@ def test_a_generator_that_takes_no_classes_has_nothing_to_explore():
         widgets.class_explorer(models.build("dcgan", (1, 28, 28), 10).generator)
 
 
+def test_the_explorer_opens_with_the_shipped_generator():
+    said = widgets.class_explorer().children[2].value
+    assert int(re.search(r"(\d+) × 3\b", said)[1]) >= 17
+
+
 # --- the latent explorer
 
 
