@@ -73,7 +73,7 @@ def draw_class_collapse() -> None:
     names = ("vectors start at a tenth of z", "vectors start as large as z")
     panels = {name: images[:100].unflatten(0, (10, 10)).transpose(0, 1)  # the first ten of each class
               for name, images in zip(names, drawn.values(), strict=True)}  # fmt: skip
-    title = "Right: always the class asked for, and always the same digit"
+    title = "Vectors as large as z: the right class, and always the same digit"
     plotting.samples_by_class(panels, title).savefig(HERE / "class_collapse.png")
 
 
