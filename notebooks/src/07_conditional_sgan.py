@@ -20,8 +20,7 @@
 # **Stored and live**: the comparison on `digits` is computed here, at preset `quick`. The MNIST digits are drawn here
 # by a generator that was trained beforehand (preset `standard`, three minutes on one core). The runs with 100 to
 # 59,000 labels are stored, one line of `figures/conditional_sgan.csv` a run, and so are two short runs that show a
-# collapse, in
-# `figures/class_collapse.csv` and `.png` (to compute them anew, delete the files and run `make figures`).
+# collapse, in `figures/class_collapse.csv` and `.png` (to compute them anew, delete the files and run `make figures`).
 
 # %% tags=["colab"]
 # In Colab, this cell installs the course's library and keeps Colab's own torch. Elsewhere it does nothing.
