@@ -138,6 +138,7 @@ plotting.stored_figure("label_scarcity.png", width=11)
 # Bars are 95 % bootstrap intervals of the mean over splits. Hollow marks on the right are published values: Odena's SGAN and his
 # convolutional baseline, Salimans' feature matching, Dai's bad GAN. TODO
 
+
 # %% tags=["nbval-check-output"]
 def errors_of(dataset):
     """Mean test error in %, a row a method, a column a number of labels."""
@@ -157,12 +158,15 @@ for dataset in runs["dataset"].unique():
 # of three methods, a row a split.
 
 # %% tags=["nbval-check-output"]
-few = 100 * runs.query("dataset == 'digits' and n_labels == 20").pivot(index="split_seed", columns="method", values="test_error")
+few = 100 * runs.query("dataset == 'digits' and n_labels == 20").pivot(
+    index="split_seed", columns="method", values="test_error"
+)
 print(few[["supervised", "sgan", "bad_gan"]].round(1).to_string())
 
 # %% [markdown]
 # **Predict.** SGAN and bad GAN each have an interval for their mean. Suppose the two intervals overlap. Does that mean
 # that the difference between the methods is noise?
+
 
 # %% tags=["nbval-check-output"]
 def interval(values):
@@ -420,4 +424,6 @@ explorer
 
 # %% tags=["headline", "nbval-ignore-output"]
 at_100 = errors_of("mnist")[100]
-print(f"headline: 100 MNIST labels: {at_100['supervised']:.1f} % alone, {at_100['feature_matching']:.1f} % feature matching")
+print(
+    f"headline: 100 MNIST labels: {at_100['supervised']:.1f} % alone, {at_100['feature_matching']:.1f} % feature matching"
+)

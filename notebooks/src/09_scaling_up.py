@@ -330,9 +330,12 @@ plotting.curves({name: (sizes, values) for name, values in times.items()}, "A st
 # %% tags=["nbval-check-output"]
 sets = {"MNIST": (60_000, 28 * 28), "SVHN": (73_257, 3 * 32 * 32), "CIFAR-10": (50_000, 3 * 32 * 32),
         "SVHN with the extra set": (604_388, 3 * 32 * 32), "ImageNet at 64×64": (1_281_167, 3 * 64 * 64)}  # fmt: skip
-memory = pd.DataFrame({
-    name: {"as bytes, GB": count * size / 1e9, "as floats, GB": 4 * count * size / 1e9} for name, (count, size) in sets.items()
-}).T
+memory = pd.DataFrame(
+    {
+        name: {"as bytes, GB": count * size / 1e9, "as floats, GB": 4 * count * size / 1e9}
+        for name, (count, size) in sets.items()
+    }
+).T
 print(memory.round(2).to_string())
 
 # %% [markdown]
@@ -344,7 +347,9 @@ print(memory.round(2).to_string())
 # measured speed on one core of the machine that the stored benchmark was made on. These are **estimates**: nobody has run them here.
 
 # %% tags=["nbval-check-output"]
-speed = bench.query("what == 'real images a second' and threads == 1 and method == 'feature_matching'").set_index("network")["value"]
+speed = bench.query("what == 'real images a second' and threads == 1 and method == 'feature_matching'").set_index(
+    "network"
+)["value"]
 published = {"MNIST, Salimans' protocol": ("mlp", 180_000, 100), "SVHN, Salimans' protocol": ("svhn", 658_800, 100),
              "the small SVHN pair here, standard": ("svhn_small", 4000, 32)}  # fmt: skip
 for name, (network, n_steps, batch_size) in published.items():
