@@ -35,11 +35,6 @@ if "google.colab" in sys.modules:
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
     subprocess.run([*install, *pure_python, repository], check=True)
 
-# %%
-if "google.colab" in sys.modules:  # this notebook needs a little more there
-    more = ["papermill", "ansicolors", "tenacity", "distributed", "zict", "tblib", "sortedcontainers"]
-    subprocess.run([*install, *more], check=True)
-
 # %% tags=["imports"]
 import json
 import logging
@@ -52,6 +47,10 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pandas as pd
+
+if "google.colab" in sys.modules:  # what this notebook needs beside the library
+    more = ["papermill", "ansicolors", "tenacity", "distributed", "zict", "tblib", "sortedcontainers"]
+    subprocess.run([*install, *more], check=True)
 import papermill
 
 from sgan_lib import course, data, exercises, experiments, plotting, runtime, sweep, training
@@ -59,7 +58,9 @@ from sgan_lib import course, data, exercises, experiments, plotting, runtime, sw
 plotting.use_course_style()
 
 # %% tags=["parameters"]
-steps = 200  # training steps of each run of the small sweeps
+preset = "quick"  # where the settings of the runs come from: quick, standard or paper
+seed = 0  # first seed of the small sweeps: weights, batches, and which images are labelled
+steps = 200  # training steps of each of their runs
 n_seeds = 2  # splits in them
 n_labels = 20  # labelled images of `digits` in them
 repeats = 15  # steps over which part 5 takes the time
@@ -127,8 +128,9 @@ def shell(*words):
     return done
 
 
-grid = ["--dataset", "digits", "--methods", "supervised", "sgan", "--n-labels", n_labels, "--seeds", *range(n_seeds)]
-grid += ["--set", f"steps={steps}", "--device", "cpu", "--out", folder / "sweep"]
+seeds = range(seed, seed + n_seeds)
+grid = ["--dataset", "digits", "--methods", "supervised", "sgan", "--n-labels", n_labels, "--seeds", *seeds]
+grid += ["--preset", preset, "--set", f"steps={steps}", "--device", "cpu", "--out", folder / "sweep"]
 
 # %% tags=["nbval-ignore-output"]
 planned = shell("sgan_lib.sweep", *grid, "--dry-run")
@@ -170,7 +172,7 @@ print("half-written files:", len(list((folder / "sweep").rglob("*.partial"))))
 # A run that *fails* is another matter than a sweep that dies. Ask for a learning rate of a million:
 
 # %% tags=["nbval-ignore-output"]
-bad = ["--methods", "supervised", "--n-labels", n_labels, "--seeds", 0, "--set", "learning_rate=1e6"]
+bad = ["--methods", "supervised", "--n-labels", n_labels, "--seeds", seed, "--set", "learning_rate=1e6"]
 failing = shell("sgan_lib.sweep", *bad, "--device", "cpu", "--out", folder / "failing")
 print(failing.stderr.strip().splitlines()[-1])
 
@@ -293,7 +295,7 @@ print(steps_taken[["what", "network", "method", "value", "unit"]].to_string(inde
 def step_time(network, batch_size, method="feature_matching", dataset="mnist"):
     """Median seconds of a training step on this machine, one thread."""
     given = {"n_labels": 100, "seed": 0, "split_seed": 0, "network": network, "batch_size": batch_size}
-    settings = experiments.Settings.resolve(method, dataset, "quick", **given)
+    settings = experiments.Settings.resolve(method, dataset, preset, **given)
     parts = data.load(dataset, 100)
     with runtime.threads(1), runtime.seeded(0):
         state = experiments.prepare(settings, data.as_images(parts.pool[:500]), parts.n_classes)
