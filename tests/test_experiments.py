@@ -619,7 +619,8 @@ def test_a_label_mask_draws_from_the_pool_alone(monkeypatch):
         ("pseudo_label_weight", -1, ValueError, "pseudo_label_weight must be a number at least 0"),
         ("consistency_weight", -1, ValueError, "consistency_weight must be a number at least 0"),
         ("confidence", 1.5, ValueError, "confidence must be a number at least 0 and at most 1; got 1.5"),
-        ("class_weight", "1", TypeError, "class_weight must be a number at least 0"),
+        ("class_weight", -1, ValueError, "class_weight must be a number at least 0"),
+        ("fake_class_weight", -1, ValueError, "fake_class_weight must be a number at least 0"),
     ],
 )
 def test_the_settings_of_a_step_are_checked(setting, value, kind, message):

@@ -164,8 +164,8 @@ few = 100 * runs.query("dataset == 'digits' and n_labels == 20").pivot(
 print(few[["supervised", "sgan", "bad_gan"]].round(1).to_string())
 
 # %% [markdown]
-# **Predict.** SGAN and bad GAN each have an interval for their mean. Suppose the two intervals overlap. Does that mean
-# that the difference between the methods is noise?
+# **Predict.** The supervised network and the two-head SGAN each get an interval for their mean. Suppose the two intervals
+# overlap. Does that mean that the difference between the methods is noise?
 
 
 # %% tags=["nbval-check-output"]
@@ -175,9 +175,9 @@ def interval(values):
     return f"{np.mean(values):5.2f}, interval {low:5.2f} to {high:5.2f}"
 
 
-for method in ("supervised", "sgan", "bad_gan"):
+for method in ("supervised", "two_head", "sgan"):
     print(f"{method:>12}: {interval(few[method])} %")
-print(f"sgan minus bad_gan, split by split: {interval(few['sgan'] - few['bad_gan'])} points")
+print(f"supervised minus two_head, split by split: {interval(few['supervised'] - few['two_head'])} points")
 
 # %% [markdown]
 # TODO three
