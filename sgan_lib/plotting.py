@@ -239,13 +239,13 @@ def errors_by_labels_of_sets(table: pd.DataFrame, title: str, published: Mapping
         rows = table[table["dataset"] == name]
         draw_errors_by_labels(panel, rows, published.get(name))
         runs = rows.groupby(["method", "n_labels"]).size()
-        panel.set_title(f"{name}: {_range(int(runs.min()), int(runs.max()))} splits a point")
+        panel.set_title(f"{name}: {_splits(int(runs.min()), int(runs.max()))} a point")
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
     return figure
 
 
-def _range(low: int, high: int) -> str:
-    return f"{low}" if low == high else f"{low} to {high}"
+def _splits(low: int, high: int) -> str:
+    return f"{low} to {high} splits" if low != high else "1 split" if low == 1 else f"{low} splits"
 
 
 def draw_errors_by_labels(panel: Axes, table: pd.DataFrame, published: pd.DataFrame | None = None) -> None:

@@ -128,8 +128,8 @@ class _Drawing:
         self.canvas.draw()
         self.background = self.canvas.copy_from_bbox(figure.bbox)
         (self.ring,) = curve.plot([], [], "o", markersize=16, markerfacecolor="none", color="black")
-        self.confusion = figure.add_axes((0.56, 0.13, 0.19, 0.78))
-        self.images = figure.add_axes((0.78, 0.02, 0.21, 0.92))
+        self.confusion = figure.add_axes((0.585, 0.13, 0.18, 0.78))
+        self.images = figure.add_axes((0.79, 0.02, 0.2, 0.92))
 
     def png(self, method: str, count: int, chosen: pd.DataFrame) -> bytes:
         has_run = (method, count) in self.means.index
@@ -186,7 +186,7 @@ class _LiveRun:
         self.stop = ipywidgets.Button(description="Stop", disabled=True)
         self.bar = ipywidgets.IntProgress(min=0, max=20)
         self.said = ipywidgets.HTML()
-        self.picture = ipywidgets.Image(format="png")
+        self.picture = ipywidgets.Image(format="png", layout={"display": "none"})  # nothing to show yet
         self.box = ipywidgets.VBox([ipywidgets.HBox([self.train, self.stop, self.bar, self.said]), self.picture])
         self._stopping = Event()
         self.stop.on_click(lambda _: self._stopping.set())
@@ -232,6 +232,7 @@ class _LiveRun:
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
         self.picture.value = buffer.getvalue()
+        self.picture.layout.display = ""
 
 
 _EXPLORED = 20  # samples that the class explorer draws at a time
