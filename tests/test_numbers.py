@@ -1,5 +1,6 @@
 """The headline numbers of the README and of notebook 05 are those of the stored tables."""
 
+import math
 import re
 from pathlib import Path
 
@@ -47,3 +48,31 @@ def test_the_best_supervised_baseline(readme: str) -> None:
     table = plotting.stored_table("baseline_tuned.csv").query("preset == 'standard'")
     best = 100 * table.groupby(["network", "shift"])["test_error"].mean().min()
     assert f"reaches {best:.1f} % with 100 labels: notebook 02" in readme
+
+
+@pytest.fixture
+def scarcity() -> pd.DataFrame:
+    """Mean test errors of the sweep in percent, by data set, number of labels and method."""
+    table = plotting.stored_table("label_scarcity.csv")
+    return 100 * table.groupby(["dataset", "n_labels", "method"])["test_error"].mean()
+
+
+def test_the_findings_of_notebook_05(scarcity: pd.Series) -> None:
+    prose = prose_of("notebooks/src/05_label_scarcity.py")
+    digits, mnist = scarcity["digits"], scarcity["mnist"]
+    alone, sgan = digits[50, "supervised"], digits[50, "sgan"]
+    assert f"with 50 labels {alone:.1f} % alone, {sgan:.1f} % with the SGAN" in prose
+    alone, matching = mnist[100, "supervised"], mnist[100, "feature_matching"]
+    assert f"with 100 labels {alone:.1f} % alone and {matching:.1f} % with feature matching" in prose
+    bad, none = mnist[20, "bad_gan"], mnist[20, "supervised"]
+    assert f"*worse than the supervised network*, {bad:.1f} % against {none:.1f} %" in prose
+    assert bad > none
+
+
+def test_notebook_05_trades_errors_for_labels(scarcity: pd.Series) -> None:
+    """The supervised curve, straight in both logarithms, at the SGAN's error with 50 labels."""
+    curve, sgan = scarcity["digits"].xs("supervised", level="method"), scarcity["digits", 50, "sgan"]
+    (few, high), (many, low) = ((n, curve[n]) for n in (100, 200))
+    assert low < sgan < high
+    worth = few * (many / few) ** (math.log(high / sgan) / math.log(high / low))
+    assert f"reaches with about {5 * round(worth / 5)}" in prose_of("notebooks/src/05_label_scarcity.py")
