@@ -287,7 +287,7 @@ print(
 # %% [markdown]
 # Read across the rows. **Odena** uses a convolutional pair and says nothing of splits or seeds: one figure each. His SGAN gains
 # 5.2 points on his baseline at 25 labels, and loses a tenth of one at 1,000. **Salimans** uses the dense pair of this course,
-# ten splits, and 180,000 steps: 0.93 % with 100 labels. The sweep's 3,000 steps reach 6.2 % on the same 100 labels, 24,000
+# ten splits, and 180,000 steps: 0.93 % with 100 labels. The sweep's 3,000 steps reach 6.2 % with as many, 24,000
 # steps 1.72 % (five splits): most of the distance between our rows and the published ones is training time. At 20 labels
 # it is not: there Salimans has 16.77 % *with a standard deviation of 4.5 points*, and we 39.8 % after 6,000 steps (three
 # splits). Two labels a class need long training, or luck, or both.
@@ -357,6 +357,7 @@ def parts_of(split, counts, pool_classes=10, wrong=0):
     )
 
 
+# %%
 def test_error(method, split, parts):
     """One run on these parts, as `experiments.run` does it: test error in %."""
     given = {"n_labels": len(parts.labelled.labels), "seed": split, "split_seed": split, "steps": digits_steps}
