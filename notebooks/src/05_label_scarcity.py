@@ -16,10 +16,9 @@
 # **Before you start**: notebooks 03 (SGAN) and 04 (feature matching). **Time**: about 2 minutes of computing on one
 # CPU core, 45 minutes of reading and exercises.
 #
-# **Stored and live**: the runs on `digits` in parts 1 and 6 are computed here. The sweep of parts 2 to 5 takes two hours of
-# one core;
-# their table is `figures/label_scarcity.csv`, a row a run, made by `make figures` through `python -m sgan_lib.sweep`
-# (notebook 09 shows how).
+# **Stored and live**: the runs on `digits` in parts 1 and 6 are computed here. The sweep of parts 2 to 5 takes two
+# hours of one core; their table is `figures/label_scarcity.csv`, a row a run, made by `make figures` through `python
+# -m sgan_lib.sweep` (notebook 09 shows how).
 
 # %% tags=["colab"]
 # In Colab, this cell installs the course's library and keeps Colab's own torch. Elsewhere it does nothing.
@@ -75,8 +74,8 @@ live = pd.DataFrame(live)
 plotting.errors_by_labels(live, "The fewer the labels, the more the other images are worth")
 
 # %% [markdown]
-# **Figure.** Test error against the number of labels, both axes logarithmic; a line a method, bars from the lowest to the
-# highest mean that three splits allow. The supervised line lies on top throughout. The two others start together;
+# **Figure.** Test error against the number of labels, both axes logarithmic; a line a method, bars from the lowest to
+# the highest mean that three splits allow. The supervised line lies on top throughout. The two others start together;
 # from 50 labels on SGAN is lower.
 
 # %% tags=["nbval-ignore-output"]
@@ -84,11 +83,12 @@ means = 100 * live.pivot_table(index="n_labels", columns="method", values="test_
 means.round(1)
 
 # %% [markdown]
-# In the stored run (preset `quick`, 300 steps, splits 0 to 2) 20 labels give 28.5 % alone, 21.3 % with SGAN and 20.5 % with
-# feature matching; 100 labels give 7.5, 4.5 and 6.5 %. In points the gap closes, from 7 to 3. In the picture it does not,
-# because both axes are logarithmic: there a straight line is a power law, twice the labels divide the error by the same
-# factor everywhere, and two parallel lines differ by a factor. And a *horizontal* gap between two curves is a factor in
-# labels: how many more labels the one needs for the error of the other. That is the exchange rate you want when labels cost money.
+# In the stored run (preset `quick`, 300 steps, splits 0 to 2) 20 labels give 28.5 % alone, 21.3 % with SGAN and 20.5
+# % with feature matching; 100 labels give 7.5, 4.5 and 6.5 %. In points the gap closes, from 7 to 3. In the picture
+# it does not, because both axes are logarithmic: there a straight line is a power law, twice the labels divide the
+# error by the same factor everywhere, and two parallel lines differ by a factor. And a *horizontal* gap between two
+# curves is a factor in labels: how many more labels the one needs for the error of the other. That is the exchange
+# rate you want when labels cost money.
 #
 # ### Exercise 1: what a method is worth in labels
 #
@@ -122,13 +122,13 @@ exercises.check("label_scarcity.labels_worth", labels_worth)
 # %% [markdown]
 # ## 2 · Seven methods, stored runs
 #
-# Now with more methods and longer training: three splits of `digits` (1,500 steps), and one of MNIST, whose runs take a minute
-# and more each even at 3,000 steps, an eighth of preset `standard`. All seven share one pair of networks and one set of
-# splits. Two methods are new, and neither has a generator:
+# Now with more methods and longer training: three splits of `digits` (1,500 steps), and one of MNIST, whose runs take
+# a minute and more each even at 3,000 steps, an eighth of preset `standard`. All seven share one pair of networks and
+# one set of splits. Two methods are new, and neither has a generator:
 #
 # - **pseudo-label** (Lee 2013): what the network is sure of on an unlabelled image becomes that image's label.
-# - **consistency** (as in FixMatch, Sohn 2020): the same, but the confident answer comes from a weakly changed image and
-#   trains the network on a strongly changed copy of it.
+# - **consistency** (as in FixMatch, Sohn 2020): the same, but the confident answer comes from a weakly changed image
+#   and trains the network on a strongly changed copy of it.
 #
 # They are here because the honest question is not "GAN or nothing?" but "GAN or the next best thing?".
 #
@@ -143,11 +143,11 @@ print(budget.agg(methods=("method", "nunique"), splits=("seed", "nunique"), runs
 plotting.stored_figure("label_scarcity.png", width=11)
 
 # %% [markdown]
-# **Figure.** Test error against the number of labels, both axes logarithmic, a line a method. Left `digits`, where bars are
-# 95 % bootstrap intervals of the mean over three splits: four methods lie close together at the bottom, the two-head SGAN above
-# them, pseudo-label and supervised on top. Right MNIST, one split and so no bars: the lines cross between 20 labels and 100.
-# Hollow marks on the right are published: Odena's SGAN (squares) and his convolutional baseline (circles), Salimans' feature
-# matching (triangles), Dai's bad GAN (cross).
+# **Figure.** Test error against the number of labels, both axes logarithmic, a line a method. Left `digits`, where
+# bars are 95 % bootstrap intervals of the mean over three splits: four methods lie close together at the bottom, the
+# two-head SGAN above them, pseudo-label and supervised on top. Right MNIST, one split and so no bars: the lines cross
+# between 20 labels and 100. Hollow marks on the right are published: Odena's SGAN (squares) and his convolutional
+# baseline (circles), Salimans' feature matching (triangles), Dai's bad GAN (cross).
 
 
 # %% tags=["nbval-check-output"]
@@ -161,19 +161,19 @@ for dataset in runs["dataset"].unique():
     print(f"{dataset}\n{errors_of(dataset).to_string()}\n")
 
 # %% [markdown]
-# On `digits` the two forms of the SGAN differ, feature matching, bad GAN and the N+1 SGAN do not, and consistency, without any
-# generator, is with them. With 50 labels the SGAN's 4.3 % is what the supervised network reaches with about 195 (exercise 1
-# on this table): here a GAN is worth four times the labels. Pseudo-labels alone hardly help. They teach the network what it
-# believes already; the GANs and consistency teach it something about the *images*.
+# On `digits` the two forms of the SGAN differ, feature matching, bad GAN and the N+1 SGAN do not, and consistency,
+# without any generator, is with them. With 50 labels the SGAN's 4.3 % is what the supervised network reaches with
+# about 195 (exercise 1 on this table): here a GAN is worth four times the labels. Pseudo-labels alone hardly help.
+# They teach the network what it believes already; the GANs and consistency teach it something about the *images*.
 #
-# On MNIST the order at 20 labels is another one: consistency and the two-head SGAN, weaker on `digits`, lead; bad GAN is
-# *worse than the supervised network*, 48.4 % against 43.6 %. Twenty labels are two a class. If they sit badly, a method
-# that spreads them over the pool spreads the mistake, and a single split shows one such accident. From 100 labels on every
-# method beats the baseline, feature matching most (6.2 % against 20.8 %), and at 1,000 all but pseudo-label are within
-# 0.6 points of each other.
+# On MNIST the order at 20 labels is another one: consistency and the two-head SGAN, weaker on `digits`, lead; bad GAN
+# is *worse than the supervised network*, 48.4 % against 43.6 %. Twenty labels are two a class. If they sit badly, a
+# method that spreads them over the pool spreads the mistake, and a single split shows one such accident. From 100
+# labels on every method beats the baseline, feature matching most (6.2 % against 20.8 %), and at 1,000 all but
+# pseudo-label are within 0.6 points of each other.
 #
-# What to carry away: the gain is a factor of two to three at 50 to 100 labels and shrinks after; at 20 labels luck decides; and
-# MNIST with one split supports the rough picture only.
+# What to carry away: the gain is a factor of two to three at 50 to 100 labels and shrinks after; at 20 labels luck
+# decides; and MNIST with one split supports the rough picture only.
 #
 # ## 3 · The same splits, twice
 #
@@ -186,8 +186,8 @@ few = 100 * at_20.pivot(index="split_seed", columns="method", values="test_error
 print(few[["supervised", "two_head", "sgan"]].round(1).to_string())
 
 # %% [markdown]
-# **Predict.** The supervised network and the two-head SGAN each get an interval for their mean. Suppose the two intervals
-# overlap. Does that mean that the difference between the methods is noise?
+# **Predict.** The supervised network and the two-head SGAN each get an interval for their mean. Suppose the two
+# intervals overlap. Does that mean that the difference between the methods is noise?
 
 
 # %% tags=["nbval-check-output"]
@@ -202,19 +202,19 @@ for method in ("supervised", "two_head", "sgan"):
 print(f"supervised minus two_head, split by split: {interval(few['supervised'] - few['two_head'])} points")
 
 # %% [markdown]
-# The intervals of the supervised network (22.4 to 33.8 %) and of the two-head SGAN (16.7 to 27.8 %) overlap by five points. And yet
-# the two-head SGAN wins on every split, by 2.7, 12.9 and 6.0 points; the interval of the *difference*, 2.7 to 12.9, does not
-# contain zero. Both methods find split 2 hard and split 0 easy; that part of the scatter is the split's and cancels in
-# the difference.
+# The intervals of the supervised network (22.4 to 33.8 %) and of the two-head SGAN (16.7 to 27.8 %) overlap by five
+# points. And yet the two-head SGAN wins on every split, by 2.7, 12.9 and 6.0 points; the interval of the
+# *difference*, 2.7 to 12.9, does not contain zero. Both methods find split 2 hard and split 0 easy; that part of the
+# scatter is the split's and cancels in the difference.
 #
-# Two cautions. An interval over three splits is made of three numbers: the bootstrap cannot leave their range, so it is too
-# narrow, and three splits are few (notebook 09 computes how many a given difference needs). And a test set of 450
-# images moves in steps of 0.22 points.
+# Two cautions. An interval over three splits is made of three numbers: the bootstrap cannot leave their range, so it
+# is too narrow, and three splits are few (notebook 09 computes how many a given difference needs). And a test set of
+# 450 images moves in steps of 0.22 points.
 #
 # ### Exercise 2: paired or not
 #
-# **Why.** The wrong interval has buried true effects and dressed up noise. Two lists hold the errors of two methods on the
-# same splits, in the same order. Return the standard error of their mean difference, first as if the runs were
+# **Why.** The wrong interval has buried true effects and dressed up noise. Two lists hold the errors of two methods
+# on the same splits, in the same order. Return the standard error of their mean difference, first as if the runs were
 # unrelated (two samples, $\sqrt{s_a^2/n + s_b^2/n}$), then from the differences (one sample, $s_d/\sqrt n$), with the
 # standard deviations that divide by n − 1.
 
@@ -240,8 +240,8 @@ exercises.check("label_scarcity.standard_errors", standard_errors)
 # exercises.check("label_scarcity.standard_errors", standard_errors)
 # ```
 #
-# The paired one is smaller when the methods find the same splits hard. When they do not, pairing gains nothing, and costs
-# nothing either.
+# The paired one is smaller when the methods find the same splits hard. When they do not, pairing gains nothing, and
+# costs nothing either.
 # </details>
 
 # %% [markdown]
@@ -261,9 +261,10 @@ for (network, shift, budget), error in alone.sort_values(ascending=False).items(
     print(f"{name:40} {error:4.1f} %; feature matching gains {error - ours:4.1f} points on it")
 
 # %% [markdown]
-# One method, one number of labels, and a gain of 23 points or of 10, as you choose. The weakest of these baselines is what many
-# tutorials compare with; the strongest costs a few minutes of tuning on other splits (notebook 02) and random shifts. (To be fair
-# the other way round: feature matching sees no shifts here. Augmentation given to one should be given to all.)
+# One method, one number of labels, and a gain of 23 points or of 10, as you choose. The weakest of these baselines is
+# what many tutorials compare with; the strongest costs a few minutes of tuning on other splits (notebook 02) and
+# random shifts. (To be fair the other way round: feature matching sees no shifts here. Augmentation given to one
+# should be given to all.)
 #
 # Published baselines at 100 MNIST labels span 69.2 % accuracy (a network in a book's notebook) to 89.5 % (Odena 2016,
 # Table 1). A method at 93 % "gains" 24 points on the one and 3.5 on the other. So before you read a gain, ask of the
@@ -285,12 +286,12 @@ print(
 )
 
 # %% [markdown]
-# Read across the rows. **Odena** uses a convolutional pair and says nothing of splits or seeds: one figure each. His SGAN gains
-# 5.2 points on his baseline at 25 labels, and loses a tenth of one at 1,000. **Salimans** uses the dense pair of this course,
-# ten splits, and 180,000 steps: 0.93 % with 100 labels. The sweep's 3,000 steps reach 6.2 % with as many, 24,000
-# steps 1.72 % (five splits): most of the distance between our rows and the published ones is training time. At 20 labels
-# it is not: there Salimans has 16.77 % *with a standard deviation of 4.5 points*, and we 39.8 % after 6,000 steps (three
-# splits). Two labels a class need long training, or luck, or both.
+# Read across the rows. **Odena** uses a convolutional pair and says nothing of splits or seeds: one figure each. His
+# SGAN gains 5.2 points on his baseline at 25 labels, and loses a tenth of one at 1,000. **Salimans** uses the dense
+# pair of this course, ten splits, and 180,000 steps: 0.93 % with 100 labels. The sweep's 3,000 steps reach 6.2 % with
+# as many, 24,000 steps 1.72 % (five splits): most of the distance between our rows and the published ones is training
+# time. At 20 labels it is not: there Salimans has 16.77 % *with a standard deviation of 4.5 points*, and we 39.8 %
+# after 6,000 steps (three splits). Two labels a class need long training, or luck, or both.
 #
 # ### Exercise 3: which statements does the evidence carry?
 #
@@ -324,14 +325,15 @@ exercises.check("label_scarcity.statements", statements)
 #
 # ## 6 · When the assumptions break
 #
-# So far everything was as it should be: as many labels in each class, unlabelled images of the same classes, labels that
-# are right. A real project has none of the three for granted. Break them one at a time, on `digits` with 50 labels, with
-# the supervised network and with feature matching:
+# So far everything was as it should be: as many labels in each class, unlabelled images of the same classes, labels
+# that are right. A real project has none of the three for granted. Break them one at a time, on `digits` with 50
+# labels, with the supervised network and with feature matching:
 #
-# - **unbalanced**: nine labels for each of the digits 0 to 4, one for each of 5 to 9. The unlabelled images stay balanced.
+# - **unbalanced**: nine labels for each of the digits 0 to 4, one for each of 5 to 9. The unlabelled images stay
+#   balanced.
 # - **wrong labels**: 5 of the 50 labels, drawn at random, are changed to another class.
-# - **foreign images**: the task is to tell 0 to 5 apart, with 30 labels. The unlabelled images are only digits 0 to 5, or
-#   all ten.
+# - **foreign images**: the task is to tell 0 to 5 apart, with 30 labels. The unlabelled images are only digits 0 to
+#   5, or all ten.
 #
 # **Predict.** Which of the three hurts feature matching *more* than it hurts the supervised network?
 
@@ -389,12 +391,12 @@ broken.pivot_table(index="situation", columns="method", values="error", sort=Fal
 # %% [markdown]
 # In the stored run (three splits, 300 steps; read differences of a point with care):
 #
-# - **Unbalanced labels** cost the supervised network 17 points (15.9 to 32.5 %) and feature matching 7 (13.0 to 20.1 %). It
-#   sees the rare digits in the pool, only without their names.
+# - **Unbalanced labels** cost the supervised network 17 points (15.9 to 32.5 %) and feature matching 7 (13.0 to 20.1
+#   %). It sees the rare digits in the pool, only without their names.
 # - **Wrong labels** cost both about the same, 6 and 5 points. Nothing in either loss can tell that a label is wrong.
-# - **Foreign images** leave the supervised network alone (9.8 and 10.2 %; it never sees the pool, the small difference is
-#   its initialisation), and take half of what feature matching had gained (6.2 to 8.3 %). Every image of a 7 is pressed into one
-#   of the classes 0 to 5, since the discriminator is told that all of the pool is real.
+# - **Foreign images** leave the supervised network alone (9.8 and 10.2 %; it never sees the pool, the small
+#   difference is its initialisation), and take half of what feature matching had gained (6.2 to 8.3 %). Every image
+#   of a 7 is pressed into one of the classes 0 to 5, since the discriminator is told that all of the pool is real.
 #
 # So the answer is: the foreign images, and they alone. A method that learns from the pool inherits the pool's faults.
 # Oliver et al. 2018 found the same on CIFAR-10, for methods without a GAN.
@@ -422,17 +424,18 @@ exercises.check("label_scarcity.plan", plan)
 # exercises.check("label_scarcity.plan", plan)
 # ```
 #
-# The same network, the same shifts and the same budget for both, on five splits that both share. A network that both can
-# use must have a generator, though consistency leaves it idle.
+# The same network, the same shifts and the same budget for both, on five splits that both share. A network that both
+# can use must have a generator, though consistency leaves it idle.
 # </details>
 #
 # ## 7 · Explore
 #
-# The widget holds every stored run. The slider sets the number of labels; the ring moves along the curve; the matrix shows
-# which digits are confused, and the pictures on the right are *all that the labels show*. Move to 20 labels and look: could you
-# tell the ten classes apart from these? "Train now" runs the chosen method here, at preset `quick`: some seconds on
-# `digits`, half a minute or more on MNIST; "Stop" ends it. (While it runs, leave other cells alone: they would share its
-# random numbers. Without a running kernel you see the stored picture of part 2 and nothing here.)
+# The widget holds every stored run. The slider sets the number of labels; the ring moves along the curve; the matrix
+# shows which digits are confused, and the pictures on the right are *all that the labels show*. Move to 20 labels and
+# look: could you tell the ten classes apart from these? "Train now" runs the chosen method here, at preset `quick`:
+# some seconds on `digits`, half a minute or more on MNIST; "Stop" ends it. (While it runs, leave other cells alone:
+# they would share its random numbers. Without a running kernel you see the stored picture of part 2 and nothing
+# here.)
 
 # %% tags=["nbval-ignore-output"]
 explorer = widgets.label_explorer(runs, plotting.published_errors("mnist"))
@@ -441,8 +444,8 @@ explorer
 # %% [markdown]
 # ## Quiz
 #
-# **1.** A paper reports 96 % with 1,000 labels for its GAN and 70 % for its baseline. You find a baseline of 96.5 %. What
-# has the paper shown?
+# **1.** A paper reports 96 % with 1,000 labels for its GAN and 70 % for its baseline. You find a baseline of 96.5 %.
+# What has the paper shown?
 #
 # <details><summary>Answer</summary>
 # That its baseline is weak. Odena's own table has 96.4 % for the SGAN and 96.5 % for the baseline at 1,000 labels.
@@ -459,29 +462,30 @@ explorer
 # **3.** Why does every run here use a split of which the class counts are equal, and when would you not?
 #
 # <details><summary>Answer</summary>
-# So that the number of labels is the only thing that varies. When you want to know what happens on labels collected as they come, draw
-# them as they come: part 6 shows how much an unbalanced split costs.
+# So that the number of labels is the only thing that varies. When you want to know what happens on labels collected
+# as they come, draw them as they come: part 6 shows how much an unbalanced split costs.
 # </details>
 #
 # ## What you found
 #
-# - On `digits`, three splits, 1,500 steps: with 50 labels 13.1 % alone, 4.3 % with the SGAN, as much as four times the labels
-#   bring. SGAN, feature matching, bad GAN and consistency cannot be told apart.
-# - On MNIST, one split, 3,000 steps: with 100 labels 20.8 % alone and 6.2 % with feature matching; with 20 labels bad GAN is
-#   worse than no GAN.
+# - On `digits`, three splits, 1,500 steps: with 50 labels 13.1 % alone, 4.3 % with the SGAN, as much as four times
+#   the labels bring. SGAN, feature matching, bad GAN and consistency cannot be told apart.
+# - On MNIST, one split, 3,000 steps: with 100 labels 20.8 % alone and 6.2 % with feature matching; with 20 labels bad
+#   GAN is worse than no GAN.
 # - On the same splits the difference of two methods can be clear (2.7 to 12.9 points) while their intervals overlap.
 # - Against four supervised baselines at 100 MNIST labels, one and the same feature matching gains 10 to 23 points.
-# - Foreign images in the pool hurt feature matching alone (6.2 to 8.3 %); wrong labels hurt both methods alike; unbalanced labels
-#   hurt the supervised network most.
+# - Foreign images in the pool hurt feature matching alone (6.2 to 8.3 %); wrong labels hurt both methods alike;
+#   unbalanced labels hurt the supervised network most.
 #
-# **Still open.** All of this is on digits, the easiest images there are. Whether the order of the methods is the same on
-# street numbers and photographs is a question of computing time: notebook `09_scaling_up` says how much. Whether the
-# pictures can be told which class to show is `07_conditional_sgan`, and what features learned without any label are
-# worth is `06_bigan`.
+# **Still open.** All of this is on digits, the easiest images there are. Whether the order of the methods is the same
+# on street numbers and photographs is a question of computing time: notebook `09_scaling_up` says how much. Whether
+# the pictures can be told which class to show is `07_conditional_sgan`, and what features learned without any label
+# are worth is `06_bigan`.
 #
-# **Read on.** Oliver et al. 2018, *Realistic Evaluation of Deep Semi-Supervised Learning Algorithms* (arXiv:1804.09170), on
-# baselines, budgets and foreign classes. Odena 2016 (arXiv:1606.01583), Table 1; Salimans et al. 2016 (arXiv:1606.03498),
-# Table 1; Dai et al. 2017 (arXiv:1705.09783). Lee 2013, *Pseudo-Label*; Sohn et al. 2020, *FixMatch* (arXiv:2001.07685).
+# **Read on.** Oliver et al. 2018, *Realistic Evaluation of Deep Semi-Supervised Learning Algorithms*
+# (arXiv:1804.09170), on baselines, budgets and foreign classes. Odena 2016 (arXiv:1606.01583), Table 1; Salimans et
+# al. 2016 (arXiv:1606.03498), Table 1; Dai et al. 2017 (arXiv:1705.09783). Lee 2013, *Pseudo-Label*; Sohn et al.
+# 2020, *FixMatch* (arXiv:2001.07685).
 
 # %% tags=["headline", "nbval-ignore-output"]
 at_100 = errors_of("mnist")[100]

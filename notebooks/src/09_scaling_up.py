@@ -3,11 +3,11 @@
 #
 # *Open in Colab: this copy has no address yet; set it with `make badges REPOSITORY=owner/name`.*
 #
-# **One run took you a few seconds. The figure of notebook 05 rests on hundreds, and SVHN would need days on this
-# machine. How do you run hundreds of experiments so that a crash costs one of them, and how do you know beforehand what the next
-# size will cost?** This notebook turns a notebook into a function, hands a grid of them to a sweep and to a cluster,
-# kills it in the middle on purpose, and measures what work costs as it grows. It ends with the cheapest way to scale:
-# not to train a GAN at all.
+# **One run took you a few seconds. The figure of notebook 05 rests on 105 of them, and SVHN would need days on this
+# machine. How do you run hundreds of experiments so that a crash costs one of them, and how do you know beforehand
+# what the next size will cost?** This notebook turns a notebook into a function, hands a grid of them to a sweep and
+# to a cluster, kills it in the middle on purpose, and measures what work costs as it grows. It ends with the cheapest
+# way to scale: not to train a GAN at all.
 #
 # **After this notebook you can**
 # - *run* a notebook with parameters, and *notice* when a parameter did not arrive;
@@ -68,8 +68,9 @@ repeats = 15  # steps over which part 5 takes the time
 # %% [markdown]
 # ## 1 · A notebook as a function
 #
-# A notebook with one cell tagged `parameters` is a function: papermill copies it, puts a cell with your values behind the
-# tagged one, executes the copy from the top, and keeps it with all its outputs. Here is the smallest such notebook.
+# A notebook with one cell tagged `parameters` is a function: papermill copies it, puts a cell with your values behind
+# the tagged one, executes the copy from the top, and keeps it with all its outputs. Here is the smallest such
+# notebook.
 
 # %%
 folder = Path(tempfile.mkdtemp(prefix="scaling-"))
@@ -88,8 +89,8 @@ def printed_by(executed):
 
 
 # %% [markdown]
-# **Predict.** The first call below asks for 20 labels. The second has a slip: it asks for `n_label`. Does it stop with an
-# error, does it train with 20, or does it train with 50?
+# **Predict.** The first call below asks for 20 labels. The second has a slip: it asks for `n_label`. Does it stop
+# with an error, does it train with 20, or does it train with 50?
 
 # %% tags=["nbval-check-output"]
 quiet = {"progress_bar": False, "extra_arguments": ["--log-level=50"]}
@@ -99,9 +100,10 @@ for given in ({"n_labels": 20}, {"n_label": 20}):
     print(f"{given}: {printed_by(executed)}")
 
 # %% [markdown]
-# It trains with 50. Papermill notes "Passed unknown parameter: n_label" in its log, which nobody reads in a night of 400
-# runs, and goes on. A table built from such copies has a row labelled "20" with the result of 50. That is why the course never calls papermill directly: `course.run_notebook`
-# compares the names and types with the tagged cell first.
+# It trains with 50. Papermill notes "Passed unknown parameter: n_label" in its log, which nobody reads in a night of
+# 400 runs, and goes on. A table built from such copies has a row labelled "20" with the result of 50. That is why the
+# course never calls papermill directly: `course.run_notebook` compares the names and types with the tagged cell
+# first.
 
 # %% tags=["nbval-check-output"]
 try:
@@ -110,8 +112,8 @@ except ValueError as error:
     print(f"refused: {error}")
 
 # %% [markdown]
-# The notebook that the sweep executes is `notebooks/run_experiment.ipynb`: one method, one split, one result. Any copy of
-# it can be opened and run again alone.
+# The notebook that the sweep executes is `notebooks/run_experiment.ipynb`: one method, one split, one result. Any
+# copy of it can be opened and run again alone.
 #
 # ## 2 · A grid of them
 #
@@ -139,8 +141,8 @@ planned = shell("sgan_lib.sweep", *grid, "--dry-run")
 # Every setting of every run has been resolved and checked by now. A typing error in a setting costs a second, not a
 # night.
 #
-# Now start it, and do what power cuts do. The cell starts the sweep as a process, waits until two runs are done, and kills it
-# with signal 9, which no program can catch.
+# Now start it, and do what power cuts do. The cell starts the sweep as a process, waits until two runs are done, and
+# kills it with signal 9, which no program can catch.
 #
 # **Predict.** Four runs were asked for, on two workers. How many will a second call have to run: all four, or fewer?
 
@@ -182,19 +184,19 @@ for path in sorted((folder / "failing").glob("*/failure.json")):
     print(path.parent.name, "->", json.loads(path.read_text())["reason"].split(":")[0])
 
 # %% [markdown]
-# The loss passed the limit of the library's guard, the run stopped there and said what to try, and the sweep went on (here there
-# was nothing to go on with). It left its reason in `failure.json`, the notebook as far as it came, a row in the table, and an exit
-# code that a night job can act on. A gap in a table that nobody explains is the alternative, and it is how failed seeds
-# vanish from averages.
+# The loss passed the limit of the library's guard, the run stopped there and said what to try, and the sweep went on
+# (here there was nothing to go on with). It left its reason in `failure.json`, the notebook as far as it came, a row
+# in the table, and an exit code that a night job can act on. A gap in a table that nobody explains is the
+# alternative, and it is how failed seeds vanish from averages.
 #
-# A sweep prints the address of Dask's **dashboard** when it starts: a page that shows live which worker does what. Start
-# `make sweep` in a terminal and open it. Each bar of its "task stream" is a run; a row without a bar is an idle worker. The
-# picture to look for is one long bar at the end beside empty rows. It has a cure:
+# A sweep prints the address of Dask's **dashboard** when it starts: a page that shows live which worker does what.
+# Start `make sweep` in a terminal and open it. Each bar of its "task stream" is a run; a row without a bar is an idle
+# worker. The picture to look for is one long bar at the end beside empty rows. It has a cure:
 #
 # ### Exercise 1: the last run
 #
-# **Why.** Runs of 400 seconds and of 20 seconds in one grid, two workers: the order decides when you go home. Each worker
-# takes the next run of the list when it is free. Return when the last run ends.
+# **Why.** Runs of 400 seconds and of 20 seconds in one grid, two workers: the order decides when you go home. Each
+# worker takes the next run of the list when it is free. Return when the last run ends.
 
 
 # %% tags=["nbval-check-output"]
@@ -224,9 +226,9 @@ exercises.check("scaling.makespan", makespan)
 #
 # ## 3 · A cluster
 #
-# Dask's scheduler and workers are processes, on this machine or on others; the sweep is a client that sends them runs and writes
-# down what comes back. The workers need the library installed, and no shared disk. Here are a scheduler and two workers
-# as three processes. On real machines you type the same three commands, one a machine.
+# Dask's scheduler and workers are processes, on this machine or on others; the sweep is a client that sends them runs
+# and writes down what comes back. The workers need the library installed, and no shared disk. Here are a scheduler
+# and two workers as three processes. On real machines you type the same three commands, one a machine.
 
 # %% tags=["nbval-ignore-output"]
 card = folder / "scheduler.json"
@@ -238,7 +240,7 @@ roles = {
 }
 silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
 cluster = [subprocess.Popen([sys.executable, "-m", *words], **silent) for words in roles.values()]
-while not card.exists():
+while not card.exists() and cluster[0].poll() is None:
     time.sleep(0.05)
 address = json.loads(card.read_text())["address"]
 started = time.perf_counter()
@@ -258,10 +260,11 @@ training_time = there["seconds"].sum()
 print(f"{len(there)} runs in {elapsed:.0f} s, of which training took {training_time:.0f} s on both workers together")
 
 # %% [markdown]
-# The errors agree digit by digit: where a run takes place does not matter, since its seeds, threads and settings travel with
-# it. The time is another matter. These runs train for a second or two each and need several to start, because every run gets a new
-# kernel that imports torch. Two workers, or two hundred, cannot shorten what each of them does anew. The rule of thumb: let a
-# run last ten times its start-up, and the start-up no longer matters. The runs of notebook 04 last ten minutes.
+# The errors agree digit by digit: where a run takes place does not matter, since its seeds, threads and settings
+# travel with it. The time is another matter. These runs train for a second or two each and need several to start,
+# because every run gets a new kernel that imports torch. Two workers, or two hundred, cannot shorten what each of
+# them does anew. The rule of thumb: let a run last ten times its start-up, and the start-up no longer matters. The
+# runs of notebook 04 last ten minutes.
 #
 # ## 4 · A GPU, and half the bits
 #
@@ -274,15 +277,15 @@ steps_taken = bench[bench["what"].isin(["textbook", "ours", "ours in bfloat16"])
 print(steps_taken[["what", "network", "method", "value", "unit"]].to_string(index=False))
 
 # %% [markdown]
-# Milliseconds for a step on one core of an AMD EPYC server, networks of Salimans' MNIST pair (`mlp`) and of a tutorial's
-# two-head pair (`upsample`). "Textbook" is a step written the way most published code is; notebook 04 and `make bench` say what
-# differs. Half the bits bring a factor of 1.5 here, and nothing on a processor without the instructions, so
-# `precision` is a setting and not a default.
+# Milliseconds for a step on one core of an AMD EPYC server, networks of Salimans' MNIST pair (`mlp`) and of a
+# tutorial's two-head pair (`upsample`). "Textbook" is a step written the way most published code is; notebook 04 and
+# `make bench` say what differs. Half the bits bring a factor of 1.5 here, and nothing on a processor without the
+# instructions, so `precision` is a setting and not a default.
 #
-# **On a GPU** these numbers do not hold, and we have none to show: no run of this course was made on one. What to expect can be
-# reasoned: a step of the MNIST pair is a few dozen small kernels, and starting a kernel costs a GPU some microseconds whatever its
-# size, so small networks gain little; the SVHN pair is large convolutions, and gains most. Measure before you
-# rent: `make bench` on the machine, one minute with `ARGS=--quick`.
+# **On a GPU** these numbers do not hold, and we have none to show: no run of this course was made on one. What to
+# expect can be reasoned: a step of the MNIST pair is a few dozen small kernels, and starting a kernel costs a GPU
+# some microseconds whatever its size, so small networks gain little; the SVHN pair is large convolutions, and gains
+# most. Measure before you rent: `make bench` on the machine, one minute with `ARGS=--quick`.
 #
 # ## 5 · What work costs as it grows
 #
@@ -318,12 +321,12 @@ plotting.curves({name: (sizes, values) for name, values in times.items()}, "A st
                 "images a batch", "milliseconds a step")  # fmt: skip
 
 # %% [markdown]
-# **Figure.** Time of a step against the images in a batch, one thread. Both lines are nearly straight, and neither starts at
-# zero: a step has a price of its own, whatever the batch. It is paid for the weights: Adam reads and writes each of
-# them, weight norm divides each, and that is the same work for 10 images as for 200.
+# **Figure.** Time of a step against the images in a batch, one thread. Both lines are nearly straight, and neither
+# starts at zero: a step has a price of its own, whatever the batch. It is paid for the weights: Adam reads and writes
+# each of them, weight norm divides each, and that is the same work for 10 images as for 200.
 #
-# So twice the images cost less than twice the time, as long as batches are small, and in large batches the images are all
-# that counts. (It does not follow that large batches are better: notebook 04 learns *sooner* with half of them.)
+# So twice the images cost less than twice the time, as long as batches are small, and in large batches the images are
+# all that counts. (It does not follow that large batches are better: notebook 04 learns *sooner* with half of them.)
 #
 # Now memory. The library keeps a data set's images as it found them, as bytes, and makes floats of a batch at a time.
 #
@@ -346,7 +349,8 @@ print(memory.round(2).to_string())
 # one reads from disk in shuffled shards, which this library does not.
 #
 # And the whole experiment. What would the published runs cost here? Steps of the published protocol times the
-# measured speed on one core of the machine that the stored benchmark was made on. These are **estimates**: nobody has run them here.
+# measured speed on one core of the machine that the stored benchmark was made on. These are **estimates**: nobody has
+# run them here.
 
 # %% tags=["nbval-check-output"]
 speed = bench.query("what == 'real images a second' and threads == 1 and method == 'feature_matching'").set_index(
@@ -360,15 +364,15 @@ for name, (network, n_steps, batch_size) in published.items():
 
 # %% [markdown]
 # MNIST as published is an afternoon a run. SVHN as published is 440 hours, eighteen days, and ten splits are half a
-# year: not on this machine. A GPU of the kind that trains such convolutions fifty times as fast (an assumption; measure yours) makes
-# nine hours of it. The small pair fits into minutes, and that is why notebook 04 uses it. Scaling *down* until an
-# experiment can be repeated ten times is often worth more than one run at full size.
+# year: not on this machine. A GPU of the kind that trains such convolutions fifty times as fast (an assumption;
+# measure yours) makes nine hours of it. The small pair fits into minutes, and that is why notebook 04 uses it.
+# Scaling *down* until an experiment can be repeated ten times is often worth more than one run at full size.
 #
 # ### Exercise 2: how many splits?
 #
 # **Why.** Ten splits cost ten times one. How many do you *need*? If the paired differences have the standard
-# deviation `sd`, their mean over n splits has the standard error sd/√n. Return the smallest n for which 1.96 standard errors are at
-# most the `difference` that you want to be able to see.
+# deviation `sd`, their mean over n splits has the standard error sd/√n. Return the smallest n for which 1.96 standard
+# errors are at most the `difference` that you want to be able to see.
 
 
 # %% tags=["nbval-check-output"]
@@ -393,8 +397,8 @@ exercises.check("scaling.splits_needed", splits_needed)
 # exercises.check("scaling.splits_needed", splits_needed)
 # ```
 #
-# Half the difference, four times the splits. (For few splits the factor should come from Student's t distribution and is larger:
-# 2.78 at five. Take the answer as a lower bound.)
+# Half the difference, four times the splits. (For few splits the factor should come from Student's t distribution and
+# is larger: 2.78 at five. Take the answer as a lower bound.)
 # </details>
 #
 # With it, the stored runs on `digits` say what they could have shown:
@@ -409,9 +413,9 @@ for n in sorted(runs["n_labels"].unique()):
           f"visible from {smallest:.2f}")  # fmt: skip
 
 # %% [markdown]
-# No difference in this list is as large as the smallest that three splits can show. Which of the two methods is better on
-# `digits` is not known from this table, and "feature matching wins at 50 labels" would be an invention. At 20 labels the
-# differences scatter by 2.4 points; to see half a point there, exercise 2 asks for 86 splits.
+# No difference in this list is as large as the smallest that three splits can show. Which of the two methods is
+# better on `digits` is not known from this table, and "feature matching wins at 50 labels" would be an invention. At
+# 20 labels the differences scatter by 2.4 points; to see half a point there, exercise 2 asks for 86 splits.
 #
 # ## 6 · When not to use a GAN
 #
@@ -425,23 +429,24 @@ bill["error, %"] = (100 * bill.pop("error")).round(1)
 print(bill.sort_values("error, %").to_string())
 
 # %% [markdown]
-# The list is sorted by error, and its first four rows are within a point and a half: three GANs, and one method without a
-# generator. Consistency trains a single network, cannot collapse, and ends 1.4 points behind the SGAN here and level with
-# it at 200 labels (notebook 05).
+# The list is sorted by error, and its first four rows are within a point and a half: three GANs, and one method
+# without a generator. Consistency trains a single network, cannot collapse, and ends 1.4 points behind the SGAN here
+# and level with it at 200 labels (notebook 05).
 #
 # Do **not** train a GAN for its classifier when
 # - **labels are cheap**: read notebook 05's curve horizontally. If a day of labelling brings as much as the GAN, label;
 # - **you have thousands of labels**: at 30,000 MNIST labels both forms of the SGAN lose to the plain network (03);
-# - **you know which changes keep the class**: then a consistency method uses that knowledge directly. With 1,000 labels of SVHN
-#   FixMatch is at 2.0 % (rerun in the USB benchmark), feature matching at 8.1 % (Salimans 2016);
-# - **a pretrained network exists** for your kind of images: its features with a linear classifier are the baseline to beat. This
-#   course trains everything from nothing, so it cannot show you that one;
+# - **you know which changes keep the class**: then a consistency method uses that knowledge directly. With 1,000
+#   labels of SVHN FixMatch is at 2.0 % (rerun in the USB benchmark), feature matching at 8.1 % (Salimans 2016);
+# - **a pretrained network exists** for your kind of images: its features with a linear classifier are the baseline to
+#   beat. This course trains everything from nothing, so it cannot show you that one;
 # - **the unlabelled images are not of your classes**: part 6 of notebook 05 measures what foreign images do;
-# - **nobody will look after it**: a GAN can collapse or diverge on the next data set; a supervised network hardly ever does.
+# - **nobody will look after it**: a GAN can collapse or diverge on the next data set; a supervised network hardly
+#   ever does.
 #
 # Train one when labels are few and dear, unlabelled images are plenty and of the same kind, the domain has no
-# pretrained network and no known augmentations (spectra, sensor maps, medical slices of a rare device), or when you want
-# the samples too.
+# pretrained network and no known augmentations (spectra, sensor maps, medical slices of a rare device), or when you
+# want the samples too.
 #
 # ### Exercise 3: which tool?
 #
@@ -473,12 +478,12 @@ exercises.check("scaling.which_tool", situations)
 #
 # ## Quiz
 #
-# **1.** A sweep of 400 runs was killed at 3 a.m. In the morning there are 250 folders with a result. What do you run, and what do you
-# check before you believe the table?
+# **1.** A sweep of 400 runs was killed at 3 a.m. In the morning there are 250 folders with a result. What do you run,
+# and what do you check before you believe the table?
 #
 # <details><summary>Answer</summary>
-# The same command; it runs the other 150. Before you believe the table: that every result was made with the settings asked for (the sweep calls
-# others "stale" and runs them again) and by one version of the library.
+# The same command; it runs the other 150. Before you believe the table: that every result was made with the settings
+# asked for (the sweep calls others "stale" and runs them again) and by one version of the library.
 # </details>
 #
 # **2.** Two workers need 70 s for a sweep that takes one worker 100 s. Name two reasons why it is not 50.
@@ -488,8 +493,8 @@ exercises.check("scaling.which_tool", situations)
 # A third one on real machines: both workers share the memory's bandwidth.
 # </details>
 #
-# **3.** Your method gains 0.3 points over the baseline on five splits, with a standard deviation of the paired differences of 0.9. How many
-# splits do you need to see that gain?
+# **3.** Your method gains 0.3 points over the baseline on five splits, with a standard deviation of the paired
+# differences of 0.9. How many splits do you need to see that gain?
 #
 # <details><summary>Answer</summary>
 # (1.96 · 0.9 / 0.3)² = 34.6, so 35. Five splits can show 0.8 points at best.
@@ -498,21 +503,22 @@ exercises.check("scaling.which_tool", situations)
 # ## What you found
 #
 # - A notebook with a `parameters` cell is a function; papermill calls it, and lets a misspelt parameter pass.
-# - A sweep was killed with signal 9 after two of four runs. The second call ran the other two; the two results from before stayed as they
-#   were, and nothing was half written.
+# - A sweep was killed with signal 9 after two of four runs. The second call ran the other two; the two results from
+#   before stayed as they were, and nothing was half written.
 # - A run that diverged left its reason and stopped nothing else.
 # - The same runs on a cluster of three processes gave the same test errors, digit by digit.
-# - A step has a price of its own, and one for each image; as published, SVHN would take eighteen days of one core a run.
-# - Three splits of `digits` cannot tell SGAN from feature matching at any number of labels; with 20 labels half a point would
-#   need 86.
+# - A step has a price of its own, and one for each image; as published, SVHN would take eighteen days of one core a
+#   run.
+# - Three splits of `digits` cannot tell SGAN from feature matching at any number of labels; with 20 labels half a
+#   point would need 86.
 #
-# **Still open.** Everything here is one machine's CPU. What a GPU changes, `make bench` will tell you where there is one;
-# whether the order of the methods is the same on SVHN and CIFAR-10 at full size, nobody has measured in this course. The
-# sweep will run it: `--dataset svhn`, and a few weeks of one core or a few days of one GPU.
+# **Still open.** Everything here is one machine's CPU. What a GPU changes, `make bench` will tell you where there is
+# one; whether the order of the methods is the same on SVHN and CIFAR-10 at full size, nobody has measured in this
+# course. The sweep will run it: `--dataset svhn`, and a few weeks of one core or a few days of one GPU.
 #
-# **Read on.** Oliver et al. 2018, *Realistic Evaluation of Deep Semi-Supervised Learning Algorithms* (arXiv:1804.09170):
-# equal budgets for all. Sohn et al. 2020, *FixMatch* (arXiv:2001.07685). The documentation of papermill and of
-# `dask.distributed`.
+# **Read on.** Oliver et al. 2018, *Realistic Evaluation of Deep Semi-Supervised Learning Algorithms*
+# (arXiv:1804.09170): equal budgets for all. Sohn et al. 2020, *FixMatch* (arXiv:2001.07685). The documentation of
+# papermill and of `dask.distributed`.
 
 # %% tags=["headline", "nbval-ignore-output"]
 print(f"headline: {len(after)} runs survived a kill, {len(there)} ran on a cluster with the same errors")
