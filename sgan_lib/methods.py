@@ -153,7 +153,7 @@ def _fake(modules: nn.ModuleDict, batch: Batch, seen: Seen) -> Tensor:
     if seen.fake is None:
         generator, n = cast(Generator, modules["generator"]), len(batch.unlabelled)
         seen.asked = generator.draw_classes(n)
-        seen.fake = generator.sample(n) if seen.asked is None else generator.sample(n, classes=seen.asked)
+        seen.fake = generator.sample(n, classes=seen.asked)
     return seen.fake
 
 

@@ -119,7 +119,7 @@ def against_fixed(fakes, split):
     settings = experiments.Settings.resolve("sgan", "moons", preset, **given)
     with runtime.threads(1), runtime.seeded(seed):
         state = experiments.prepare(settings, parts.unlabelled, parts.n_classes)
-        state.modules["generator"].sample = lambda n: fakes[torch.randint(len(fakes), (n,))]
+        state.modules["generator"].sample = lambda n, classes: fakes[torch.randint(len(fakes), (n,))]
         del state.players["generator"]
         batches = data.Batches(parts, settings.batch_size, settings.labelled_batch_size, seed)
         *_, last = training.train(state, batches.at, settings.steps, settings.hold)
