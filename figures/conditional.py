@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
+import samples
 import torch
 from torch import nn
 
@@ -33,9 +34,7 @@ def _conditional(method: str, n_labels: int, seed: int) -> Arguments:
 
 def _drawn(generator: Any) -> torch.Tensor:
     """10,000 digits, always of the same latents, and of `ASKED` where classes can be asked for."""
-    latents = generator.latent(len(ASKED), torch.Generator().manual_seed(0)).split(500)
-    classes = ASKED.split(500) if generator.classes is not None else [None] * len(latents)
-    return torch.cat([evaluation.generate(generator, *part) for part in zip(latents, classes, strict=True)])
+    return samples.drawn(generator, len(ASKED), None if generator.classes is None else ASKED)
 
 
 def samples_of(result: experiments.RunResult) -> Arguments:

@@ -251,10 +251,10 @@ def train_mnist_classifier() -> None:
 NETWORKS: dict[str, Callable[[], None]] = {
     "mnist_classifier": train_mnist_classifier,
     "conditional_generator": conditional.train_generator,
-    "bigan_pair": representations.store_pair,
 }
 
 PICTURES: dict[str, Callable[[], None]] = {
+    "bigan_pair": representations.store_pair,  # networks, but of a table's run, so after the tables
     "digits_50_labels": draw_digits_50_labels,
     "mnist_100_labels": draw_mnist_100_labels,
     "dcgan_filmstrip": draw_dcgan_filmstrip,

@@ -173,13 +173,14 @@ def bigan_networks(seed: int, preset: str, look: experiments.Observer | None = N
 
 
 def store_pair() -> None:
-    """BiGAN's encoder and generator for the library and notebook 06: the run of its table."""
+    """BiGAN's encoder and generator, of the table's run, for the library and notebook 06."""
     path = Path(str(models.ASSETS)) / "bigan_pair.safetensors"
     if path.exists():
         return
-    run = experiments.run(**_run(0, "standard"))
-    both = nn.ModuleDict({name: cast(nn.ModuleDict, run.modules)[name] for name in ("encoder", "generator")})
-    notes = {"trained by": "make_figures.py bigan_pair", "settings": json.dumps(asdict(run.settings))}
+    modules = bigan_networks(seed=0, preset="standard")
+    both = nn.ModuleDict({name: modules[name] for name in ("encoder", "generator")})
+    settings = experiments.Settings.resolve(**_run(0, "standard"), split_seed=0)
+    notes = {"trained by": "make_figures.py bigan_pair", "settings": json.dumps(asdict(settings))}
     models.save_weights(both, path, notes | {"torch": torch.__version__})
 
 

@@ -15,18 +15,20 @@ from sgan_lib.training import Record
 
 HERE = Path(__file__).parent
 Arguments = dict[str, Any]
-RUNS = (("gan", 100), ("sgan", 100), ("sgan", 1000), ("sgan", 59_000), ("feature_matching", 100))
+LINES = {  # method and labels of a run -> its name and colour in the figure
+    ("gan", 100): ("plain GAN", "black"),
+    ("sgan", 100): ("SGAN, 100 labels", "#9ecae1"),
+    ("sgan", 1000): ("SGAN, 1,000 labels", "#4292c6"),
+    ("sgan", 59_000): ("SGAN, 59,000 labels", "#084594"),
+    ("feature_matching", 100): ("feature matching, 100 labels", plotting.COLOURS["vermilion"]),
+}
 LOOKS = (300, 600, 1200, 1800, 2400, 3000)  # steps; they are multiples of a record's 150
 N_SAMPLES = 5000
-SHADES = {("gan", 100): "plain GAN", ("sgan", 100): "SGAN, 100 labels", ("sgan", 1000): "SGAN, 1,000 labels",
-          ("sgan", 59_000): "SGAN, 59,000 labels",
-          ("feature_matching", 100): "feature matching, 100 labels"}  # fmt: skip
-COLOURS = ("black", "#9ecae1", "#4292c6", "#084594", plotting.COLOURS["vermilion"])
 
 
 def sample_quality() -> Iterator[Arguments]:
     """One pair of networks, one budget; the plain GAN uses no labels."""
-    for seed, (method, n_labels) in product(range(3), RUNS):
+    for seed, (method, n_labels) in product(range(3), LINES):
         yield {"method": method, "dataset": "mnist", "network": "dcgan", "n_labels": n_labels, "seed": seed,
                "preset": "standard"}  # fmt: skip
 
@@ -42,7 +44,7 @@ def measure(arguments: Arguments) -> list[Arguments]:
         if record.step not in LOOKS:
             return
         begun = time.process_time()
-        found = quality.sample_quality(_samples(modules["generator"]))
+        found = quality.sample_quality(drawn(modules["generator"], N_SAMPLES))
         rows.append({"step": record.step, "cpu_seconds": round(begun - started - looking, 1),
                      "digit_frechet": round(found.digit_frechet, 2), "digit_score": round(found.digit_score, 3),
                      "torch": torch.__version__})  # fmt: skip
@@ -52,10 +54,11 @@ def measure(arguments: Arguments) -> list[Arguments]:
     return [arguments | row for row in rows]
 
 
-def _samples(generator: Any) -> torch.Tensor:
-    """Digits of the same latents at every look."""
-    latents = generator.latent(N_SAMPLES, torch.Generator().manual_seed(0)).split(500)
-    return torch.cat([evaluation.generate(generator, part) for part in latents])
+def drawn(generator: Any, n: int, classes: torch.Tensor | None = None) -> torch.Tensor:
+    """n samples, always of the same latents, and of `classes` where they are given."""
+    latents = generator.latent(n, torch.Generator().manual_seed(0)).split(500)
+    asked = [None] * len(latents) if classes is None else classes.split(500)
+    return torch.cat([evaluation.generate(generator, *part) for part in zip(latents, asked, strict=True)])
 
 
 def draw_sample_quality() -> None:
@@ -63,13 +66,12 @@ def draw_sample_quality() -> None:
     table["minutes"] = table["cpu_seconds"] / 60
     figure, axes = plotting.new_figure(10.5, 4.2, 1, 2)
     for panel, (column, label) in zip(axes[0], (("step", "steps"), ("minutes", "minutes on one core")), strict=True):
-        for (kind, name), colour in zip(SHADES.items(), COLOURS, strict=True):
-            rows = table[(table["method"] == kind[0]) & (table["n_labels"] == kind[1])]
+        for (method, n_labels), (name, colour) in LINES.items():
+            rows = table[(table["method"] == method) & (table["n_labels"] == n_labels)]
             for _, run in rows.groupby("seed"):
                 panel.plot(run[column], run["digit_frechet"], color=colour, alpha=0.3, linewidth=0.8)
-            means = rows.groupby("step")[[column, "digit_frechet"]].mean() if column != "step" else None
-            line = means if means is not None else rows.groupby("step", as_index=False)["digit_frechet"].mean()
-            panel.plot(line[column], line["digit_frechet"], color=colour, linewidth=2.2, label=name)
+            means = rows.groupby("step", as_index=False)[["minutes", "digit_frechet"]].mean()
+            panel.plot(means[column], means["digit_frechet"], color=colour, linewidth=2.2, label=name)
         panel.set(yscale="log", xlabel=label, ylabel="digit Fréchet distance", xlim=(0, None))
         panel.yaxis.set_major_formatter("{x:g}")
     axes[0, 1].legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
