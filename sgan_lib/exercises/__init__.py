@@ -4,7 +4,7 @@ In a notebook: `check("theory.real_logit", my_real_logit)`. A checker takes the 
 right, or one sentence that says what is not right yet.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 Checker = Callable[[Any], str | None]
@@ -36,6 +36,25 @@ def check(name: str, answer: Any) -> None:
     except Exception as error:  # whatever a learner's code does wrong
         complaint = f"your answer raised {type(error).__name__}: {error}"
     print(f"Not yet: {complaint}." if complaint else "Right.")
+
+
+def check_answers(name: str, right: Mapping[str, Any], kind: str, hint: str) -> None:
+    """Register a checker of short answers: a dictionary from each statement, or whatever `kind` calls it, to an answer.
+
+    `right` has the right ones, all strings or all True and False; `hint` says where to look when some are wrong.
+    """
+    what = " ".join(("the", {4: "four", 5: "five"}[len(right)], kind))
+    possible = sorted(set(right.values()))
+
+    @checker(name)
+    def complaint(answer: Mapping[str, Any]) -> str | None:
+        if differing := sorted(set(answer) ^ set(right)):
+            return f"keep {what} as they are; this one differs: {differing[0]!r}"
+        if any(type(value) is not type(possible[0]) or value not in possible for value in answer.values()):
+            choice = "True or False" if possible == [False, True] else f"one of {', '.join(possible)}"
+            return f"say {choice} for each of {what}"
+        wrong = sum(answer[key] != value for key, value in right.items())
+        return f"{wrong} of the {len(right)} answers are wrong; {hint}" if wrong else None
 
 
 from sgan_lib.exercises import (  # noqa: E402, F401  (each registers its checkers)

@@ -1,13 +1,13 @@
 """Checkers of `07_conditional_sgan`: a class beside z, the generator's loss, the worst class, fit judges."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from sgan_lib.exercises import checker
+from sgan_lib.exercises import check_answers, checker
 
 
 @checker("conditional_sgan.joined_weight")
@@ -87,11 +87,4 @@ _FIT_JUDGES = {
 }
 
 
-@checker("conditional_sgan.judges")
-def _judges(answer: Mapping[str, bool | None]) -> str | None:
-    if differing := sorted(set(answer) ^ set(_FIT_JUDGES)):
-        return f"keep the five judges as they are; this one differs: {differing[0]!r}"
-    if any(not isinstance(value, bool) for value in answer.values()):
-        return "say True or False for each of the five judges"
-    wrong = sum(answer[judge] != fit for judge, fit in _FIT_JUDGES.items())
-    return f"{wrong} of the 5 are not right; ask what each has learnt from, and how often it errs" if wrong else None
+check_answers("conditional_sgan.judges", _FIT_JUDGES, "judges", "ask what each has learnt from, and how often it errs")

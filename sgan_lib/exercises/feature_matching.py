@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sgan_lib.exercises import checker
+from sgan_lib.exercises import check_answers, checker
 
 _CORNERS = ((0.0, 0.0), (2.0, 0.0), (0.0, 2.0), (2.0, 2.0))
 
@@ -96,15 +96,7 @@ _STATEMENTS = {
 }
 
 
-@checker("feature_matching.statements")
-def _statements(answer: Mapping[str, bool | None]) -> str | None:
-    unknown = sorted(set(answer) ^ set(_STATEMENTS))
-    if unknown:
-        return f"keep the five statements as they are; this one differs: {unknown[0]!r}"
-    if any(not isinstance(value, bool) for value in answer.values()):
-        return "say True or False for each of the five statements"
-    wrong = sum(answer[statement] != truth for statement, truth in _STATEMENTS.items())
-    return f"{wrong} of the 5 answers are wrong; ask whose loss it is, and what a mean can see" if wrong else None
+check_answers("feature_matching.statements", _STATEMENTS, "statements", "ask whose loss it is, and what a mean can see")
 
 
 def _terms_on(run: Mapping[str, Any]) -> tuple[bool, bool]:

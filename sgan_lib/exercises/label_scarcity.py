@@ -6,7 +6,7 @@ from math import log, sqrt
 from statistics import stdev
 from typing import Any
 
-from sgan_lib.exercises import checker
+from sgan_lib.exercises import check_answers, checker
 
 _CURVE = [(20, 0.32), (50, 0.16), (100, 0.08), (400, 0.02)]
 
@@ -57,15 +57,7 @@ _STATEMENTS = {
 }
 
 
-@checker("label_scarcity.statements")
-def _statements(answer: Mapping[str, bool | None]) -> str | None:
-    unknown = sorted(set(answer) ^ set(_STATEMENTS))
-    if unknown:
-        return f"keep the four statements as they are; this one differs: {unknown[0]!r}"
-    if any(not isinstance(value, bool) for value in answer.values()):
-        return "say True or False for each of the four statements"
-    wrong = sum(answer[statement] != truth for statement, truth in _STATEMENTS.items())
-    return f"{wrong} of the 4 answers are wrong; look at the tables once more" if wrong else None
+check_answers("label_scarcity.statements", _STATEMENTS, "statements", "look at the tables once more")
 
 
 @checker("label_scarcity.plan")

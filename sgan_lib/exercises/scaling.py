@@ -1,10 +1,10 @@
 """Checkers of `09_scaling_up`: when a grid of runs ends, how many splits it needs, and which tool to take."""
 
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from sgan_lib.exercises import checker
+from sgan_lib.exercises import check_answers, checker
 
 
 def _ends(seconds: list[int], workers: int) -> int:
@@ -63,12 +63,4 @@ _TOOLS = {
 }
 
 
-@checker("scaling.which_tool")
-def _which_tool(answer: Mapping[str, str | None]) -> str | None:
-    if unknown := sorted(set(answer) ^ set(_TOOLS)):
-        return f"keep the four situations as they are; this one differs: {unknown[0]!r}"
-    allowed = sorted(set(_TOOLS.values()))
-    if any(value not in allowed for value in answer.values()):
-        return f"say one of {', '.join(allowed)} for each situation"
-    wrong = sum(answer[situation] != tool for situation, tool in _TOOLS.items())
-    return f"{wrong} of the 4 answers are wrong; read the rules above once more" if wrong else None
+check_answers("scaling.which_tool", _TOOLS, "situations", "read the rules above once more")

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sgan_lib.exercises import checker
+from sgan_lib.exercises import check_answers, checker
 
 
 @checker("sgan.n_plus_one_probabilities")
@@ -64,15 +64,7 @@ _WITHOUT_FAKE_CLASS = {
 }
 
 
-@checker("sgan.without_fake_class")
-def _without_fake_class(answer: Mapping[str, bool | None]) -> str | None:
-    unknown = sorted(set(answer) ^ set(_WITHOUT_FAKE_CLASS))
-    if unknown:
-        return f"keep the four statements as they are; this one differs: {unknown[0]!r}"
-    if any(not isinstance(value, bool) for value in answer.values()):
-        return "say True or False for each of the four statements"
-    wrong = sum(answer[statement] != truth for statement, truth in _WITHOUT_FAKE_CLASS.items())
-    return f"{wrong} of the 4 predictions do not hold; follow each image through the two heads" if wrong else None
+check_answers("sgan.without_fake_class", _WITHOUT_FAKE_CLASS, "statements", "follow each image through the two heads")
 
 
 @checker("sgan.combined_accuracy")
