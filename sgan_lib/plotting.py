@@ -351,7 +351,8 @@ def decision_regions(
         for one, marker in ((0, "o"), (1, "s")):
             cell.scatter(*labelled[0][labelled[1] == one].T.numpy(), s=90, marker=marker, edgecolor="black",
                          color=(COLOURS["vermilion"], COLOURS["purple"])[one], zorder=3)  # fmt: skip
-        cell.set(title=name, xticks=[], yticks=[], aspect="equal", xlim=(-reach, reach), ylim=(-reach, reach))
+        cell.set(xticks=[], yticks=[], aspect="equal", xlim=(-reach, reach), ylim=(-reach, reach))
+        cell.set_title(name, weight="normal", fontsize=10)
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
     return figure
 

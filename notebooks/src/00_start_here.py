@@ -48,7 +48,7 @@ plotting.use_course_style()
 n_labels = 50
 n_seeds = 4
 seed = 0
-preset = "quick"
+preset = "quick"  # a budget of training steps: quick, standard or paper
 
 # %% [markdown]
 # ## Is your machine ready?
@@ -101,10 +101,11 @@ print(f"test error {alone.test_error:.1%} (95 % interval {low:.1%} to {high:.1%}
 # given. Keep that in mind for a moment.
 #
 # ## With a GAN: the same 50 labels, and 1,247 images without
-# A second network, the **generator**, turns random numbers into images. The classifier, now called the **discriminator**, has
-# two jobs: name the digit where an image is labelled, and tell real images from generated ones everywhere. The generator tries
-# to be taken for real. To tell real from fake, the discriminator must learn what real digits look like, and for that it
-# needs no labels.
+# A second network, the **generator**, turns random numbers into images. The classifier, now called the
+# **discriminator**, has two jobs: name the digit where an image is labelled, and tell real images from generated ones
+# everywhere. The generator tries to be taken for real. To tell real from fake, the discriminator must learn what real
+# digits look like, and for that it needs no labels. Such a GAN is called a semi-supervised GAN, *SGAN* (in the
+# figures "SGAN (N+1 classes)"; notebook 01 explains the bracket).
 #
 # **Predict:** will the error go up, because the network now has two jobs, or down? By how much?
 
@@ -113,8 +114,9 @@ with_gan = experiments.run("sgan", "digits", n_labels, seed=seed, preset=preset,
 print(f"alone {alone.test_error:.1%}, with the GAN {with_gan.test_error:.1%}, in {with_gan.seconds:.1f} s")
 
 # %% [markdown]
-# Down. The networks are the same, and so are the labels, the number of steps and the running mean of weights that is tested. Only the second job
-# is new. But this was one split and one seed: it might be luck.
+# Down. The classifier networks are the same, and so are the labels and the number of steps; both are tested with
+# averaged weights, a running mean over the last steps. Only the second job, and the images that it needs, are new.
+# But this was one split and one seed: it might be luck.
 #
 # ## Is it luck?
 # The honest way to ask: repeat with other seeds. Each seed brings another choice of 50 labels, other initial weights, other
@@ -152,9 +154,9 @@ print(f"gain {gains.mean():.1f} percentage points, 95 % interval {low:.1f} to {h
 # that is resampled from four runs is too narrow: it holds the true mean about four times in five, not 95 times in 100.
 #
 # ## The same question at full length
-# A few seeds and a short run are enough to see an effect, not to measure it. The figure below is stored: ten splits, preset
-# `standard` (3,000 steps a run), drawn by `make figures` from `figures/digits_50_labels.csv`. It has a third method,
-# *feature matching*, which a later notebook is about. (A *preset* is a budget of training steps: `quick`, `standard` or `paper`.)
+# A few seeds and a short run are enough to see an effect, not to measure it. The figure below is stored: ten splits,
+# preset `standard` (3,000 steps a run), drawn by `make figures` from `figures/digits_50_labels.csv`. It has a third
+# method, *feature matching*, which a later notebook is about.
 
 # %% tags=["nbval-ignore-output"]
 plotting.stored_figure("digits_50_labels.png", width=7)
@@ -179,8 +181,8 @@ for better, worse in (("sgan", "supervised"), ("feature_matching", "sgan")):
 # matching is half a point better on average, and its interval contains zero. Ten splits of *digits* cannot tell these two
 # methods apart.
 #
-# A word of caution. *digits* is an easy set, and the baseline has no data augmentation. A better baseline takes away part of
-# such a gain, and sometimes all of it. Notebooks 02 and 03 measure that, and say so where it happens.
+# A word of caution. *digits* is an easy set, and the baseline has no data augmentation. A better baseline takes away
+# part of such a gain, and more labels may take away all of it. Notebooks 02, 03 and 05 show both on MNIST.
 
 # %% [markdown]
 # ## The map
@@ -194,7 +196,7 @@ for better, worse in (("sgan", "supervised"), ("feature_matching", "sgan")):
 # | `05_label_scarcity` | How many labels do you need, and when is a gain a gain? | curves with intervals, paired comparisons, broken assumptions |
 # | `06_bigan` | What are features worth that no label has touched? | an encoder that undoes the generator |
 # | `07_conditional_sgan` | Can you order a digit when hardly any has a label? | a generator that takes a class |
-# | `08_debugging` | Is this code right, and is it semi-supervised? | twenty-five defects, found by measurement |
+# | `08_debugging` | Is this code right, and is it semi-supervised? | twenty-five suspects, each tried by a measurement |
 # | `09_scaling_up` | How do you run hundreds of these, and when should you not? | a sweep that survives a kill, on one machine or many |
 #
 # Each notebook opens with a question, shows a picture before the formula, and lets you predict before you run. Solutions are
@@ -202,9 +204,9 @@ for better, worse in (("sgan", "supervised"), ("feature_matching", "sgan")):
 
 # %% [markdown]
 # ## Exercises
-# **1. Read a result (recall).** *Why it matters:* a result that you cannot take apart is a rumour.
-# `with_gan.history` holds a record for every twentieth of the run, and each record has a dictionary `scores` with the
-# validation error at that point. Collect these errors in a list, in their order.
+# **1. Read a result (recall).** *Why it matters:* a result that you cannot take apart is a rumour. `with_gan.history`
+# holds a record for every twentieth of the run, and each record has a dictionary `scores`, whose key
+# `validation_error` holds the error at that point. Collect these errors in a list, in their order.
 
 # %% tags=["nbval-check-output"]
 validation_errors = None  # your list, one number a record
@@ -214,18 +216,19 @@ exercises.check("start.validation_errors", validation_errors)
 # <details><summary>Solution</summary>
 #
 # ```python
-# with_gan = experiments.run("sgan", "digits", n_labels, seed=seed, preset=preset, steps=100)
-# validation_errors = [record.scores["validation_error"] for record in with_gan.history]
+# short = experiments.run("sgan", "digits", n_labels, seed=seed, preset=preset, steps=100)
+# validation_errors = [record.scores["validation_error"] for record in short.history]
 # exercises.check("start.validation_errors", validation_errors)
 # ```
 #
-# The first line is there so that the block runs by itself. The error is measured on averaged weights, which trail the live ones
-# a little, so the first value is close to guessing.
+# The first line makes the block run by itself, on a shorter run than yours. There the first record comes after five
+# steps, when the network has hardly learned anything.
 # </details>
 #
-# **2. A paired comparison (complete a line).** *Why it matters:* labels chosen by luck move both methods up and down
-# together. Pairing takes that luck out. Write a function that takes two lists of errors, one entry a seed, in the same order, and
-# returns the mean gain of the second over the first in percentage points.
+# **2. A paired comparison (complete a line).** *Why it matters:* a split may be hard for both methods. Where it is,
+# pairing takes that luck out; where it is not, pairing costs next to nothing, and you need not know beforehand. Write
+# a function that takes two lists of errors, one entry a seed, in the same order, and returns the mean gain of the
+# second over the first in percentage points.
 
 
 # %% tags=["nbval-check-output"]
@@ -295,7 +298,8 @@ exercises.check("start.errors_at_20", errors_at_20)
 # - On *digits* with 50 labels, the network alone errs on 12.0 % of the test images, and inside a GAN on 4.5 % (means over seeds 0
 #   to 3, preset `quick`; each seed has its own balanced split). The paired gain is 7.5 points, interval 4.8 to 9.8.
 # - Ten splits at preset `standard` say the same more sharply: 13.1 % against 4.8 %.
-# - One run proves little: single runs of the same method differ by up to 7 points here, depending on which images are labelled.
+# - One run proves little: single runs of the same method differ by up to 7 points here: a seed decides which images
+#   are labelled, the initial weights and the batches.
 #
 # **Still open:** why does telling real from fake help a classifier at all? And why does one network suffice for both jobs?
 #

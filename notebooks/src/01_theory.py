@@ -9,16 +9,17 @@
 # teach something. This notebook derives both halves of that answer and checks each step with a cell.
 #
 # **After this notebook you can**
-# - *derive* the optimal discriminator p / (p + q), and *say* what the game measures when it is reached;
+# - *derive* the optimal discriminator p / (p + q), and *say* what the game measures once the discriminator is
+#   optimal;
 # - *choose* between the two generator losses by their gradients, and *compute* log-sum-exp without overflow;
 # - *write* the semi-supervised GAN's discriminator loss in eight lines, and *explain* why it has K logits.
 #
 # **Before you start**: logarithms, derivatives, cross-entropy, and what a PyTorch training loop looks like. You need
 # not have trained a GAN. **Time**: about 1 minute of computing on two CPU cores, 50 minutes of reading and exercises.
 #
-# **Stored and live**: every figure and number is computed by the cell above it, at preset `quick` (one pair of numbers
-# in part 7 says how to get it). The last part
-# trains small networks on 2-D points and takes nearly all of the minute; the rest takes seconds.
+# **Stored and live**: every figure and number is computed by the cell above it, at preset `quick`; for one pair of
+# numbers in part 7, the text says which parameters give it. The last part trains small networks on 2-D points and
+# takes nearly all of the minute; the rest takes seconds.
 
 # %% tags=["colab"]
 # In Colab, this cell installs the course's library and keeps Colab's own torch. Elsewhere it does nothing.
@@ -59,8 +60,8 @@ n_splits = 4  # splits in the table of part 7: 0, 1, …
 # ## The answer as a picture
 #
 # Two half moons, 1,000 points, and only six of them with a label. The same network is trained twice: on the six
-# labels alone, and as the discriminator of a GAN that sees the other points too, without labels. You need not
-# understand this figure yet. Part 7 comes back to it, with other choices of the six.
+# labels alone, and as the discriminator of a semi-supervised GAN (SGAN) that sees the other points too, without
+# labels. You need not understand this figure yet. Part 7 comes back to it, with other choices of the six.
 
 # %% tags=["nbval-ignore-output"]
 runtime.check_whole_number("n_splits", n_splits, at_least=1)
@@ -92,8 +93,9 @@ plotting.decision_regions(
 # %% [markdown]
 # **Figure.** The two moons as small grey points, the six labelled ones drawn large (circles and squares: the
 # classes), the plane coloured by the predicted class, and a black line where the two classes tie. Left, supervised:
-# the line runs nearly straight between the six and cuts the inner ends off both moons. Right, SGAN: the line winds
-# through the gap between the moons.
+# the line climbs from the left edge, then runs level between the six; it cuts off both inner ends and the right end
+# of the lower moon. Right, SGAN: the line winds through the gap between the moons and leaves at the top right; a
+# second line at the right edge cuts off a corner without points.
 #
 # In the stored run the supervised network errs on 12.7 % of 1,000 test points and the SGAN on one of them (0.1 %).
 # This split was chosen because it makes a clear picture. Part 7 shows three others, on which the SGAN errs on
@@ -165,20 +167,21 @@ drawn = (("p", density_p, "blue", ":"), ("q", density_q, "vermilion", ":"),
          ("p / (p + q)", best_D, "black", "-"), ("trained D", learned_D, "green", "--"))  # fmt: skip
 for name, values, colour, style in drawn:
     axes[0, 0].plot(x, values, linestyle=style, color=plotting.COLOURS[colour], label=name)
-axes[0, 0].set(xlabel="x", ylabel="density, or probability of “real”", xlim=(-7, 5),
+axes[0, 0].set(xlabel="x", ylabel="density, or probability of “real”", xlim=(-5, 5),
                title="A trained discriminator finds p / (p + q)")  # fmt: skip
-axes[0, 0].legend(frameon=False, loc="upper left")
+axes[0, 0].legend(frameon=False, loc="center left", bbox_to_anchor=(1.02, 0.5))
 figure
 
 # %% [markdown]
 # **Figure.** The densities dotted: p with bumps at −1.5 and 1.5, q wide around 0. The black curve p / (p + q) has two
 # peaks near the bumps, a deep valley at 0, and falls to 0 outside. The dashed curve of the trained discriminator lies
-# on it.
+# on it between −3 and 3, and a little above it outside.
 #
 # In the stored run, with seed 0, the two are 0.004 apart on average, where real and generated points count alike. The
 # curve peaks where p is largest *compared with q*, crosses ½ where the two densities are equal, and is low both at 0
-# and outside, where q has mass and p has hardly any. Far outside neither has samples, and there the network's answer
-# is an extrapolation that nothing checks.
+# and outside, where q has mass and p has hardly any. From |x| = 3 on the trained $D$ is a little too high: few points
+# lie there, so the error costs little. Far outside neither has samples, and there the network's answer is an
+# extrapolation that nothing checks.
 #
 # In logits the result is shorter. $D^* = \sigma(\ell)$ with $\ell = \log D^* - \log(1 - D^*)$, so
 #
@@ -553,8 +556,9 @@ assert torch.allclose(sgan_loss(labelled, labels, unlabelled, generated), by_lib
 print("the eight lines agree with sgan_lib.losses")
 
 # %% [markdown]
-# That is the whole method. `methods.sgan_terms` returns these two terms, and the generator minimises the
-# non-saturating loss of part 3 with $\log Z$ as its logit. From here on the notebook uses the library.
+# That is the whole method. `methods.sgan_terms` returns two terms, the labelled one and the bracket with its weight,
+# and the generator minimises the non-saturating loss of part 3 with $\log Z$ as its logit. From here on the notebook
+# uses the library.
 
 # %% [markdown]
 # ## 7 · A playground in two dimensions
@@ -581,7 +585,7 @@ with torch.no_grad():
              for name in ("sgan", "feature_matching")}  # fmt: skip
 panels = {
     "SGAN: which class?": probability_of_class_1(shown["sgan"]),
-    "SGAN: real?": probability_of_real(shown["sgan"]),
+    "SGAN: real? (violet: yes)": probability_of_real(shown["sgan"]),
     "feature matching: which class?": probability_of_class_1(shown["feature_matching"]),
 }
 crosses = dict(zip(panels, (fakes["sgan"], fakes["sgan"], fakes["feature_matching"]), strict=True))
@@ -618,23 +622,25 @@ table = pd.DataFrame(table)
 (100 * table.pivot(index="split", columns="method", values="test_error")[list(shown)]).round(1)
 
 # %% tags=["nbval-ignore-output"]
-plotting.errors_by_method(table.rename(columns={"split": "seed"}), "With six labels, which six decides most")
+plotting.errors_by_method(table.rename(columns={"split": "seed"}), "With six labels, it matters a great deal which six")
 
 # %% [markdown]
 # **Figure.** Test error of three methods, one small marker a split, grey lines between runs on the same split, large
 # markers for means with bootstrap intervals. Within each method the splits lie far apart; every grey line falls from the
 # supervised network to the SGAN; two rise again towards feature matching, one of them steeply.
 #
-# In the stored run (training seed 0, splits 0 to 3) the mean error falls from 17.5 % to 6.3 % with the SGAN and to
+# In the stored run (training seed 0, splits 0 to 3) the mean error falls from 17.5 % to 6.4 % with the SGAN and to
 # 11.2 % with feature matching. The SGAN beats the supervised network on all four splits. Feature matching beats it on
 # three, and on split 3 errs twice as often as it (20.6 % against 10.8 %). One method's own errors run from 0.1 % to
-# 18.9 % (SGAN) and from 0.0 % to 22.6 % (feature matching): which six points have labels matters as much as the method.
-# In split 1 half of each moon has no labelled point, and all three err on about a fifth of the points or more.
+# 18.9 % (SGAN) and from 0.0 % to 22.6 % (feature matching): which six points have labels matters as much as the
+# method. In split 1 half of each moon has no labelled point, and all three err on about a fifth of the points or
+# more.
 #
-# Four splits with one training seed are few, and the intervals overlap. Nor is a gain certain: with `seed = 3` and
-# `split_seed = 3` the supervised network errs on 12.8 % and the SGAN on 25.1 %. The networks, steps and batches are
-# the same for all three methods; they were chosen for the GANs, and the supervised network was not tuned apart.
-# A later notebook, `05_label_scarcity`, asks the question with more splits, more labels and real images.
+# Four splits with one training seed are few: paired by split, the SGAN gains 4.7, 17.5, 12.6 and 9.7 points, and the
+# true mean may lie well outside that range. Nor is a gain certain: with `seed = 3` and `split_seed = 3` the
+# supervised network errs on 12.8 % and the SGAN on 25.1 %. The networks, steps and batches are the same for all three
+# methods; they were chosen for the GANs, and the supervised network was not tuned separately. A later notebook,
+# `05_label_scarcity`, asks the question with more splits, more labels and real images.
 
 # %% [markdown]
 # ## Exercises
@@ -819,7 +825,7 @@ exercises.check("theory.initial_bias", initial_bias)
 #   and the sigmoid of their log-sum-exp says whether the point is real.
 # - Naive log-sum-exp gives infinities at logits of 100; subtracting the largest logit repairs it.
 # - On the moons with 6 labels (preset quick, training seed 0, splits 0 to 3) the mean error was 17.5 % supervised,
-#   6.3 % with the SGAN, 11.2 % with feature matching; one method's splits lie up to 26 points apart.
+#   6.4 % with the SGAN, 11.2 % with feature matching; one method's splits lie up to 26 points apart.
 #
 # **Still open.** Nothing here proves that a GAN helps a classifier. Dai (2017, section 3) argues that a perfect
 # generator is of no help, and that one whose points fill the gaps between the classes is; notebook 04 tests this. And
@@ -839,5 +845,5 @@ exercises.check("theory.initial_bias", initial_bias)
 # has to beat.
 
 # %% tags=["headline", "nbval-ignore-output"]
-mean = 100 * table.groupby("method")["test_error"].mean()
+mean = (100 * table["test_error"]).groupby(table["method"]).mean()
 print(f"headline: moons, {n_labels} labels: {mean['supervised']:.1f} % error alone, {mean['sgan']:.1f} % with the GAN")
