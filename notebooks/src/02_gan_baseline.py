@@ -5,9 +5,10 @@
 #
 # **Your GAN has trained for an hour and both loss curves are flat. Has it converged, has it stalled, or does it draw
 # the same picture again and again?** The curves cannot tell you: in this notebook, a GAN that covers its data and a
-# GAN that has collapsed end with nearly the same two losses. What tells you is a picture from fixed latents, the share
-# of real and generated images that the discriminator gets right, and a count of what the generator leaves out. And if
-# the GAN is there to help a classifier, what tells you is a baseline without it that somebody tried to make good.
+# GAN that has collapsed end with nearly the same two losses. What tells you is a picture from fixed latents, the
+# share of real and generated images that the discriminator gets right, and a count of what the generator leaves out.
+# And if the GAN is there to help a classifier, what tells you is a baseline without the GAN that somebody has tuned
+# with care.
 #
 # **After this notebook you can**
 # - *write* the two steps of a GAN, and *train* a small DCGAN that draws digits;
@@ -90,8 +91,9 @@ def generator_loss(discriminator, generator, n):
 
 
 # %% [markdown]
-# `sample(n)` draws latents and returns n images in [-1, 1]. D sees real and fake in *one* batch; why that matters, and
-# where it goes wrong, is section 5.
+# `sample(n)` draws latents and returns n images in [-1, 1]. A discriminator of the library returns a pair,
+# `class_logits` of shape [batch, K] and `features`; a plain GAN's has K = 1, so column 0 is *the* logit. D sees real
+# and fake in *one* batch; why that matters, and where it goes wrong, is section 5.
 #
 # The library has the same two functions in `sgan_lib.methods`, and the check is short: same weights, same batch, same
 # seed, same numbers. `Seen` is the library's note of what a step has computed so far. An empty one makes G draw its own
@@ -174,9 +176,10 @@ frames = {f"step {step}": images[:12] for step, images in samples.items()}
 plotting.filmstrip(frames, "Ink in the middle first, strokes next, digits last")
 
 # %% [markdown]
-# **Figure.** Each row is a moment of training, each column one latent that stays the same. At steps 30 and 60 every image
-# is the same grey square with a dark rim. At step 120 there are grey blots on black; from step 360 on there are
-# strokes, some of which one can read (a 2, a 7), and specks around them.
+# **Figure.** Each row is a moment of training, each column one latent that stays the same. At step 30 every image is
+# nearly the same grey square with a dark rim; at step 60 dark patches eat into it, in each image elsewhere. At step
+# 120 there are grey blots on black; from step 360 on there are strokes, some of which one can read (a 2, a 7), and
+# specks around them.
 
 # %% [markdown]
 # From step 360 to step 600 most columns keep their shape. You see that because the latents are fixed. With
@@ -233,9 +236,10 @@ figure
 # loss falls to 0.2 and G's rises above 3. Then G catches up. D's loss overshoots 2 log 2 at step 270, and from step 360 on both
 # curves are flat, D's near 1.25 and G's near 0.8.
 #
-# Compare with the filmstrip (seed 0). While D was winning, at step 60, G drew grey squares. The flat part, where a
-# supervised learner would have stopped, is where the digits appear. Flat does not mean finished: it means that
-# neither player gains on the other, and section 6 shows two reasons for that. What of the rise? Here is the stored `standard` run.
+# Compare with the filmstrip (seed 0). While D was winning, at step 60, G drew grey squares with dark patches. The
+# flat part, where a supervised learner would have stopped, is where the digits appear. Flat does not mean finished:
+# it means that neither player gains on the other, and section 6 shows two reasons for that. What of the rise? Here is
+# the stored `standard` run.
 
 # %%
 plotting.stored_table("dcgan_filmstrip.csv").set_index("step").loc[
@@ -477,7 +481,9 @@ pd.DataFrame({name: last for name, (_, _, last) in games.items()}).T.round(3)
 #
 # Both cannot be right about the same images. They are not asked about the same thing: D's step shows generated images
 # beside real ones, G's step shows them alone. Ask each D about the *same* 500 real and 500 generated images in both
-# kinds of company. The table gives the percentage called real:
+# kinds of company. (D stays in training mode, where batch norm takes the mean and variance of the batch at hand.
+# `eval()` would use running statistics instead, but no step of the game does.) The table gives the percentage called
+# real:
 
 
 # %%
@@ -495,11 +501,11 @@ for name, (D, G, _) in games.items():
 (100 * pd.DataFrame(rows).T).round(0)
 
 # %% [markdown]
-# The D with batch norm turns its verdict on the same 500 generated images round: 100 % called real when they come alone,
-# 0 % beside real ones. So D's step, which sees the mixture, finds nothing to correct. G's step, which sees them alone,
-# finds nothing either. Both losses vanish, and the gradients with them: whatever G draws at that moment, it will go on
-# drawing. Without batch norm the company changes nothing, not by a single image: a logit depends on its own
-# image only.
+# The D with batch norm reverses its verdict on the same 500 generated images: 100 % called real when they come alone,
+# 0 % beside real ones. So D's step, which sees the mixture, finds nothing to correct. G's step, which sees them
+# alone, finds nothing either. Both losses vanish, and the gradients with them: whatever G draws at that moment, it
+# will go on drawing. Without batch norm the company changes nothing, not by a single image: a logit depends on its
+# own image only.
 #
 # Why so sure and so wrong? In the mixture, the generated half pulls the mean of each channel its way, and D learns to read
 # the difference from that mean. Alone, the generated images *are* the mean: batch norm subtracts what gave them away.
@@ -616,9 +622,9 @@ figure
 # points spread, find the ring, and gather at all eight circles by step 1,000, with some left on the arcs between. With the
 # slow D (lower row) all points sit in one narrow cloud, at another place at each moment.
 #
-# It is the *weak* discriminator that collapses. "Do not let D become too strong" is good advice against vanishing
-# gradients and bad advice here. D marks down the spot where the crowd was, G moves the crowd to the next, and D comes
-# after it, always late.
+# It is the generator that faces the *weak* discriminator that collapses. "Do not let D become too strong" is good
+# advice against vanishing gradients and bad advice here. D marks down the spot where the crowd was, G moves the crowd
+# to the next, and D comes after it, always late.
 #
 # A picture needs an eye. Two numbers do not: a point is *good* if it lies within three standard deviations of a centre;
 # a mode is *hit* if it has at least a tenth of its fair share of good points. (Of real points, 98.9 % are good:
@@ -639,9 +645,10 @@ rings = pd.DataFrame(rows)
 rings.set_index(["game", "seed"]).round(2)
 
 # %% [markdown]
-# Three seeds agree. The fast D: eight modes of eight, two thirds to three quarters of the points good. The slow D: one mode
-# or none, and 1 to 29 % of the points good: most of the time the cloud is between two circles. L_D and L_G are means over the last 200 steps.
-# Compare *them*: 1.33 and 0.77 with eight modes, 1.39 and 0.71 with one.
+# Three seeds agree. The fast D: eight modes of eight, two thirds to three quarters of the points good. The slow D:
+# one mode or none, and 1 to 29 % of the points good: the narrow cloud lies beside a circle, or reaches far beyond it.
+# L_D and L_G are means over the last 200 steps. Compare *them*: 1.33 and 0.77 with eight modes, 1.39 and 0.71 with
+# one.
 #
 # **Predict**: from the loss curves alone, which game would you have stopped and called converged?
 
@@ -658,8 +665,8 @@ figure.suptitle("Eight modes or one: the losses hardly differ", x=0.01, ha="left
 figure
 
 # %% [markdown]
-# **Figure.** Both losses of both games, seed 0; dotted: 2 log 2 and log 2. In both panels both curves are flat. The dashed
-# ones, of the collapsed game, lie *on* the dotted lines; the solid ones stay a little off.
+# **Figure.** Both losses of both games, seed 0; dotted: 2 log 2 and log 2. In both panels both curves are flat. The
+# dashed ones, of the collapsed game, lie on or just above the dotted lines; the solid ones stay a little off.
 #
 # The collapsed game looks more like the ideal equilibrium than the healthy one does. Its D is undecided because it is
 # too slow to hold an opinion, not because there is nothing to find: a loss of 1.386 says that *this* D sees no
@@ -703,14 +710,15 @@ figure
 # **Figure.** Hatched bars: 400 generated digits of the last record; plain bars: 2,000 real test images; dotted: one
 # tenth. All ten classes occur among the generated ones, from about 6 % (6) to about 15 % (2 and 8).
 #
-# In the stored run the judge errs on 6.9 % of the test images. By step 600 the generator reaches 9.5 effective classes; real
-# images reach 9.9 under the same judge. So no class is missing, but 1, 4 and 6 are drawn too seldom. (With
-# 400 images, a share is known to about ±2 to 3 points.)
+# In the stored run the judge errs on 6.9 % of the test images. By step 600 the generator reaches 9.5 effective
+# classes; real images reach 9.95 under the same judge. So no class is missing, but 1, 4 and 6 are drawn too seldom.
+# (With 400 images, a share is known to about ±2 to 3 points.)
 #
 # Read this number with care. The judge must name *something*, also for a blot; so breadth says nothing of quality. It
-# counts classes, not what happens within one: a generator that draws a single 3 and a single 7 for each other class
-# would score ten. The early rows of the table show what collapse looks like in this number: at step 60 all images are nearly
-# the same grey square, and the judge, which has never seen one, spreads them over a few classes: 2.4.
+# counts classes, not what happens within one: a generator that knows one image of each class and draws these ten
+# equally often would score ten. The early rows of the table show what collapse looks like in this number: at step 60
+# all images are grey squares with a dark rim, and the judge, which has never seen one, spreads them over a few
+# classes: 2.4.
 
 # %% [markdown]
 # ### Exercise 4 · Effective number of classes
@@ -793,7 +801,7 @@ exercises.check("gan_baseline.diagnosis", diagnosis)
 # value is 1.39, and 0.69 is a D that is right fairly often. Then: pictures from fixed latents.
 # </details>
 #
-# **2.** Why does real and fake in one batch not make batch norm in D safe?
+# **2.** With batch norm in D, why is it not enough to put real and fake images in one batch?
 #
 # <details><summary>Answer</summary>
 #
