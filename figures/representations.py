@@ -64,9 +64,12 @@ OBJECTIVES = {  # representation -> player -> what it minimises; the player "gen
 }
 
 
+UNTRAINED = {"random": "bigan_mlp_small", "random_wide": "bigan_mlp"}  # the second is as wide as the paper's
+
+
 def bigan_features() -> Iterator[Arguments]:
     """The rows of the table. Trained ones: the same networks, steps and optimiser for all, one seed each."""
-    for name in ("pixels", "random", "bigan", *OBJECTIVES):
+    for name in ("pixels", *UNTRAINED, "bigan", *OBJECTIVES):
         yield {"representation": name, "seed": 0, "preset": "standard"}
 
 
@@ -108,9 +111,9 @@ def train_other(name: str, seed: int, preset: str, parts: data.SemiSupervisedDat
     return state.averaged
 
 
-def random_encoder(seed: int, parts: data.SemiSupervisedData) -> nn.ModuleDict:
-    """BiGAN's encoder as it is before the first step, batch norm settled."""
-    networks = models.build(_run(0, "standard")["network"], parts.image_shape, 1)
+def random_encoder(network: str, parts: data.SemiSupervisedData) -> nn.ModuleDict:
+    """A BiGAN's encoder as it is before the first step, batch norm settled."""
+    networks = models.build(network, parts.image_shape, 1)
     modules = nn.ModuleDict({"encoder": networks.encoder}).to(parts.pool.device)
     evaluation.settle(modules["encoder"], data.as_images(parts.pool[:10_000]))
     return modules
@@ -208,8 +211,8 @@ def measure(arguments: Arguments) -> list[Arguments]:
     with runtime.seeded(seed):
         if name == "bigan":
             modules, looks = _bigan_with_curve(seed, preset, parts)
-        elif name == "random":
-            modules = random_encoder(seed, parts)
+        elif name in UNTRAINED:
+            modules = random_encoder(UNTRAINED[name], parts)
         elif name != "pixels":
             modules = train_other(name, seed, preset, parts)
     if name in ("bigan", *OBJECTIVES):

@@ -42,6 +42,8 @@ def test_the_central_result(readme: str) -> None:
     table = plotting.stored_table("mnist_100_labels.csv").query("step == steps")
     alone, matching = mean(table, 1, method="supervised"), mean(table, 2, method="feature_matching")
     assert f"it errs on {alone} alone and on {matching} with feature matching" in readme
+    (paper,) = plotting.stored_table("mnist_100_labels_paper.csv")["test_error"]
+    assert f"ends at {100 * paper:.2f} % on the one split run" in readme
 
 
 def test_the_best_supervised_baseline(readme: str) -> None:
@@ -76,3 +78,27 @@ def test_notebook_05_trades_errors_for_labels(scarcity: pd.Series) -> None:
     assert low < sgan < high
     worth = few * (many / few) ** (math.log(high / sgan) / math.log(high / low))
     assert f"reaches with about {5 * round(worth / 5)}" in prose_of("notebooks/src/05_label_scarcity.py")
+
+
+def test_who_draws_better() -> None:
+    """The verdict of notebook 04, part 7: SGANs are ahead at the first look and behind at the last, on every seed."""
+    looks = plotting.stored_table("sample_quality.csv").query("method != 'feature_matching'")
+    first, last = (looks[looks["step"] == step] for step in (looks["step"].min(), looks["step"].max()))
+    for early, late in zip(first.groupby("seed"), last.groupby("seed"), strict=True):
+        assert early[1].loc[early[1]["digit_frechet"].idxmax(), "method"] == "gan"
+        assert late[1].loc[late[1]["digit_frechet"].idxmin(), "method"] == "gan"
+    means = last.groupby(["method", "n_labels"])["digit_frechet"].mean()
+    prose = prose_of("notebooks/src/04_feature_matching.py")
+    sgans = [f"{means['sgan', n]:.0f}" for n in (100, 1000, 59_000)]
+    assert f"{means['gan', 100]:.0f} for the plain GAN, {sgans[0]}, {sgans[1]} and {sgans[2]} with 100" in prose
+
+
+def test_the_factors_of_the_benchmark(readme: str) -> None:
+    measured = plotting.stored_table("benchmark.csv").set_index(["what", "network", "threads"])["value"]
+    names = ("textbook step / our step", "textbook step / our step in bfloat16", "matrix products / our step")
+    one, two = ([measured[name, "mlp", threads] for name in names] for threads in (1, 2))
+    assert f"{one[0]:.1f} times as long as ours, and {one[1]:.1f} times with" in readme
+    assert f"are {one[2]:.0f} % of our step (one thread; with" in readme
+    assert f"two threads {two[0]:.1f}, {two[1]:.1f} and {two[2]:.0f} %)" in readme
+    heads = [measured["textbook step / our step", "upsample", threads] for threads in (1, 2)]
+    assert f"two-head pair the factor is {heads[0]:.1f} ({heads[1]:.1f})" in readme

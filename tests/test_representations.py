@@ -107,4 +107,4 @@ def test_a_measured_representation_has_a_row_a_layer_classifier_and_split(repres
 
 def test_the_table_has_every_representation_once(representations):
     names = [row["representation"] for row in representations.bigan_features()]
-    assert names == ["pixels", "random", "bigan", "latent_regressor", "autoencoder_l2", "autoencoder_l1"]
+    assert names == ["pixels", "random", "random_wide", "bigan", "latent_regressor", "autoencoder_l2", "autoencoder_l1"]

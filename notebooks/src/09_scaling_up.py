@@ -3,7 +3,7 @@
 #
 # *Open in Colab: this copy has no address yet; set it with `make badges REPOSITORY=owner/name`.*
 #
-# **One run took you a few seconds. The figure of notebook 05 rests on 105 of them, and SVHN would need days on this
+# **One run took you a few seconds. The figure of notebook 05 rests on 105 of them, and SVHN would need weeks on this
 # machine. How do you run hundreds of experiments so that a crash costs one of them, and how do you know beforehand
 # what the next size will cost?** This notebook turns a notebook into a function, hands a grid of them to a sweep and
 # to a cluster, kills it in the middle on purpose, and measures what work costs as it grows. It ends with the cheapest
@@ -171,7 +171,7 @@ print("half-written files:", len(list((folder / "sweep").rglob("*.partial"))))
 # the folder's name says what the run is, so "is it done?" is a question to the disk and not to a memory; and whoever
 # writes holds a lock that the system takes away when the process dies.
 #
-# A run that *fails* is another matter than a sweep that dies. Ask for a learning rate of a million:
+# A run that *fails* is a different matter from a sweep that dies. Ask for a learning rate of a million:
 
 # %% tags=["nbval-ignore-output"]
 bad = ["--methods", "supervised", "--n-labels", n_labels, "--seeds", seed, "--set", "learning_rate=1e6"]
@@ -261,15 +261,15 @@ print(f"{len(there)} runs in {elapsed:.0f} s, of which training took {training_t
 
 # %% [markdown]
 # The errors agree digit by digit: where a run takes place does not matter, since its seeds, threads and settings
-# travel with it. The time is another matter. These runs train for a second or two each and need several to start,
-# because every run gets a new kernel that imports torch. Two workers, or two hundred, cannot shorten what each of
-# them does anew. The rule of thumb: let a run last ten times its start-up, and the start-up no longer matters. The
+# travel with it. The time is another matter. In the stored run most of it is start-up: the two workers', once, and
+# for every run a new kernel that imports torch. Two workers, or two hundred, cannot shorten what each run does
+# anew. The rule of thumb: let a run last ten times its start-up, and the start-up no longer matters. The
 # runs of notebook 04 last ten minutes.
 #
 # ## 4 · A GPU, and half the bits
 #
-# `device="auto"` takes a GPU if there is one, and `precision="bfloat16"` halves the bits of each product where the
-# processor has instructions for it. Both change time, not the method. What do they bring?
+# `device="auto"` takes a GPU if there is one, and `precision="bfloat16"` halves the bits of the numbers that enter each matrix product, where
+# the processor has instructions for it. Both change time, not the method. What do they bring?
 
 # %% tags=["nbval-check-output"]
 bench = plotting.stored_table("benchmark.csv")
@@ -278,14 +278,15 @@ print(steps_taken[["what", "network", "method", "value", "unit"]].to_string(inde
 
 # %% [markdown]
 # Milliseconds for a step on one core of an AMD EPYC server, networks of Salimans' MNIST pair (`mlp`) and of a
-# tutorial's two-head pair (`upsample`). "Textbook" is a step written the way most published code is; notebook 04 and
-# `make bench` say what differs. Half the bits bring a factor of 1.5 here, and nothing on a processor without the
+# tutorial's two-head pair (`upsample`). "Textbook" is a step written the way most published code is; the head of
+# `tests/benchmarks/textbook.py` says what differs. Half the bits bring a factor of 1.5 here, and nothing on a processor without the
 # instructions, so `precision` is a setting and not a default.
 #
 # **On a GPU** these numbers do not hold, and we have none to show: no run of this course was made on one. What to
 # expect can be reasoned: a step of the MNIST pair is a few dozen small kernels, and starting a kernel costs a GPU
 # some microseconds whatever its size, so small networks gain little; the SVHN pair is large convolutions, and gains
-# most. Measure before you rent: `make bench` on the machine, one minute with `ARGS=--quick`.
+# most. Measure before you rent: one short `experiments.run` with `device="cuda"` and one with `device="cpu"`, and compare
+# their `seconds`.
 #
 # ## 5 · What work costs as it grows
 #
@@ -317,16 +318,19 @@ times = {name: [1000 * step_time(name, size) for size in sizes] for name in ("ml
 slopes = {name: np.polyfit(sizes, values, 1) for name, values in times.items()}
 for name, (slope, constant) in slopes.items():
     print(f"{name}: about {constant:.1f} ms a step and {slope:.3f} ms an image")
-plotting.curves({name: (sizes, values) for name, values in times.items()}, "A step has a price of its own",
-                "images a batch", "milliseconds a step")  # fmt: skip
+figure = plotting.curves({name: (sizes, values) for name, values in times.items()}, "A step has a price of its own",
+                         "unlabelled images a batch", "milliseconds a step")  # fmt: skip
+figure.axes[0].set(xlim=(0, None), ylim=(0, None))
+figure
 
 # %% [markdown]
-# **Figure.** Time of a step against the images in a batch, one thread. Both lines are nearly straight, and neither
-# starts at zero: a step has a price of its own, whatever the batch. It is paid for the weights: Adam reads and writes
-# each of them, weight norm divides each, and that is the same work for 10 images as for 200.
+# **Figure.** Time of a step against the unlabelled images in a batch, one thread. Both lines are nearly straight, and
+# neither would start at zero: a step has a price of its own, whatever the batch. Part of it is for the 50 labelled images
+# that each step sees beside the batch; the rest is for the weights: Adam reads and writes each of them, weight norm
+# divides each, and that is the same work for 10 images as for 200. The pair with wider layers, `mlp`, costs more in both.
 #
 # So twice the images cost less than twice the time, as long as batches are small, and in large batches the images are
-# all that counts. (It does not follow that large batches are better: notebook 04 learns *sooner* with half of them.)
+# all that counts. (It does not follow that large batches are better: a step is one update, whatever its batch.)
 #
 # Now memory. The library keeps a data set's images as it found them, as bytes, and makes floats of a batch at a time.
 #
@@ -348,24 +352,24 @@ print(memory.round(2).to_string())
 # whole trick of the library's `pool`: keep bytes, convert a hundred at a time. For the last row neither will do; there
 # one reads from disk in shuffled shards, which this library does not.
 #
-# And the whole experiment. What would the published runs cost here? Steps of the published protocol times the
-# measured speed on one core of the machine that the stored benchmark was made on. These are **estimates**: nobody has
-# run them here.
+# And the whole experiment. What would the published runs cost here? The images of the published protocol, labelled and
+# not, at the measured speed of one core of the machine that the stored benchmark was made on. These are
+# **estimates**.
 
 # %% tags=["nbval-check-output"]
 speed = bench.query("what == 'real images a second' and threads == 1 and method == 'feature_matching'").set_index(
     "network"
 )["value"]
-published = {"MNIST, Salimans' protocol": ("mlp", 180_000, 100), "SVHN, Salimans' protocol": ("svhn", 658_800, 100),
-             "the small SVHN pair here, standard": ("svhn_small", 4000, 32)}  # fmt: skip
-for name, (network, n_steps, batch_size) in published.items():
-    hours = n_steps * batch_size / speed[network] / 3600
+published = {"MNIST, Salimans' protocol": ("mlp", 180_000, 200), "SVHN, Salimans' protocol": ("svhn", 658_800, 200),
+             "the small SVHN pair here, standard": ("svhn_small", 4000, 64)}  # fmt: skip
+for name, (network, n_steps, images) in published.items():
+    hours = n_steps * images / speed[network] / 3600
     print(f"{name:36} {hours:7.1f} hours a run; ten splits {10 * hours / 24:6.1f} days on one core")
 
 # %% [markdown]
-# MNIST as published is an afternoon a run. SVHN as published is 440 hours, eighteen days, and ten splits are half a
-# year: not on this machine. A GPU of the kind that trains such convolutions fifty times as fast (an assumption;
-# measure yours) makes nine hours of it. The small pair fits into minutes, and that is why notebook 04 uses it.
+# MNIST as published is an afternoon a run. SVHN as published is 880 hours, five weeks, and ten splits are a year: not
+# on this machine. A GPU that trains such convolutions fifty times as fast (an assumption; measure yours) makes
+# eighteen hours of a run. The small pair fits into minutes, and that is why notebook 04 uses it.
 # Scaling *down* until an experiment can be repeated ten times is often worth more than one run at full size.
 #
 # ### Exercise 2: how many splits?
@@ -398,7 +402,8 @@ exercises.check("scaling.splits_needed", splits_needed)
 # ```
 #
 # Half the difference, four times the splits. (For few splits the factor should come from Student's t distribution and
-# is larger: 2.78 at five. Take the answer as a lower bound.)
+# is larger: 2.78 at five. And with this n a true difference of exactly that size is still missed every other time; to
+# see it four times out of five, put 2.8 = 1.96 + 0.84 in place of 1.96. Take the answer as a lower bound.)
 # </details>
 #
 # With it, the stored runs on `digits` say what they could have shown:
@@ -419,8 +424,8 @@ for n in sorted(runs["n_labels"].unique()):
 #
 # ## 6 · When not to use a GAN
 #
-# The fastest step is the one you do not take. Here is what each method of the course costs and brings on `digits` with
-# 50 labels, same network, same splits.
+# The fastest step is the one you do not take. Here is what seven methods of the course bring on `digits` with 50
+# labels, same network, same splits.
 
 # %% tags=["nbval-check-output"]
 fifty = runs.query("n_labels == 50")
@@ -437,7 +442,8 @@ print(bill.sort_values("error, %").to_string())
 # - **labels are cheap**: read notebook 05's curve horizontally. If a day of labelling brings as much as the GAN, label;
 # - **you have thousands of labels**: at 30,000 MNIST labels both forms of the SGAN lose to the plain network (03);
 # - **you know which changes keep the class**: then a consistency method uses that knowledge directly. With 1,000
-#   labels of SVHN FixMatch is at 2.0 % (rerun in the USB benchmark), feature matching at 8.1 % (Salimans 2016);
+#   labels of SVHN FixMatch is at 2.0 % (rerun in the USB benchmark), feature matching at 8.1 % (Salimans 2016). That is
+#   no paired comparison: the first has a Wide ResNet and eight times the unlabelled images;
 # - **a pretrained network exists** for your kind of images: its features with a linear classifier are the baseline to
 #   beat. This course trains everything from nothing, so it cannot show you that one;
 # - **the unlabelled images are not of your classes**: part 6 of notebook 05 measures what foreign images do;
@@ -497,7 +503,8 @@ exercises.check("scaling.which_tool", situations)
 # differences of 0.9. How many splits do you need to see that gain?
 #
 # <details><summary>Answer</summary>
-# (1.96 · 0.9 / 0.3)² = 34.6, so 35. Five splits can show 0.8 points at best.
+# (1.96 · 0.9 / 0.3)² = 34.6, so 35 for even odds of seeing it, and twice as many for four chances in five. With five
+# splits only a mean above 0.8 points would stand out (1.1 with Student's t).
 # </details>
 #
 # ## What you found
@@ -507,14 +514,13 @@ exercises.check("scaling.which_tool", situations)
 #   before stayed as they were, and nothing was half written.
 # - A run that diverged left its reason and stopped nothing else.
 # - The same runs on a cluster of three processes gave the same test errors, digit by digit.
-# - A step has a price of its own, and one for each image; as published, SVHN would take eighteen days of one core a
-#   run.
+# - A step has a price of its own, and one for each image; as published, SVHN would take five weeks of one core a run.
 # - Three splits of `digits` cannot tell SGAN from feature matching at any number of labels; with 20 labels half a
 #   point would need 86.
 #
-# **Still open.** Everything here is one machine's CPU. What a GPU changes, `make bench` will tell you where there is
-# one; whether the order of the methods is the same on SVHN and CIFAR-10 at full size, nobody has measured in this
-# course. The sweep will run it: `--dataset svhn`, and a few weeks of one core or a few days of one GPU.
+# **Still open.** Everything here is one machine's CPU. What a GPU changes, two runs will tell you where there is one;
+# whether the order of the methods is the same on SVHN and CIFAR-10 at full size, nobody has measured in this course.
+# The sweep will run it, `--dataset svhn --preset paper`, at five weeks of one core for every run.
 #
 # **Read on.** Oliver et al. 2018, *Realistic Evaluation of Deep Semi-Supervised Learning Algorithms*
 # (arXiv:1804.09170): equal budgets for all. Sohn et al. 2020, *FixMatch* (arXiv:2001.07685). The documentation of
