@@ -815,13 +815,13 @@ at_the_end = looks[looks["step"] == looks["step"].max()].groupby(runs_of)["digit
 print(f"digit_frechet at the end, from seed to seed\n{at_the_end.round(0).to_string()}")
 
 # %% [markdown]
-# **Sooner: yes, at first.** After 300 steps the SGANs are at 512 to 565 and the plain GAN at 786; after 1,200 steps at 281
-# to 356 and 423. By the clock the lead is smaller, since a step of the SGAN takes a fifth longer. **Better: no.** Every
-# SGAN ends behind the plain GAN, on both seeds and by both measures: 211 for the plain GAN, 271, 332 and 305 with 100,
-# 1,000 and 59,000 labels, and the lines have parted for good. More labels do not help either. An SGAN's samples have
-# to look like *some* class to its discriminator, which is a quick lesson about strokes; the plain game goes on where that
-# lesson ends. So whoever stops early sees Odena's result, and whoever goes on sees the opposite. (Two seeds, one pair of
-# networks, one budget, and a distance that is our own classifier's.)
+# **Sooner: yes, at first.** After 300 steps the SGANs are at 512 to 565 and the plain GAN at 786; after 1,200 steps
+# at 281 to 356 and 423. By the clock the lead is smaller, since a step of the SGAN takes a fifth longer. **Better:
+# no.** Every SGAN ends behind the plain GAN, on both seeds and by both measures: 211 for the plain GAN, 271, 332 and
+# 305 with 100, 1,000 and 59,000 labels, and the lines are still parting. More labels do not help either. An SGAN's
+# samples have to look like *some* class to its discriminator, which is a quick lesson about strokes; the plain game
+# goes on where that lesson ends. So whoever stops early sees Odena's result, and whoever goes on sees the opposite.
+# (Two seeds, one pair of networks, one budget, and a distance that is our own classifier's.)
 
 # %% [markdown]
 # ## 8 · A matching loss that grows

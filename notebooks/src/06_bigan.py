@@ -726,6 +726,8 @@ gains = (
     f"on pixels BiGAN's features gain {on_pixels - on_bigan:.0f} points, "
     f"a discriminator's {on_pixels - on_judge:.0f}, an SGAN {on_pixels - with_gan:.0f}"
 )
+
+# %% tags=["nbval-ignore-output"]
 series = {name: (list(line.index), list(line)) for name, line in lines.items()}
 figure = plotting.curves(series, f"100 labels: {gains}", "labels", "test error, %", logarithmic=True)
 panel = figure.axes[0]
