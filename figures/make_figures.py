@@ -232,7 +232,7 @@ def draw_bigan_reconstructions() -> None:
     random = generator.latent(10, torch.Generator().manual_seed(0))
     frames = {"x": test.images[chosen], "G(E(x))": evaluation.generate(generator, codes)}
     frames |= {name: evaluation.generate(generator, latents) for name, latents in (walks | {"G(z)": random}).items()}
-    plotting.filmstrip(frames, "Most test images come back; between two codes lie digits").savefig(path)
+    plotting.filmstrip(frames, "Half of these digits come back as they were").savefig(path)
 
 
 def train_mnist_classifier() -> None:
