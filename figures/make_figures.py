@@ -29,7 +29,7 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
-from sgan_lib import data, evaluation, experiments, models, plotting, quality
+from sgan_lib import data, evaluation, experiments, models, plotting, quality, runtime
 from sgan_lib.training import Record
 
 HERE = Path(__file__).parent
@@ -180,8 +180,7 @@ def measure_table(name: str, workers: int) -> None:
     with get_context("spawn").Pool(workers) as pool:
         for rows in tqdm(pool.imap_unordered(measure, missing), name, total=len(missing)):
             table = pd.DataFrame([*table.to_dict("records"), *rows])  # by name: columns keep the file's order
-            table.sort_values(names, kind="stable").to_csv(part := path.with_suffix(".partial"), index=False)
-            part.replace(path)
+            runtime.write_whole(path, table.sort_values(names, kind="stable").to_csv(index=False))
 
 
 def draw_digits_50_labels() -> None:

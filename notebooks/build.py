@@ -192,7 +192,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         problems = build(find_sources(options.names))
     except (FileNotFoundError, ValueError) as error:
-        problems = [str(error)]
+        print(error, file=sys.stderr)
+        return 2
     print("\n\n".join(problems), file=sys.stderr, end="\n" if problems else "")
     return 1 if problems else 0
 

@@ -180,7 +180,7 @@ def hidden_labels_out_of_reach(given: Any, n_hidden: int, n_classes: int) -> Rep
     check_whole_number("n_classes", n_classes, at_least=2)
     found = [
         f"{path or 'the object itself'} ({len(array)} numbers)"
-        for path, array in _arrays_within(given, "", set())
+        for path, array in _arrays_within(given, "", {})
         if len(array) >= n_hidden and _could_be_labels(array, n_classes)
     ]
     return _report(
@@ -198,11 +198,16 @@ def _could_be_labels(array: np.ndarray, n_classes: int) -> bool:
     return bool(row.min() >= 0 and row.max() <= n_classes and row.min() < row.max())
 
 
-def _arrays_within(given: Any, path: str, seen: set[int]) -> Iterator[tuple[str, np.ndarray]]:
-    """Every tensor, array and list of whole numbers that can be reached from an object, with the way to it."""
-    if id(given) in seen or path.count(".") + path.count("[") > _DEPTH or isinstance(given, (str, bytes, type)):
+def _arrays_within(
+    given: Any, path: str, seen: dict[int, Any], depth: int = _DEPTH
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Every tensor, array and list of whole numbers that can be reached from an object, with the way to it.
+
+    `seen` keeps the objects: the id of one that is gone may be given to another.
+    """
+    if id(given) in seen or depth < 0 or isinstance(given, (str, bytes, type)):
         return
-    seen.add(id(given))
+    seen[id(given)] = given
     if isinstance(given, Tensor):
         given = given.detach().cpu().numpy()
     if isinstance(given, np.ndarray):
@@ -210,16 +215,32 @@ def _arrays_within(given: Any, path: str, seen: set[int]) -> Iterator[tuple[str,
             yield path, given
     elif isinstance(given, Mapping):
         for key, value in given.items():
-            yield from _arrays_within(value, f"{path}[{key!r}]", seen)
+            yield from _arrays_within(value, f"{path}[{key!r}]", seen, depth - 1)
     elif isinstance(given, Sequence):
-        if len(given) and all(isinstance(value, int) for value in given):
-            yield path, np.asarray(given)
-        else:
-            for place, value in enumerate(given[:100]):
-                yield from _arrays_within(value, f"{path}[{place}]", seen)
+        if len(given) and all(map(_whole_number, given)):
+            yield path, np.asarray([int(value) for value in given])
+            return
+        for place, column in _columns(given).items():
+            yield f"{path}[:][{place}]", np.asarray(column)
+        for place, value in enumerate(given[:100]):
+            yield from _arrays_within(value, f"{path}[{place}]", seen, depth - 1)
     else:
-        for name, value in getattr(given, "__dict__", {}).items():
-            yield from _arrays_within(value, f"{path}.{name}", seen)
+        slots = [name for kind in type(given).__mro__ for name in getattr(kind, "__slots__", ())]
+        values = {name: getattr(given, name) for name in slots if hasattr(given, name)}
+        for name, value in (values | getattr(given, "__dict__", {})).items():
+            yield from _arrays_within(value, f"{path}.{name}", seen, depth - 1)
+
+
+def _whole_number(value: Any) -> bool:
+    return isinstance(value, int) or (isinstance(value, Tensor) and not value.ndim and not value.is_floating_point())
+
+
+def _columns(rows: Sequence[Any]) -> dict[int, list[int]]:
+    """Of a list of pairs, such as (image, label): the parts that are a whole number in every row, by their place."""
+    if not (len(rows) and all(isinstance(row, tuple) and len(row) == len(rows[0]) for row in rows)):
+        return {}
+    columns = enumerate(zip(*rows, strict=True))
+    return {place: [int(value) for value in column] for place, column in columns if all(map(_whole_number, column))}
 
 
 def hidden_labels_change_nothing(

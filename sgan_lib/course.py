@@ -69,12 +69,15 @@ def notebooks_folder() -> Path:
 
 
 def find_notebooks(names: Sequence[str], folder: Path) -> list[Path]:
-    """The notebooks of these names ("03_sgan", "03_sgan.ipynb" or a path); without names, all NN_*.ipynb in order.
+    """The notebooks of these names ("03_sgan" or "03_sgan.ipynb") or paths; without names, all NN_*.ipynb in order.
 
     Raises FileNotFoundError that lists what there is, for an unknown name and for a folder without notebooks.
     """
     there = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
-    chosen = [Path(name).stem for name in names] or [name for name in there if re.match(r"\d\d_", name)]
+    elsewhere = {name: Path(name) for name in names if Path(name).parent != Path() and Path(name).is_file()}
+    chosen = [name if Path(name).parent != Path() else Path(name).stem for name in names]
+    chosen = chosen or [name for name in there if re.match(r"\d\d_", name)]
+    there |= elsewhere
     unknown = [name for name in chosen if name not in there]
     if unknown or not chosen:
         what = f"no notebook named {', '.join(unknown)}" if unknown else "no notebook NN_*.ipynb"

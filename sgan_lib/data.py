@@ -17,12 +17,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sgan_lib.augmentation import strong_views
-from sgan_lib.datasets import DATASETS, OFFLINE, POINTS, DataError, Labelled, cache_folder, known_names, read
+from sgan_lib.datasets import DATASETS, OFFLINE, POINTS, DataError, Labelled, cache_folder, read
 from sgan_lib.runtime import check_choice, check_flag, check_whole_number
 
 __all__ = [
     "DATASETS", "OFFLINE", "POINTS", "Batch", "Batches", "DataError", "Labelled", "SemiSupervisedData", "Split",
-    "as_images", "cache_folder", "known_names", "load", "read", "shift_images", "split_indices",
+    "as_images", "cache_folder", "load", "read", "shift_images", "split_indices",
 ]  # fmt: skip
 
 _LARGEST_SEED = 2**32 - 1  # RandomState takes words of 32 bits

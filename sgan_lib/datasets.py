@@ -69,11 +69,6 @@ class RawSet(NamedTuple):
     class_names: tuple[str, ...]
 
 
-def known_names() -> tuple[str, ...]:
-    """The names that `load` accepts; those that need no network come first."""
-    return DATASETS
-
-
 def cache_folder() -> Path:
     """The folder for unpacked and downloaded files: `SGAN_DATA` if set, else the user's cache folder. Not created."""
     chosen = os.environ.get("SGAN_DATA")

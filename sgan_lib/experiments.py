@@ -19,7 +19,15 @@ from tqdm.auto import tqdm
 from sgan_lib import data, evaluation, models
 from sgan_lib.methods import METHODS, Method, Weights
 from sgan_lib.presets import PRESETS, RECIPES, Settings
-from sgan_lib.runtime import check_whole_number, choose_device, forked_random, seeded, threads
+from sgan_lib.runtime import (
+    check_number,
+    check_whole_number,
+    choose_device,
+    forked_random,
+    seeded,
+    threads,
+    write_whole,
+)
 from sgan_lib.training import (
     Objective,
     Player,
@@ -61,10 +69,7 @@ class RunResult:
         """Write to `path`, whole or not at all."""
         content = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "modules"}
         content |= {"settings": asdict(self.settings), "history": [asdict(record) for record in self.history]}
-        partial = Path(f"{path}.{os.getpid()}.partial")
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(content, indent=1) + "\n")
-        partial.replace(path)
+        write_whole(Path(path), json.dumps(content, indent=1) + "\n")
 
     @classmethod
     def from_json(cls, path: str | Path) -> "RunResult":
@@ -74,14 +79,28 @@ class RunResult:
             ValueError: where the file does not hold a result.
         """
         try:
-            content = json.loads(Path(path).read_text())
+            content = json.loads(Path(path).read_text("utf-8"))
+            if wrong := set(content) ^ {f.name for f in fields(cls) if f.name != "modules"}:
+                raise ValueError(f"too many fields or too few: {', '.join(sorted(wrong))}")
             content["settings"] = Settings(**content["settings"])
             content["history"] = [Record(**record) for record in content["history"]]
             if content["test_error_interval"] is not None:
                 content["test_error_interval"] = tuple(content["test_error_interval"])
-            return cls(**content)
-        except (KeyError, TypeError, ValueError) as error:
+            return _plausible(cls(**content))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} does not hold a RunResult: {error}") from error
+
+
+def _plausible(result: RunResult) -> RunResult:
+    """The result, if its numbers can be those of a run; else ValueError or TypeError."""
+    check_number("seconds", result.seconds)
+    if result.test_error is not None:
+        check_number("test_error", result.test_error, at_most=1)
+    if not result.history:
+        raise ValueError("history must hold at least one record; got none")
+    if any(len(row) != len(result.confusion_matrix or ()) for row in result.confusion_matrix or ()):
+        raise ValueError("confusion_matrix must have as many columns as rows")
+    return result
 
 
 def _player(modules: list[nn.Module], objective: Any, learning_rate: float, settings: Settings) -> Player:
@@ -104,7 +123,11 @@ def _in_precision(objective: Objective, device: torch.device, precision: str) ->
 
 
 def prepare(settings: Settings, images: torch.Tensor, n_classes: int) -> TrainingState:
-    """Build networks, players and the average of weights; `images` are for the data-dependent initialisation."""
+    """Build networks, players and the average of weights.
+
+    `images`, float in [-1, 1], are for the data-dependent initialisation, and their shape, less the first dimension, is
+    the networks'. Raises ValueError where the network cannot take them, or lacks what the method needs.
+    """
     method: Method = METHODS[settings.method]
     networks = models.build(settings.network, tuple(images.shape[1:]), n_classes if method.classifies else 1)
     modules = method.modules(networks).to(images.device)
@@ -170,7 +193,8 @@ def run(
     Args:
         method, dataset, preset: names; see `METHODS`, `data.DATASETS`, `PRESETS`.
         n_labels: labelled images, balanced over the classes to within one.
-        seed: for weights, batches and noise; also for the split, unless `split_seed` is given.
+        seed: for weights, batches and noise.
+        split_seed: which images are labelled; `seed` where it is not given.
         device: "auto", "cpu", "cuda" or "mps".
         progress: show a bar with the numbers that one wants to watch.
         record_every: steps between records; by default a twentieth of the run.
@@ -178,6 +202,9 @@ def run(
         checkpoint: file to save to at each record, and to resume from if it is there. A resumed run ends with the same
             weights and the same result as one that was never interrupted.
         overrides: any other field of `Settings`, for example `network="cnn"` or `steps=500`.
+
+    Returns:
+        what was found, with the averaged networks in `modules`; errors are fractions in [0, 1].
 
     Raises:
         ValueError, TypeError: for a bad argument, before anything is trained.
@@ -236,7 +263,8 @@ def _result(
         wrong = int((predictions != labels).sum())
         error, interval = wrong / len(labels), evaluation.wilson_interval(wrong, len(labels))
         confusion = evaluation.confusion_matrix(predictions, labels, parts.n_classes).tolist()
-    versions = {"python": platform.python_version()} | {name: version(name) for name in ("torch", "torchvision")}
+    versions = {"python": platform.python_version(), "sgan_lib": version("sgan-course")}
+    versions |= {name: version(name) for name in ("torch", "torchvision")}
     return RunResult(
         settings, error, interval, confusion, state.history, state.seconds, str(device), versions, state.averaged
     )

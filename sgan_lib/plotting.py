@@ -252,16 +252,15 @@ def draw_errors_by_labels(panel: Axes, table: pd.DataFrame, published: pd.DataFr
     """`errors_by_labels` on axes that are there already."""
     table = table.assign(percent=100 * table["test_error"])
     methods = [method for method in METHOD_STYLES if method in set(table["method"])]
-    last = {m: table[(table["method"] == m) & (table["n_labels"] == table["n_labels"].max())]["percent"].mean()
-            for m in methods}  # fmt: skip
-    heights = _spread({method: height for method, height in last.items() if height == height}, 1.18)
+    means = table.groupby(["method", "n_labels"])["percent"].mean()
+    last = {method: float(means[method].iloc[-1]) for method in methods}  # where the line ends
+    heights = _spread(last, 1.18)
     for method in methods:
         name, colour, marker = METHOD_STYLES[method]
         rows = table[table["method"] == method]
         sns.lineplot(rows, x="n_labels", y="percent", ax=panel, color=colour, marker=marker, markersize=7, seed=0,
                      errorbar=("ci", 95), err_style="bars", err_kws={"capsize": 3, "elinewidth": 1})  # fmt: skip
-        if method in heights:
-            _name_beyond(panel, name, (float(rows["n_labels"].max()), last[method]), heights[method], colour)
+        _name_beyond(panel, name, (float(rows["n_labels"].max()), last[method]), heights[method], colour)
     for _, row in (published if published is not None else table[:0]).iterrows():
         _, colour, marker = METHOD_STYLES[row["method"]]
         panel.plot(

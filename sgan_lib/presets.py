@@ -178,10 +178,20 @@ class Settings:
         check_choice("feature_norm", self.feature_norm, losses.NORMS)
         check_choice("precision", self.precision, PRECISIONS)
         check_flag("label_mask", self.label_mask)
-        if METHODS[self.method].strong_view and self.dataset in data.POINTS:
-            raise ValueError(f"method {self.method!r} needs images that it can augment; {self.dataset!r} holds points")
+        self._check_method()
         for name, bounds in _NUMBERS.items():
             object.__setattr__(self, name, check_number(name, getattr(self, name), **bounds))
+
+    def _check_method(self) -> None:
+        """Raise ValueError where the method cannot do with these networks or this data set."""
+        method = METHODS[self.method]
+        if method.strong_view and self.dataset in data.POINTS:
+            raise ValueError(f"method {self.method!r} needs images that it can augment; {self.dataset!r} holds points")
+        if method.encoder != (self.network in models.WITH_ENCODER):
+            needed = "a network with an encoder, 'bigan_…'" if method.encoder else "a network without an encoder"
+            raise ValueError(f"method {self.method!r} needs {needed}; got network {self.network!r}")
+        if method.generator_terms is not None and self.network in models.WITHOUT_GENERATOR:
+            raise ValueError(f"method {self.method!r} needs a network with a generator; {self.network!r} has none")
 
     @classmethod
     def resolve(cls, method: str, dataset: str, preset: str, **given: Any) -> "Settings":

@@ -1,8 +1,10 @@
 """Device choice, seeding, argument checks, and the guard against divergence."""
 
+import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from numbers import Real
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -55,6 +57,14 @@ def check_number(
     return float(value)
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all: first under another name in the same folder, which is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial.write_text(text, "utf-8")
+    partial.replace(path)
+
+
 def available_devices() -> list[str]:
     """The names of the devices that this machine has, fastest first; the last is always "cpu"."""
     found = ["cuda"] if torch.cuda.is_available() else []
@@ -88,7 +98,7 @@ def forked_random() -> Iterator[None]:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed torch's global random numbers inside the block and give them back as they were afterwards.
+    """Seed torch's global random numbers inside the block and give them back as they were before.
 
     Layers such as dropout draw from the global state; everything else in this library takes a `torch.Generator`.
     """

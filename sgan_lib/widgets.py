@@ -192,6 +192,8 @@ class _LiveRun:
         self.stop.on_click(lambda _: self._stopping.set())
 
     def start(self, method: str, dataset: str, n_labels: int) -> None:
+        if self.train.disabled:  # a second click, under way before the reader saw the button grey
+            return
         self._stopping.clear()
         self._busy(True)
         Thread(target=self._run, args=(method, dataset, n_labels), daemon=True).start()
@@ -212,8 +214,8 @@ class _LiveRun:
         self.bar.value, self.said.value = 0, f"{name}: reading the data"
         try:
             result = experiments.run(method, dataset, n_labels, seed=0, preset="quick", observe=look)
-            error = 100 * (result.test_error or 0.0)
-            self.said.value = f"<b>{name}</b>: test error {error:.1f} % after {result.seconds:.0f} s of training"
+            found = "no test error" if result.test_error is None else f"test error {100 * result.test_error:.1f} %"
+            self.said.value = f"<b>{name}</b>: {found} after {result.seconds:.0f} s of training"
         except _Stopped:
             self.said.value = f"{name}: stopped at step {seen[-1].step}"
         except Exception as error:  # shown where the reader looks; a thread's traceback is seen by nobody

@@ -213,6 +213,13 @@ class WithTargets:
         self.inside = {"targets": targets}
 
 
+class Slotted:
+    __slots__ = ("nothing", "targets")
+
+    def __init__(self, targets):
+        self.targets = targets
+
+
 @pytest.mark.parametrize(
     ("wrap", "path"),
     [
@@ -223,9 +230,25 @@ class WithTargets:
         (lambda images, labels: WithTargets(labels.tolist()), ".inside['targets']"),
         (lambda images, labels: WithTargets(labels.numpy()[:, None] + 1), ".inside['targets']"),
         (lambda images, labels: (images, labels), "[1]"),
+        (lambda images, labels: list(zip(images, labels.tolist(), strict=True)), "[:][1]"),
+        (lambda images, labels: list(zip(labels, images, strict=True)), "[:][0]"),
+        (lambda images, labels: list(labels), "the object itself"),
+        (lambda images, labels: Slotted(labels), ".targets"),
+        (lambda images, labels: {"a.long.name.with.seven.dots.in.it": labels}, "['a.long.name.with.seven.dots.in.it']"),
         (lambda images, labels: labels, "the object itself"),
     ],
-    ids=["a loader over a subset", "a list", "an array that counts from 1", "a tuple", "a tensor"],
+    ids=[
+        "a loader over a subset",
+        "a list",
+        "an array that counts from 1",
+        "a tuple",
+        "pairs",
+        "pairs turned round",
+        "a list of tensors",
+        "slots",
+        "a key with dots",
+        "a tensor",
+    ],
 )
 def test_hidden_labels_within_reach_are_found_with_the_way_to_them(wrap, path):
     raw = data.read("digits").train

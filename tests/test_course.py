@@ -1,5 +1,6 @@
 """Notebooks run with checked parameters; what fails is said, and the rest still runs."""
 
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -70,6 +71,16 @@ def test_exit_code_is_zero_when_all_is_well(checkout: Path, capsys: pytest.Captu
     assert course.main(["run", "00_first", "-p", "seed", "5", "-p", "rate", "1", "--out", "elsewhere"]) == 0
     assert "quick, 5, 1.0" in capsys.readouterr().out
     assert (checkout / "elsewhere" / "00_first.ipynb").exists()
+
+
+def test_a_path_is_taken_at_its_word(checkout: Path) -> None:
+    folder, elsewhere = checkout / "notebooks", checkout / "mine" / "00_first.ipynb"
+    elsewhere.parent.mkdir()
+    shutil.copy(folder / "00_first.ipynb", elsewhere)
+    assert course.find_notebooks([str(elsewhere), "02_third.ipynb"], folder) == [elsewhere, folder / "02_third.ipynb"]
+    elsewhere.unlink()
+    with pytest.raises(FileNotFoundError, match=r"no notebook named .*mine/00_first"):
+        course.find_notebooks([str(elsewhere)], folder)
 
 
 @pytest.mark.parametrize(

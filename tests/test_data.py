@@ -682,8 +682,7 @@ def test_the_cache_folder_follows_the_environment(monkeypatch, tmp_path):
         assert data.cache_folder() == tmp_path / "xdg" / "sgan_lib"
 
 
-def test_known_names_are_the_ones_that_load_accepts():
-    assert data.known_names() == data.DATASETS
+def test_the_sets_that_need_no_network_come_first():
     assert data.DATASETS[: len(data.OFFLINE)] == data.OFFLINE
 
 

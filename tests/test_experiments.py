@@ -113,7 +113,7 @@ def test_a_result_says_what_was_found(result):
     assert 0 <= result.history[-1].scores["validation_error"] <= 1
     assert result.seconds == result.history[-1].seconds > 0
     assert result.device == runtime.choose_device().type
-    assert set(result.versions) == {"python", "torch", "torchvision"}
+    assert set(result.versions) == {"python", "sgan_lib", "torch", "torchvision"}
 
 
 @pytest.mark.parametrize("method", ["gan", "bigan"])
@@ -198,6 +198,15 @@ CORRUPTIONS = {
     "bad setting": with_setting(method="magic"),
     "history": lambda text: re.sub(r'"history": \[.*?\],\n "', '"history": [1],\n "', text, flags=re.DOTALL),
     "extra": lambda text: text.replace('"device"', '"mood": 1, "device"'),
+    "networks": lambda text: text.replace('"device"', '"modules": null, "device"'),
+    "no history": lambda text: re.sub(r'"history": \[.*?\],\n "', '"history": [],\n "', text, flags=re.DOTALL),
+    "a text for an error": lambda text: re.sub(r'"test_error": [0-9.e-]+', '"test_error": "low"', text),
+    "an error above 1": lambda text: re.sub(r'"test_error": [0-9.e-]+', '"test_error": 1.5', text),
+    "no seconds": lambda text: re.sub(r'"seconds": [0-9.e-]+,\n "device"', '"seconds": null,\n "device"', text),
+    "a number for a matrix": lambda text: re.sub(
+        r'"confusion_matrix": \[.*?\],\n "', '"confusion_matrix": 5,\n "', text, flags=re.DOTALL
+    ),
+    "a matrix with a hole": lambda text: text.replace('"confusion_matrix": [', '"confusion_matrix": [\n  [1],', 1),
 } | {f"without {name}": without(name) for name in ("settings", "history", "test_error", "versions")}
 
 
@@ -398,6 +407,10 @@ BAD_VALUES = {
     ),
     "weight": ({"adversarial_weight": -1.0}, r"adversarial_weight must be a number at least 0 .*; got -1\.0"),
     "shift of points": ({"dataset": "moons", "shift": 1}, "shift must be .* at most 0; got 1"),
+    "an encoder": (
+        {"network": "bigan_digits"},
+        "'sgan' needs a network without an encoder; got network 'bigan_digits'",
+    ),
     "no generator": ({"network": "cnn"}, "method 'sgan' needs a network with a generator; 'cnn' has none"),
     "network of images, set of points": ({"network": "dcgan", "dataset": "moons"}, "'dcgan' takes square images"),
     "resized points": ({"network": "upsample", "dataset": "moons"}, "'upsample' takes square images"),

@@ -229,6 +229,13 @@ def test_errors_by_labels_shows_means_intervals_and_published_values():
     assert [tick.get_text() for tick in panel.get_xticklabels()] == ["20", "", "100"]  # 25 would touch 20
 
 
+def test_a_method_that_lacks_the_largest_count_is_named_where_its_line_ends():
+    short = SCARCE[(SCARCE["method"] != "sgan") | (SCARCE["n_labels"] < 100)]
+    panel = plotting.errors_by_labels(short, MESSAGE).axes[0]
+    (name,) = (text for text in panel.texts if text.get_text() == plotting.METHOD_STYLES["sgan"][0])
+    assert name.xy == (25, pytest.approx(8))
+
+
 def test_conditional_samples_shows_the_share_of_wrong_ones_a_mark_a_run_and_a_line_through_the_means():
     figure = FIGURES["conditional_samples"]()
     marks, line = figure.axes[0].lines

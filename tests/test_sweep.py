@@ -37,7 +37,7 @@ def result_of(run: Run) -> RunResult:
     s = run.settings
     error = (s.n_labels + s.seed + len(s.method)) / 997
     history = [Record(s.steps, error, {"term": 1 / 3}, 2e-3, {"validation_error": error / 3})]
-    versions = {"python": "3.11.7", "torch": "2.13.0+cpu", "torchvision": "0.28.0"}
+    versions = {"python": "3.11.7", "torch": "2.13.0+cpu", "torchvision": "0.28.0", "sgan_lib": "1.2"}
     return RunResult(s, error, (error / 7, error * 2), [[1, 2], [3, 4]], history, 10 * error, "cpu", versions)
 
 
@@ -148,6 +148,13 @@ def test_an_estimate_comes_from_the_closest_results_there_are(runs: list[Run]) -
     assert sweep.estimate(other, alike, workers=4).seconds == sweep.estimate(other, alike, workers=1).seconds
 
 
+def test_an_estimate_takes_the_results_of_earlier_sweeps(runs: list[Run], tmp_path: Path) -> None:
+    assert sweep.stored_results(tmp_path / "nowhere") == []
+    run_inline(runs, tmp_path)
+    later = sweep.grid(["sgan"], "digits", [20], [7])
+    assert sweep.estimate(later, sweep.stored_results(tmp_path), workers=1).guessed == 0
+
+
 # What is there decides what is run
 
 
@@ -221,6 +228,31 @@ def test_a_result_of_other_settings_does_not_count(runs: list[Run], tmp_path: Pa
     assert state.reason == "result.json is of a run with steps 7, not 1500, hold 0.25, not 0.5"
     assert run_inline(runs[:1], tmp_path)[0] == [runs[0].name]
     assert sweep.read_state(runs[0], tmp_path).status == "done"
+
+
+def test_a_result_of_another_device_does_not_count_where_one_is_asked_for(runs: list[Run], tmp_path: Path) -> None:
+    run_inline(runs[:1], tmp_path)
+    assert [sweep.read_state(runs[0], tmp_path, device).status for device in ("auto", "cpu")] == ["done", "done"]
+    state = sweep.read_state(runs[0], tmp_path, "cuda")
+    assert (state.status, state.reason) == ("stale", "result.json was made on cpu, not cuda")
+
+
+@pytest.mark.parametrize("name", ["result.json", "failure.json"])
+def test_what_another_sweep_clears_while_it_is_read_is_missing(
+    runs: list[Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    run = next(run for run in runs if (run.settings.method, run.settings.n_labels) == ("sgan", 50))
+    run_inline([run], tmp_path, fail_at_50 if name == "failure.json" else None)
+    path, read = tmp_path / run.name / name, Path.read_text
+    assert path.exists()
+
+    def cleared(self: Path, *arguments: Any) -> str:
+        path.unlink(missing_ok=True)
+        return read(self, *arguments)
+
+    monkeypatch.setattr(Path, "read_text", cleared)
+    assert sweep.read_state(run, tmp_path).status == "missing"
+    assert sweep.collect(tmp_path).empty
 
 
 def test_a_worker_with_another_library_is_found_out(runs: list[Run], tmp_path: Path) -> None:
@@ -444,9 +476,10 @@ GRID = ["--n-labels", "20", "50", "--seeds", "0", "1"]
         (["--n-labels", "-5"], "n_labels must be a whole number of at least 1; got -5"),
         (["--workers", "0"], "--workers must be a whole number of at least 1; got 0"),
         (["--device", "tpu"], "--device must be one of auto, cpu, cuda, mps; got 'tpu'"),
-        (["--set", "shift"], "--set must be NAME=VALUE, such as --set network=cnn; got 'shift'"),
+        (["--set", "shift"], "--set must be NAME=VALUE, such as --set shift=2; got 'shift'"),
         (["--set", "shift=1", "--set", "shift=2"], "--set is given more than once for shift"),
         (["--set", "shft=1"], "run has no argument 'shft'"),
+        (["--set", "network=cnn"], "method 'sgan' needs a network with a generator; 'cnn' has none"),
         (["--set", "shift=-1"], "shift must be a whole number of at least 0; got -1"),
         (["--set", "seed=1"], "seed cannot be set for the whole grid"),
         (["--notebook", "nowhere.ipynb"], "nowhere.ipynb"),
@@ -701,7 +734,25 @@ def test_a_cluster_runs_the_real_notebook_and_a_copy_run_alone_finds_the_same(
     assert headline == f"sgan, digits, 20 labels, seed 1: test error {there.result.test_error:.2%}"
     again = course.run_notebook(copy, {}, tmp_path / "again", cwd=tmp_path / "again")
     assert course.read_headline(again) == headline
+    kept = (copy.parent / "result.json").read_bytes()
+    course.run_notebook(copy, {}, tmp_path / "in place", cwd=copy.parent)  # as JupyterLab does
+    assert (copy.parent / "result.json").read_bytes() == kept
     assert timeless(RunResult.from_json(tmp_path / "again" / "result.json")) == timeless(there.result)
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(600)
+def test_a_copy_finds_the_same_on_a_machine_that_offers_more_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        place = tmp_path / threads
+        given = {"method": "supervised", "dataset": "mnist", "device": "cpu", "result_file": "result.json"}
+        course.run_notebook(sweep.find_template(), given | {"overrides": {"steps": 30}}, place, cwd=place)
+        found.append(timeless(RunResult.from_json(place / "result.json")))
+    assert found[0] == found[1]
 
 
 def timeless(result: RunResult) -> dict[str, Any]:

@@ -5,10 +5,13 @@
 
 import io
 import json
+import os
 import re
+import threading
 import time
 from types import SimpleNamespace
 
+import ipywidgets
 import matplotlib.image
 import numpy as np
 import pandas as pd
@@ -17,6 +20,11 @@ import torch
 from torch import nn
 
 from sgan_lib import data, experiments, models, widgets
+
+
+def test_the_version_of_ipywidgets_is_the_one_meant():
+    assert ipywidgets.__version__.startswith(os.environ.get("WIDGETS", "8."))
+
 
 COUNTS = (20, 50, 100)
 
@@ -152,6 +160,24 @@ def test_stop_ends_the_run_and_another_can_start(explorer):
     stop.click()
     wait_until(lambda: not train.disabled)
     assert "stopped at step" in said.value
+
+
+def test_a_second_click_starts_no_second_run(explorer, monkeypatch):
+    calls, going = [], threading.Event()
+
+    def wait(*args, **given):
+        calls.append(args)
+        going.wait(60)
+        return SimpleNamespace(test_error=None, seconds=1.0)
+
+    monkeypatch.setattr(experiments, "run", wait)
+    train, _, _, said, _ = live(explorer)
+    train.click()
+    train.click()
+    going.set()
+    wait_until(lambda: not train.disabled)
+    assert len(calls) == 1
+    assert "no test error after 1 s" in said.value  # and not 0.0 %
 
 
 def test_what_goes_wrong_is_said(explorer, monkeypatch):

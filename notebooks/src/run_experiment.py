@@ -10,10 +10,11 @@
 
 # %% tags=["imports"]
 from dataclasses import asdict
+from pathlib import Path
 
 import pandas as pd
 
-from sgan_lib import data, experiments, plotting
+from sgan_lib import data, experiments, plotting, runtime
 
 plotting.use_course_style()
 
@@ -28,7 +29,8 @@ seed = 0  # of weights, batches and noise; also of the split, unless `overrides`
 preset = "quick"  # budget: quick, standard or paper
 overrides = {}  # any other field of experiments.Settings, such as {"network": "cnn", "shift": 2}
 device = "auto"  # auto, cpu, cuda or mps
-result_file = None  # where to write the result as JSON; None: nowhere
+threads = 1  # of the processor; with as many, the same numbers come out again
+result_file = None  # where to write the result as JSON, unless there is one; None: nowhere
 
 # %% [markdown]
 # ## Settings
@@ -44,8 +46,11 @@ print(pd.Series(asdict(settings), dtype=object).to_string())
 # ## Training
 
 # %% tags=["nbval-ignore-output"]
-result = experiments.run(**asdict(settings), device=device, progress=True)
-if result_file is not None:
+with runtime.threads(threads):
+    result = experiments.run(**asdict(settings), device=device, progress=True)
+if (
+    result_file is not None and not Path(result_file).exists()
+):  # a copy that is run again leaves the sweep's result alone
     result.to_json(result_file)
 print(f"{settings.steps:,} steps in {result.seconds:.1f} s on {result.device}; {result.versions}")
 

@@ -62,6 +62,8 @@ from sgan_lib.models.stored import (
 __all__ = [
     "ASSETS",
     "NETWORKS",
+    "WITHOUT_GENERATOR",
+    "WITH_ENCODER",
     "ConvDiscriminator",
     "DCGANGenerator",
     "DiscriminatorOutput",
@@ -174,6 +176,9 @@ NETWORKS: dict[str, Callable[[Shape, int], Networks]] = {
     "bigan_digits": partial(_bigan_mlp, width=128, latent_dim=16, together=True),
     "bigan_conv": _bigan_conv,
 }
+
+WITHOUT_GENERATOR = ("cnn",)
+WITH_ENCODER = ("bigan_mlp", "bigan_mlp_small", "bigan_digits", "bigan_conv")
 
 
 def build(name: str, image_shape: Shape, n_classes: int) -> Networks:

@@ -5,7 +5,7 @@ python -m sgan_lib.sweep --dataset mnist --methods supervised sgan --n-labels 20
 Read `plan` (what is to run), `running` (how it runs) and `folder` (what it leaves behind), in that order.
 """
 
-from sgan_lib.sweep.folder import Claim, State, collect, read_state, summarise, write_csv
+from sgan_lib.sweep.folder import Claim, State, collect, read_state, stored_results, summarise, write_csv
 from sgan_lib.sweep.plan import Estimate, Run, estimate, grid
 from sgan_lib.sweep.running import Ended, Pool, connect, execute, find_template, run_all
 
@@ -24,6 +24,7 @@ __all__ = [
     "grid",
     "read_state",
     "run_all",
+    "stored_results",
     "summarise",
     "write_csv",
 ]

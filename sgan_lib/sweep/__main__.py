@@ -12,7 +12,7 @@ from tqdm import tqdm
 from sgan_lib.course import check_parameters, parse_value
 from sgan_lib.experiments import METHODS, PRESETS
 from sgan_lib.runtime import check_choice, check_whole_number
-from sgan_lib.sweep.folder import State, collect, read_state, summarise, write_csv
+from sgan_lib.sweep.folder import State, collect, read_state, stored_results, summarise, write_csv
 from sgan_lib.sweep.plan import Run, estimate, grid
 from sgan_lib.sweep.running import connect, find_template, run_all
 
@@ -30,7 +30,7 @@ def _command_line() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of training and split")
     parser.add_argument("--preset", default="quick", help=f"budget: {', '.join(PRESETS)}")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="overrides",
-                        help="a setting of all runs, such as network=cnn or shift=2; may be repeated")  # fmt: skip
+                        help="a setting of all runs, such as steps=500 or shift=2; may be repeated")  # fmt: skip
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--out", type=Path, default=Path("runs/sweep"), help="folder of results")
     place = parser.add_mutually_exclusive_group()
@@ -47,7 +47,7 @@ def _overrides(texts: Sequence[str]) -> dict[str, Any]:
     """Settings from NAME=VALUE, the value a Python literal or else a text. Raises ValueError for another form."""
     pairs = [text.partition("=") for text in texts]
     if wrong := [text for text, (name, equals, _) in zip(texts, pairs, strict=True) if not (name and equals)]:
-        raise ValueError(f"--set must be NAME=VALUE, such as --set network=cnn; got {wrong[0]!r}")
+        raise ValueError(f"--set must be NAME=VALUE, such as --set shift=2; got {wrong[0]!r}")
     names = [name for name, _, _ in pairs]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"--set is given more than once for {', '.join(twice)}")
@@ -64,14 +64,17 @@ def _requested(options: argparse.Namespace) -> list[Run]:
     return runs
 
 
-def _show_plan(states: Mapping[Run, State], workers: int, every_run: bool) -> None:
+def _show_plan(states: Mapping[Run, State], out: Path, workers: int, every_run: bool) -> None:
     """What there is, what is to do, and how long that may take; with `every_run`, the list."""
     todo = [run for run, state in states.items() if state.status != "done"]
     for run, state in states.items():
         if every_run or state.status in ("corrupt", "stale", "failed"):
             print(f"{run.name}: {state.status}" + (f", to be run again ({state.reason})" if state.reason else ""))
-    results = [state.result for state in states.values() if state.result is not None]
-    time = f"; {estimate(todo, results, workers)} with {workers} worker{'s' if workers > 1 else ''}" if todo else ""
+    time = (
+        f"; {estimate(todo, stored_results(out), workers)} with {workers} worker{'s' if workers > 1 else ''}"
+        if todo
+        else ""
+    )
     print(f"{len(states)} runs: {len(states) - len(todo)} done, {len(todo)} to do{time}")
 
 
@@ -106,8 +109,8 @@ def _sweep(options: argparse.Namespace) -> int:
         print(f"{write_csv(options.out)}: {len(collect(options.out))} runs")
         return 0
     runs = _requested(options)
-    states = {run: read_state(run, options.out) for run in runs}
-    _show_plan(states, 1 if options.scheduler else options.workers, every_run=options.dry_run)
+    states = {run: read_state(run, options.out, options.device) for run in runs}
+    _show_plan(states, options.out, 1 if options.scheduler else options.workers, every_run=options.dry_run)
     if options.dry_run:
         return 0
     todo = [run for run in runs if states[run].status != "done"]

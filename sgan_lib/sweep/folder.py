@@ -7,8 +7,8 @@ DIR/results.csv                  a row a run
 """
 
 import json
-import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,11 +18,12 @@ from filelock import FileLock, Timeout
 
 from sgan_lib.evaluation import bootstrap_interval
 from sgan_lib.experiments import RunResult, Settings
+from sgan_lib.runtime import write_whole
 from sgan_lib.sweep.plan import NOTEBOOK, RESULT, Run
 
 FAILURE = "failure.json"
 _FOUND = ("validation_error", "test_error", "test_error_low", "test_error_high", "seconds", "device",
-          "python", "torch", "torchvision", "confusion_matrix")  # fmt: skip
+          "python", "torch", "torchvision", "sgan_lib", "confusion_matrix")  # fmt: skip
 COLUMNS = ("run", "status", "reason", *(field.name for field in fields(Settings)), *_FOUND)
 
 
@@ -32,12 +33,20 @@ class State(NamedTuple):
     status: str  # "missing", "done", "failed", "corrupt" or "stale"
     reason: str = ""
     result: RunResult | None = None
+    settings: Mapping[str, Any] = {}  # of a run that failed
 
 
-def read_state(run: Run, out: Path) -> State:
-    """What is there of this run; "done" only where the result has exactly the run's settings."""
+def read_state(run: Run, out: Path, device: str = "auto") -> State:
+    """What is there of this run; "done" only where the result has exactly the run's settings, and the device asked for.
+
+    With "auto" any device will do.
+    """
     state = _read(out / run.name)
-    if state.result is None or state.result.settings == run.settings:
+    if state.result is None:
+        return state
+    if device not in ("auto", state.result.device.partition(":")[0]):
+        return State("stale", f"{RESULT} was made on {state.result.device}, not {device}")
+    if state.result.settings == run.settings:
         return state
     there, wanted = asdict(state.result.settings), asdict(run.settings)
     other = ", ".join(f"{name} {there[name]}, not {wanted[name]}" for name in wanted if there[name] != wanted[name])
@@ -46,14 +55,20 @@ def read_state(run: Run, out: Path) -> State:
 
 def _read(folder: Path) -> State:
     """A result, readable or not, counts for more than a failure: it is written later."""
-    if (folder / RESULT).exists():
+    with suppress(FileNotFoundError):  # no look whether it is there first: another sweep may clear it in between
         try:
             return State("done", "", RunResult.from_json(folder / RESULT))
         except ValueError as error:
             return State("corrupt", str(error))
-    if (folder / FAILURE).exists():
-        return State("failed", str(_read_failure(folder)["reason"]))
+    with suppress(FileNotFoundError):
+        return _read_failure(folder)
     return State("missing")
+
+
+def stored_results(out: Path) -> list[RunResult]:
+    """All results in the folder, of whichever sweep; none where there is no such folder."""
+    folders = [folder for folder in out.iterdir() if folder.is_dir()] if out.is_dir() else []
+    return [state.result for folder in folders if (state := _read(folder)).result is not None]
 
 
 def failed_at(run: Run, out: Path) -> int:
@@ -64,13 +79,13 @@ def failed_at(run: Run, out: Path) -> int:
         return 0
 
 
-def _read_failure(folder: Path) -> dict[str, Any]:
+def _read_failure(folder: Path) -> State:
     """The record of a failure; a damaged one has lost its reason, but the run failed all the same."""
     try:
         failure = json.loads((folder / FAILURE).read_text("utf-8"))
-        return {"reason": failure["reason"], "settings": dict(failure["settings"])}
+        return State("failed", str(failure["reason"]), settings=dict(failure["settings"]))
     except (KeyError, TypeError, ValueError) as error:
-        return {"reason": f"{FAILURE} cannot be read: {error}", "settings": {}}
+        return State("failed", f"{FAILURE} cannot be read: {error}")
 
 
 @dataclass
@@ -89,7 +104,7 @@ class Claim:
         """Claim a run, or None where another sweep has claimed it."""
         folder = out / run.name
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
+        lock = FileLock(folder / ".lock", thread_local=False)  # whichever thread releases it
         try:
             lock.acquire(timeout=0)
         except Timeout:
@@ -105,26 +120,19 @@ class Claim:
 
     def record(self, result: RunResult, notebook: str) -> None:
         """Keep what the run found, the result last."""
-        _write_whole(self.folder / NOTEBOOK, notebook)
+        write_whole(self.folder / NOTEBOOK, notebook)
         result.to_json(self.folder / RESULT)
 
     def record_failure(self, reason: str, notebook: str) -> None:
         """Keep why there is no result, and the notebook as far as it went, if it was begun."""
         if notebook:
-            _write_whole(self.folder / NOTEBOOK, notebook)
+            write_whole(self.folder / NOTEBOOK, notebook)
         failure = {"reason": reason, "settings": asdict(self.run.settings)}
-        _write_whole(self.folder / FAILURE, json.dumps(failure, indent=1) + "\n")
+        write_whole(self.folder / FAILURE, json.dumps(failure, indent=1) + "\n")
 
     def release(self) -> None:
         """Let others have it."""
         self.lock.release()
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write to `path`, whole or not at all."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, "utf-8")
-    partial.replace(path)
 
 
 def collect(out: Path) -> pd.DataFrame:
@@ -138,17 +146,21 @@ def collect(out: Path) -> pd.DataFrame:
 
 def _rows(out: Path) -> pd.DataFrame:
     """The table with every value as it was stored: whole numbers stay whole beside rows that lack them."""
-    if not out.is_dir():
-        raise FileNotFoundError(f"no folder {out}")
+    _check_folder(out)
     states = {folder: _read(folder) for folder in sorted(out.iterdir()) if folder.is_dir()}
     rows = [_row(folder, state) for folder, state in states.items() if state.status != "missing"]
     return pd.DataFrame(rows, columns=COLUMNS, dtype=object)
 
 
+def _check_folder(out: Path) -> None:
+    if not out.is_dir():
+        raise FileNotFoundError(f"no folder {out}")
+
+
 def _row(folder: Path, state: State) -> dict[str, Any]:
     row: dict[str, Any] = {"run": folder.name, "status": state.status, "reason": state.reason}
     if state.result is None:
-        return row | (_read_failure(folder)["settings"] if state.status == "failed" else {})
+        return row | dict(state.settings)
     result = state.result
     low, high = result.test_error_interval or (None, None)
     last: Mapping[str, float] = result.history[-1].scores if result.history else {}
@@ -160,7 +172,9 @@ def _row(folder: Path, state: State) -> dict[str, Any]:
 
 def write_csv(out: Path) -> Path:
     """Write what `collect` finds to DIR/results.csv, whole or not at all; numbers keep all their digits."""
-    _write_whole(out / "results.csv", _rows(out).to_csv(index=False))
+    _check_folder(out)  # before the lock, which would make it
+    with FileLock(out / ".results.lock"):  # or of two sweeps the one that looked first might write last
+        write_whole(out / "results.csv", _rows(out).to_csv(index=False))
     return out / "results.csv"
 
 

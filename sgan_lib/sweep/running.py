@@ -89,6 +89,10 @@ def run_all(
         device: "auto", "cpu", "cuda" or "mps".
         template: another notebook than `run_experiment`, with the same parameters.
         say: called with what a reader should know.
+
+    Raises:
+        ConnectionError: where the cluster has dropped a run.
+        OSError: where the folder cannot be written.
     """
     content = (template or find_template()).read_text("utf-8")
     pending, running = deque(runs), dict[Future[Ended], Claim]()
@@ -102,7 +106,7 @@ def run_all(
                 if claim is None:
                     tell(f"{run.name}: another sweep is running it; waiting for that")
                     pending.append(run)
-                elif state := _settled(run, out, failures[run]):
+                elif state := _settled(run, out, device, failures[run]):
                     claim.release()
                     yield run, state
                 else:
@@ -140,9 +144,9 @@ def _while_there_is_room(pending: deque[Run], running: Mapping[Future[Ended], Cl
         yield pending.popleft()
 
 
-def _settled(run: Run, out: Path, last_failure: int) -> State | None:
+def _settled(run: Run, out: Path, device: str, last_failure: int) -> State | None:
     """The state of a run that need not be run: done, or tried by another sweep since this one began, and failed."""
-    state = read_state(run, out)
+    state = read_state(run, out, device)
     tried = state.status == "failed" and failed_at(run, out) != last_failure
     return state if tried or state.status == "done" else None
 

@@ -106,6 +106,7 @@ def page(tmp_path: Path) -> Iterator[Page]:
         )  # fmt: skip
         page = browser.new_page()
         page.on("request", lambda request: _note_outside(request.url, outside))
+        page.on("websocket", lambda socket: _note_outside(socket.url, outside))
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         yield page
