@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
-from sgan_lib.runtime import guard_against_divergence
+from sgan_lib.runtime import check_number, check_whole_number, guard_against_divergence
 
 Terms = Mapping[str, Tensor]
 Objective = Callable[[nn.ModuleDict, Any], Terms]
@@ -144,8 +144,12 @@ def train(
         last_rate: 0 to let the rate fall linearly; above 0 it falls exponentially, to this share of the full rate.
 
     Raises:
+        ValueError, TypeError: for a bad number, at the first record.
         DivergenceError: where a term or a weight is not finite, or exploded.
     """
+    check_whole_number("record_every", record_every, at_least=1)
+    check_number("hold", hold, at_most=1)
+    check_number("last_rate", last_rate, at_most=1)
     started, sums, n_summed = time.perf_counter(), dict[str, Tensor](), 0
     while state.step < n_steps:
         factor = hold_then_decay(state.step, n_steps, hold, last_rate)

@@ -151,6 +151,14 @@ def test_records_hold_means_since_the_last_one_and_come_at_the_end_too():
             assert record.terms[name] == pytest.approx(mean, rel=1e-5)
 
 
+@pytest.mark.parametrize(("name", "value"), [("record_every", 0), ("hold", 1.5), ("last_rate", -0.1)])
+def test_a_bad_schedule_is_refused_before_the_first_step(name, value):
+    state = toy()
+    with pytest.raises(ValueError, match=f"{name} must be .*; got {value}"):
+        next(training.train(state, lambda step: None, 10, **{name: value}))
+    assert state.step == 0
+
+
 def test_the_loop_asks_for_each_step_once_and_keeps_its_history_in_the_state():
     state, asked = toy(), []
     records = list(training.train(state, lambda step: asked.append(step) or batch_at(step), 5, record_every=2))
