@@ -239,7 +239,8 @@ def errors_by_labels_of_sets(table: pd.DataFrame, title: str, published: Mapping
         rows = table[table["dataset"] == name]
         draw_errors_by_labels(panel, rows, published.get(name))
         runs = rows.groupby(["method", "n_labels"]).size()
-        panel.set_title(f"{name}: {_splits(int(runs.min()), int(runs.max()))} a point")
+        hollow = "; hollow marks: published" if name in published else ""
+        panel.set_title(f"{name}: {_splits(int(runs.min()), int(runs.max()))} a point{hollow}")
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
     return figure
 
@@ -270,7 +271,8 @@ def draw_errors_by_labels(panel: Axes, table: pd.DataFrame, published: pd.DataFr
     names = [f"{count:,}" if count > 1.4 * before else "" for before, count in zip([0, *counts], counts, strict=False)]
     panel.set(xscale="log", yscale="log", xlabel="labelled images", ylabel="test error, %")
     panel.set_xticks(counts, names)
-    panel.set_yticks([tick for tick in (0.5, 1, 2, 5, 10, 20, 50) if tick < table["percent"].max()])
+    least = panel.dataLim.ymin
+    panel.set_yticks([tick for tick in (0.5, 1, 2, 5, 10, 20, 50) if least / 2 < tick < table["percent"].max()])
     panel.minorticks_off()
     panel.yaxis.set_major_formatter("{x:g}")
 

@@ -41,12 +41,18 @@ def label_explorer(table: pd.DataFrame | None = None, published: pd.DataFrame | 
         published: see `plotting.errors_by_labels`; drawn on MNIST's curves.
 
     Raises:
-        ValueError: naming the columns that `table` lacks.
+        ValueError: naming the columns that `table` lacks, or what it holds that cannot be shown.
     """
     runs = plotting.stored_table("label_scarcity.csv") if table is None else table
     needed = ("dataset", "method", "n_labels", "seed", "test_error", "confusion_matrix")
     if lacking := [name for name in needed if name not in runs]:
         raise ValueError(f"table must have the columns {', '.join(needed)}; it lacks {', '.join(lacking)}")
+    if runs.empty:
+        raise ValueError("table must hold a run at least; it is empty")
+    images = [name for name in data.DATASETS if name not in data.POINTS]
+    for name, known in (("dataset", images), ("method", plotting.METHOD_STYLES)):
+        if unknown := sorted(set(runs[name]) - set(known)):
+            raise ValueError(f"the {name} of table must be one of {', '.join(known)}; got {', '.join(unknown)}")
     return _LabelExplorer(runs, published).box
 
 

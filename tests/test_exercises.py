@@ -145,10 +145,6 @@ def both_losses(eg, d=lambda a, b: F.softplus(-a).mean() + F.softplus(b).mean())
     return lambda encoded, generated: (d(encoded, generated), eg(encoded, generated))
 
 
-def pair_loss(on_encoded, on_generated):
-    return F.softplus(-on_encoded).mean() + F.softplus(on_generated).mean()
-
-
 def by_distance(distance, count=lambda right: right.double().mean().item()):
     return lambda a, labels, b, of_b: count(of_b[distance(a, b).argmin(dim=1)] == labels)
 
@@ -227,7 +223,6 @@ MISTAKES = {
         "one method": comparison(methods=("consistency",)),
         "a third method": comparison(methods=("feature_matching", "consistency", "sgan")),
         "four splits": comparison(seeds=range(4)),
-        "no augmentation": comparison(shift=0),
         "a network without a generator": comparison(network="cnn"),
         "other labels": comparison(n_labels=50),
         "another set": comparison(dataset="digits"),
@@ -471,16 +466,6 @@ MISTAKES = {
     "conditional_sgan.judges": {
         "three judges": {"a network trained on all labels in a run of its own": True},
         "nothing said": dict.fromkeys(["a person who is not told which class was asked for"]),
-    },
-    "bigan.pair_losses": {
-        "labels turned round": lambda e, g: (F.softplus(e).mean() + F.softplus(-g).mean(), F.softplus(e).mean()),
-        "minus the discriminator's": lambda e, g: (pair_loss(e, g), -pair_loss(e, g)),
-        "the same twice": lambda e, g: (pair_loss(e, g), pair_loss(e, g)),
-        "one loss": pair_loss,
-        "half of it": lambda e, g: (pair_loss(e, g) / 2, pair_loss(-e, -g) / 2),
-        "a loss a pair": lambda e, g: (F.softplus(-e), F.softplus(g)),
-        "overflows": lambda e, g: ((1 + (-e).exp()).log().mean() + (1 + g.exp()).log().mean(),
-                                   (1 + e.exp()).log().mean() + (1 + (-g).exp()).log().mean()),
     },
     "bigan.jensen_shannon": {
         "not a number in empty cells": lambda p, q: sum((a * (2 * a / (p + q)).log()).sum() for a in (p, q)) / 2,

@@ -251,7 +251,10 @@ def test_each_data_set_has_a_panel_and_only_its_own_published_marks():
     both = pd.concat([SCARCE.assign(dataset="digits"), SCARCE.assign(dataset="mnist", test_error=0.1)])
     figure = plotting.errors_by_labels_of_sets(both, MESSAGE, {"mnist": PUBLISHED})
     digits, mnist = figure.axes
-    assert [panel.get_title() for panel in figure.axes] == ["digits: 3 splits a point", "mnist: 3 splits a point"]
+    assert [panel.get_title() for panel in figure.axes] == [
+        "digits: 3 splits a point",
+        "mnist: 3 splits a point; hollow marks: published",
+    ]
 
     def hollow(panel):
         return [line.get_xydata().tolist() for line in panel.lines if line.get_markerfacecolor() == "none"]

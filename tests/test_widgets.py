@@ -118,6 +118,19 @@ def test_a_table_that_lacks_columns_is_refused_by_name():
         widgets.label_explorer(stored_runs().drop(columns=["test_error", "confusion_matrix"]))
 
 
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda runs: runs[:0], "table must hold a run at least"),
+        (lambda runs: runs.assign(dataset="moons"), "the dataset of table must be one of .*; got moons"),
+        (lambda runs: runs.assign(method="magic"), "the method of table must be one of .*; got magic"),
+    ],
+)
+def test_a_table_that_cannot_be_shown_is_refused(change, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        widgets.label_explorer(change(stored_runs()))
+
+
 # --- "Train now"
 
 

@@ -3,7 +3,7 @@
 #
 # *Open in Colab: this copy has no address yet; set it with `make badges REPOSITORY=owner/name`.*
 #
-# **One run took you a few seconds. The figure of notebook 05 rests on 105 of them, and SVHN would need weeks on this
+# **One run took you a few seconds. The figure of notebook 05 rests on 420 of them, and SVHN would need weeks on this
 # machine. How do you run hundreds of experiments so that a crash costs one of them, and how do you know beforehand
 # what the next size will cost?** This notebook turns a notebook into a function, hands a grid of them to a sweep and
 # to a cluster, kills it in the middle on purpose, and measures what work costs as it grows. It ends with the cheapest
@@ -138,8 +138,8 @@ grid += ["--preset", preset, "--set", f"steps={steps}", "--device", "cpu", "--ou
 planned = shell("sgan_lib.sweep", *grid, "--dry-run")
 
 # %% [markdown]
-# Every setting of every run has been resolved and checked by now. A typing error in a setting costs a second, not a
-# night.
+# Every setting of every run has been resolved by now, its name, type and range checked, and that the method can do
+# with these networks. A typing error costs a second, not a night.
 #
 # Now start it, and do what power cuts do. The cell starts the sweep as a process, waits until two runs are done, and
 # kills it with signal 9, which no program can catch.
@@ -349,8 +349,18 @@ print(memory.round(2).to_string())
 
 # %% [markdown]
 # As bytes all but the last fit, as floats SVHN with its extra images fits only if nothing copies them. That is the
-# whole trick of the library's `pool`: keep bytes, convert a hundred at a time. For the last row neither will do; there
-# one reads from disk in shuffled shards, which this library does not.
+# whole trick of the library's `pool`: keep bytes, convert a hundred at a time. For the last row neither will do;
+# there one reads from disk in shuffled shards, which this library does not. And what does a whole run take? That was
+# measured:
+
+# %% tags=["nbval-check-output"]
+of_runs = bench[bench["unit"] == "MB"].pivot(index=["dataset", "network"], columns="what", values="value")
+print(of_runs.sort_values("peak memory of a run").round().astype(int).rename_axis(columns=None).to_string())
+
+# %% [markdown]
+# Of these megabytes 470 are there before the first image: torch and its company. MNIST's bytes are 47 more. The rest is
+# weights, their average and Adam's two moments for each, and the activations of a batch, of which the convolutions of
+# `svhn_small` make the most. Eight runs side by side need eight times the whole, imports included.
 #
 # And the whole experiment. What would the published runs cost here? The images of the published protocol, labelled and
 # not, at the measured speed of one core of the machine that the stored benchmark was made on. These are
@@ -418,9 +428,9 @@ for n in sorted(runs["n_labels"].unique()):
           f"visible from {smallest:.2f}")  # fmt: skip
 
 # %% [markdown]
-# No difference in this list is as large as the smallest that three splits can show. Which of the two methods is
-# better on `digits` is not known from this table, and "feature matching wins at 50 labels" would be an invention. At
-# 20 labels the differences scatter by 2.4 points; to see half a point there, exercise 2 asks for 86 splits.
+# No difference in this list is as large as the smallest that ten splits can show. Which of the two methods is better
+# on `digits` is not known from this table, and "the SGAN wins at 50 labels" would be an invention. At 20 labels the
+# differences scatter by 2.35 points; to see half a point there, exercise 2 asks for 86 splits.
 #
 # ## 6 · When not to use a GAN
 #
@@ -434,9 +444,9 @@ bill["error, %"] = (100 * bill.pop("error")).round(1)
 print(bill.sort_values("error, %").to_string())
 
 # %% [markdown]
-# The list is sorted by error, and its first four rows are within a point and a half: three GANs, and one method
-# without a generator. Consistency trains a single network, cannot collapse, and ends 1.4 points behind the SGAN here
-# and level with it at 200 labels (notebook 05).
+# The list is sorted by error, and its first four rows are within half a point: three GANs, and one method without a
+# generator. Consistency trains a single network, cannot collapse, ends 0.3 points behind the SGAN here, level with it
+# at 200 labels, and two points ahead at 20 (notebook 05).
 #
 # Do **not** train a GAN for its classifier when
 # - **labels are cheap**: read notebook 05's curve horizontally. If a day of labelling brings as much as the GAN, label;
@@ -489,7 +499,8 @@ exercises.check("scaling.which_tool", situations)
 #
 # <details><summary>Answer</summary>
 # The same command; it runs the other 150. Before you believe the table: that every result was made with the settings
-# asked for (the sweep calls others "stale" and runs them again) and by one version of the library.
+# asked for (the sweep calls others "stale" and runs them again) and by one version of the library (the column
+# `sgan_lib` of `results.csv`).
 # </details>
 #
 # **2.** Two workers need 70 s for a sweep that takes one worker 100 s. Name two reasons why it is not 50.
@@ -515,8 +526,8 @@ exercises.check("scaling.which_tool", situations)
 # - A run that diverged left its reason and stopped nothing else.
 # - The same runs on a cluster of three processes gave the same test errors, digit by digit.
 # - A step has a price of its own, and one for each image; as published, SVHN would take five weeks of one core a run.
-# - Three splits of `digits` cannot tell SGAN from feature matching at any number of labels; with 20 labels half a
-#   point would need 86.
+# - Ten splits of `digits` cannot tell SGAN from feature matching at any number of labels; with 20 labels half a point
+#   would need 86.
 #
 # **Still open.** Everything here is one machine's CPU. What a GPU changes, two runs will tell you where there is one;
 # whether the order of the methods is the same on SVHN and CIFAR-10 at full size, nobody has measured in this course.

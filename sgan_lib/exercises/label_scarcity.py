@@ -74,8 +74,6 @@ def _plan(answer: Sequence[Mapping[str, Any]]) -> str | None:
     others = sorted({name for run in runs for name in run} - {"method", "seed", "split_seed"})
     if differing := [name for name in others if len({repr(run.get(name)) for run in runs}) > 1]:
         return f"the runs differ in {', '.join(differing)}, so a difference in error need not come from the method"
-    if not runs[0].get("shift"):
-        return "consistency augments its images; give the shifts to both methods, or you compare augmentations"
     if runs[0].get("network") == "cnn":
         return "the network 'cnn' has no generator, so feature matching cannot run on it"
     if by_method["feature_matching"] != by_method["consistency"]:
