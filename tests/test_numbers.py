@@ -86,6 +86,7 @@ def test_the_order_of_the_methods_on_mnist(scarcity: pd.Series) -> None:
     assert others.lt(errors["supervised"].drop(index=20), axis=0).all(axis=None)
     at_100 = [f"{means[100, method]:.1f}" for method in ("sgan", "feature_matching", "bad_gan", "supervised")]
     assert "{}, {} and {} % against {} %".format(*at_100) in prose
+    assert f"with this dense pair they bring {means[100, 'supervised'] - means[100, 'two_head']:.0f} points" in prose
 
 
 @pytest.fixture
