@@ -237,6 +237,7 @@ class _LiveRun:
         panel = figure.add_subplot()
         panel.plot([record.step for record in seen], errors, "o-", color=plotting.COLOURS["blue"])
         panel.set(xlabel="training step", ylabel="validation error, %", ylim=(0, None))
+        panel.set_xlim(0, seen[-1].step * self.bar.max / len(seen))  # the whole run, from the first record on
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
         self.picture.value = buffer.getvalue()
