@@ -74,10 +74,10 @@ def find_notebooks(names: Sequence[str], folder: Path) -> list[Path]:
     Raises FileNotFoundError that lists what there is, for an unknown name and for a folder without notebooks.
     """
     there = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
-    elsewhere = {name: Path(name) for name in names if Path(name).parent != Path() and Path(name).is_file()}
-    chosen = [name if Path(name).parent != Path() else Path(name).stem for name in names]
+    paths = {name: Path(name) for name in names if Path(name).parent != Path()}
+    there |= {name: path for name, path in paths.items() if path.is_file()}
+    chosen = [name if name in paths else Path(name).stem for name in names]
     chosen = chosen or [name for name in there if re.match(r"\d\d_", name)]
-    there |= elsewhere
     unknown = [name for name in chosen if name not in there]
     if unknown or not chosen:
         what = f"no notebook named {', '.join(unknown)}" if unknown else "no notebook NN_*.ipynb"

@@ -98,7 +98,8 @@ def _plausible(result: RunResult) -> RunResult:
         check_number("test_error", result.test_error, at_most=1)
     if not result.history:
         raise ValueError("history must hold at least one record; got none")
-    if any(len(row) != len(result.confusion_matrix or ()) for row in result.confusion_matrix or ()):
+    matrix = result.confusion_matrix or []
+    if any(len(row) != len(matrix) for row in matrix):
         raise ValueError("confusion_matrix must have as many columns as rows")
     return result
 

@@ -57,12 +57,22 @@ def check_number(
     return float(value)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all: first under another name in the same folder, which is made if need be."""
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Another name in the folder of `path`, made if need be, to write to: at the end of the block it replaces `path`.
+
+    So the file is there whole or not at all; where the block raises, `path` stays as it was.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    partial.write_text(text, "utf-8")
+    yield partial
     partial.replace(path)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with whole_file(path) as partial:
+        partial.write_text(text, "utf-8")
 
 
 def available_devices() -> list[str]:

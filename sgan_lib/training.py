@@ -4,7 +4,6 @@ Read `descend`, `training_step`, `train`, in that order.
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
-from sgan_lib.runtime import check_number, check_whole_number, guard_against_divergence
+from sgan_lib.runtime import check_number, check_whole_number, guard_against_divergence, whole_file
 
 Terms = Mapping[str, Tensor]
 Objective = Callable[[nn.ModuleDict, Any], Terms]
@@ -189,10 +188,8 @@ def save_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any
     """Write the state as one safetensors file, whole or not at all; `settings` and the history go into its header."""
     header = {"step": state.step, "seconds": state.seconds, "settings": dict(settings)}
     header["history"] = [asdict(record) for record in state.history]
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(_tensors_of(state), partial, metadata={"training": json.dumps(header)})
-    partial.replace(path)
+    with whole_file(path) as partial:
+        save_file(_tensors_of(state), partial, metadata={"training": json.dumps(header)})
 
 
 def load_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any]) -> None:

@@ -60,6 +60,13 @@ def test_every_network_is_tested_here():
     assert {name for name, shape in SHAPES + TRIOS if models.build(name, shape, 2).encoder} == {n for n, _ in TRIOS}
 
 
+@pytest.mark.parametrize(("name", "shape"), SHAPES + TRIOS)
+def test_what_is_said_of_a_network_without_building_it_is_so(name, shape):
+    networks = models.build(name, shape, 10)
+    assert (networks.generator is None) == (name in models.WITHOUT_GENERATOR)
+    assert (networks.encoder is not None) == (name in models.WITH_ENCODER)
+
+
 # --- shapes and ranges
 
 

@@ -48,9 +48,8 @@ print(pd.Series(asdict(settings), dtype=object).to_string())
 # %% tags=["nbval-ignore-output"]
 with runtime.threads(threads):
     result = experiments.run(**asdict(settings), device=device, progress=True)
-if (
-    result_file is not None and not Path(result_file).exists()
-):  # a copy that is run again leaves the sweep's result alone
+# A copy that is run again leaves the sweep's result alone.
+if result_file is not None and not Path(result_file).exists():
     result.to_json(result_file)
 print(f"{settings.steps:,} steps in {result.seconds:.1f} s on {result.device}; {result.versions}")
 

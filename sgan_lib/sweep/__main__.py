@@ -70,11 +70,9 @@ def _show_plan(states: Mapping[Run, State], out: Path, workers: int, every_run: 
     for run, state in states.items():
         if every_run or state.status in ("corrupt", "stale", "failed"):
             print(f"{run.name}: {state.status}" + (f", to be run again ({state.reason})" if state.reason else ""))
-    time = (
-        f"; {estimate(todo, stored_results(out), workers)} with {workers} worker{'s' if workers > 1 else ''}"
-        if todo
-        else ""
-    )
+    time = ""
+    if todo:
+        time = f"; {estimate(todo, stored_results(out), workers)} with {workers} worker{'s' if workers > 1 else ''}"
     print(f"{len(states)} runs: {len(states) - len(todo)} done, {len(todo)} to do{time}")
 
 
