@@ -48,7 +48,7 @@ check: $(STAMP) ## lint, formatting, types
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-bench: $(STAMP) ## measure training steps and memory into figures/benchmark.csv, five minutes (ARGS=--quick)
+bench: $(STAMP) ## measure training steps, memory and a sweep into figures/benchmark.csv, ten minutes (ARGS=--quick)
 	$(BIN)/python tests/benchmarks/bench.py $(ARGS)
 
 notebooks: $(STAMP) ## build notebooks/*.ipynb from notebooks/src/*.py (NOTEBOOKS="03_sgan")

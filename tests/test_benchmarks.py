@@ -247,5 +247,20 @@ def test_ratios_are_taken_in_each_round_and_stand_first_in_the_table(scripts):
     assert found["cpu"].str.len().min() > 0
 
 
+def test_a_sweep_is_timed_with_one_worker_and_with_two(scripts, monkeypatch):
+    bench, now = scripts["bench"], [0.0]
+
+    def run(command, env, **_):
+        assert env["OMP_NUM_THREADS"] == "1"
+        assert command[-2:] == ["--n-labels", "20"]
+        now[0] += {"1": 90.0, "2": 50.0}[command[command.index("--workers") + 1]]
+
+    monkeypatch.setattr(bench.subprocess, "run", run)
+    monkeypatch.setattr(bench.time, "perf_counter", lambda: now[0])
+    factor, seconds = bench.small_sweep(bench.QUICK._replace(sweep=("--n-labels", "20")))
+    assert (factor["value"], factor["unit"]) == (1.8, "times")
+    assert (seconds["value"], seconds["unit"]) == (50.0, "s")
+
+
 def test_pytest_collects_no_benchmark():
     assert [path.name for path in BENCHMARKS.glob("*.py") if path.name.startswith("test_")] == []

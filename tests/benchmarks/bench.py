@@ -1,8 +1,8 @@
-"""How fast a training step is, beside a textbook's and beside its own matrix products: `make bench`.
+"""How fast a training step is, beside a textbook's and beside its own matrix products, and a sweep: `make bench`.
 
-Everything that is compared runs in this one process, in turn, round after round, so that a machine that is slower for
+All steps that are compared run in this one process, in turn, round after round, so that a machine that is slower for
 a while is slower for all. The ratios are the result; times and images per second belong to the machine they ran on.
-About five minutes on two cores; `--quick` is a smoke run whose numbers mean nothing. `pytest` does not collect this.
+About ten minutes on two cores; `--quick` is a smoke run whose numbers mean nothing. `pytest` does not collect this.
 """
 
 import os
@@ -14,6 +14,7 @@ import json
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -43,7 +44,7 @@ MEMORY = (
     ("svhn_small", "mnist_rgb"),
 )
 
-QUICK = Effort(rounds=1, seconds=0.0, least_steps=1, memory_steps=2)
+QUICK = Effort(rounds=1, seconds=0.0, least_steps=1, memory_steps=2, sweep=("--n-labels", "20", "--set", "steps=2"))
 
 Row = dict[str, Any]
 
@@ -184,6 +185,21 @@ def memory(effort: Effort) -> Iterator[Row]:
         yield row("of which imports", found["imports"], "MB") | where
 
 
+def small_sweep(effort: Effort) -> Iterator[Row]:
+    """`make sweep` from an empty folder, kernels and all, with one worker and with two."""
+    seconds = {}
+    for workers in (1, 2):
+        with tempfile.TemporaryDirectory() as folder:
+            arguments = ["--out", folder, "--workers", str(workers), *effort.sweep]
+            command = [sys.executable, "-m", "sgan_lib.sweep", *arguments]
+            started = time.perf_counter()
+            subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, check=True)
+            seconds[workers] = pd.Series([time.perf_counter() - started])
+    where = {"network": "mlp_digits", "method": "supervised, sgan", "dataset": "digits", "threads": 1}
+    yield row("sweep, one worker / two workers", seconds[1] / seconds[2], "times", "≥ 1.7") | where
+    yield row("sweep with two workers", seconds[2], "s", "≤ 180") | where
+
+
 # --- the whole
 
 
@@ -197,6 +213,7 @@ def processor() -> str:
 
 def measure(effort: Effort) -> Iterator[Row]:
     yield from memory(effort)
+    yield from small_sweep(effort)
     for threads in range(1, min(2, os.cpu_count() or 1) + 1):
         torch.set_num_threads(threads)
         for part in (dense_pair, two_head_pair, throughput):

@@ -14,6 +14,7 @@ class Effort(NamedTuple):
     seconds: float = 0.6  # of one contender in one round, and of one method on one network
     least_steps: int = 2
     memory_steps: int = 60
+    sweep: tuple[str, ...] = ()  # arguments of the sweep; without any, those of `make sweep`
 
 
 class Contender(NamedTuple):
