@@ -359,13 +359,14 @@ def decision_regions(
 
 
 def confusion(matrix: Sequence[Sequence[int]], class_names: Sequence[str], title: str) -> Figure:
-    """A confusion matrix of counts, true class by row; the diagonal is left white, so that the errors stand out."""
+    """A confusion matrix of counts, true class by row; the diagonal is as pale as a cell without errors."""
     counts = np.asarray(matrix)
     figure, axes = new_figure(5.2, 4.6)
     mistakes = counts * (1 - np.eye(len(counts), dtype=int))
     sns.heatmap(mistakes, annot=counts, fmt="d", cmap="Oranges", cbar=False, ax=axes[0, 0], linewidths=0.5,
                 xticklabels=list(class_names), yticklabels=list(class_names), annot_kws={"size": 8})  # fmt: skip
     axes[0, 0].set(xlabel="predicted class", ylabel="true class", title=title)
+    axes[0, 0].tick_params(axis="y", rotation=0)
     return figure
 
 

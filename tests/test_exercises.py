@@ -117,6 +117,16 @@ def shares_entropy(classes, k):
     return torch.special.entr(shares(classes, k)).sum().item()
 
 
+def with_fake(logits, n_classes):
+    """K + 1 logits, the last for "fake", from K or from K + 1."""
+    return logits if logits.shape[1] > n_classes else F.pad(logits, (0, 1))
+
+
+def shifted_by(logits, largest):
+    """Log-probabilities, with this number subtracted before the exponentials."""
+    return logits - largest - (logits - largest).exp().sum(dim=1, keepdim=True).log()
+
+
 def masked(divide):
     def loss(logits, labels, mask):
         return (F.cross_entropy(logits, labels, reduction="none") * mask).sum() / divide(mask)
@@ -237,14 +247,16 @@ MISTAKES = {
         "a column": lambda full: -full[:, -1:],
         "a single number": lambda full: -full[0, -1],
     },
-    "theory.real_logit": {
-        "overflows": lambda logits: logits.exp().sum(dim=1).log(),
-        "the largest only": lambda logits: logits.amax(dim=1),
-        "with the fake class": lambda logits: F.pad(logits, (0, 1)).logsumexp(dim=1),
-        "over the batch": lambda logits: logits.logsumexp(dim=0),
-        "one maximum for the whole batch": lambda logits: (logits - logits.max()).exp().sum(dim=1).log() + logits.max(),
-        "a probability": lambda logits: torch.sigmoid(logits.logsumexp(dim=1)),
-        "no gradient": lambda logits: logits.detach().logsumexp(dim=1),
+    "theory.log_probabilities": {
+        "the logarithm of a softmax": lambda logits: F.pad(logits, (0, 1)).softmax(dim=1).log(),
+        "overflows": lambda logits: F.pad(logits, (0, 1)) - F.pad(logits, (0, 1)).exp().sum(1, keepdim=True).log(),
+        "of the K classes": lambda logits: F.pad(logits.log_softmax(dim=1), (0, 1)),
+        "fake first": lambda logits: F.pad(logits, (1, 0)).log_softmax(dim=1),
+        "over the batch": lambda logits: F.pad(logits, (0, 1)).log_softmax(dim=0),
+        "the largest only": lambda logits: F.pad(logits, (0, 1)) - F.pad(logits, (0, 1)).amax(dim=1, keepdim=True),
+        "one maximum for the whole batch": lambda logits: shifted_by(F.pad(logits, (0, 1)), logits.max().relu()),
+        "the maximum without fake": lambda logits: shifted_by(F.pad(logits, (0, 1)), logits.amax(1, keepdim=True)),
+        "no gradient": lambda logits: F.pad(logits, (0, 1)).log_softmax(dim=1).detach(),
     },
     "theory.best_discriminator": {
         "equal shares": lambda p, q, share: p / (p + q),
@@ -313,13 +325,14 @@ MISTAKES = {
         "three runs": dict.fromkeys("ABC", "healthy"),
         "another illness": dict.fromkeys("ABCD", "the flu"),
     },
-    "sgan.n_plus_one_probabilities": {
-        "of the K classes": lambda logits: logits.softmax(dim=1),
-        "fake at one": lambda logits: F.pad(logits, (0, 1), value=1.0).softmax(dim=1),
-        "fake first": lambda logits: F.pad(logits, (1, 0)).softmax(dim=1),
-        "over the batch": lambda logits: F.pad(logits, (0, 1)).softmax(dim=0),
-        "overflows": lambda logits: F.pad(logits, (0, 1)).exp() / F.pad(logits, (0, 1)).exp().sum(dim=1, keepdim=True),
-        "a zero probability": lambda logits: F.pad(logits.softmax(dim=1), (0, 1)),
+    "sgan.fake_probability": {
+        "of K outputs only": lambda logits, k: torch.sigmoid(-logits[:, :k].logsumexp(dim=1)),
+        "of all outputs": lambda logits, k: F.pad(logits, (0, 1)).softmax(dim=1)[:, -1],
+        "real": lambda logits, k: torch.sigmoid(logits[:, :k].logsumexp(dim=1) - with_fake(logits, k)[:, k]),
+        "a column": lambda logits, k: with_fake(logits, k).softmax(dim=1)[:, k:],
+        "the last class": lambda logits, k: with_fake(logits, k).softmax(dim=1)[:, k - 1],
+        "overflows": lambda logits, k: with_fake(logits, k).exp()[:, k] / with_fake(logits, k).exp().sum(dim=1),
+        "the rest": lambda logits, k: 1 - torch.sigmoid(logits[:, :k].logsumexp(dim=1) - with_fake(logits, k)[:, k]),
     },
     "sgan.masked_loss": {
         "mean over the batch": masked(len),

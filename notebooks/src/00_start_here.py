@@ -5,9 +5,9 @@
 # **You have 50 labelled images and 1,247 without labels. How much are the others worth?**
 #
 # Labels cost money; images often do not. This course is about one way to use images that nobody has labelled: train a
-# generator to imitate them, and let the classifier learn to tell the imitations from the real ones while it learns its
-# classes. You start with the result. In about ten seconds, the same network learns from the same 50 labels twice, once alone
-# and once inside a generative adversarial network (GAN), and you see what the unlabelled images bring.
+# generator to imitate them, and let the classifier learn to tell the imitations from the real ones while it learns
+# its classes. You start with the result. Within half a minute, the same network learns from the same 50 labels twice,
+# once alone and once inside a generative adversarial network (GAN), and you see what the unlabelled images bring.
 #
 # **After this notebook you can**
 # - *check* that your machine is ready for the course,
@@ -97,15 +97,16 @@ low, high = alone.test_error_interval
 print(f"test error {alone.test_error:.1%} (95 % interval {low:.1%} to {high:.1%}) after {alone.seconds:.1f} s")
 
 # %% [markdown]
-# The interval (Wilson's, for a share) says how well 450 test images measure *this* network. It does not say what another 50 labels would have
-# given. Keep that in mind for a moment.
+# The interval (Wilson's, for a proportion: about 1.96 standard errors to each side, kept between 0 and 1) says how
+# well 450 test images measure *this* network. It does not say what another 50 labels would have given. Keep that in
+# mind for a moment.
 #
 # ## With a GAN: the same 50 labels, and 1,247 images without
 # A second network, the **generator**, turns random numbers into images. The classifier, now called the
 # **discriminator**, has two jobs: name the digit where an image is labelled, and tell real images from generated ones
 # everywhere. The generator tries to be taken for real. To tell real from fake, the discriminator must learn what real
 # digits look like, and for that it needs no labels. Such a GAN is called a semi-supervised GAN, *SGAN* (in the
-# figures "SGAN (N+1 classes)"; notebook 01 explains the bracket).
+# figures "SGAN (N+1 classes)"; notebook 01, part 4, explains the bracket).
 #
 # **Predict:** will the error go up, because the network now has two jobs, or down? By how much?
 
@@ -135,12 +136,14 @@ verdict = "lowers" if means["sgan"] < means["supervised"] else "does not lower"
 plotting.errors_by_method(table, f"With {n_labels} labels, the GAN {verdict} the error: {len(table) // 2} splits")
 
 # %% [markdown]
-# **Figure.** Two columns of points, a point a run: "supervised" on the left, "SGAN" on the right. Grey lines join runs on the
-# same split, and each of them falls from left to right. Large markers show the means, with bootstrap
+# **Figure.** Two columns of points, one point per run: "supervised" on the left, "SGAN" on the right. Grey lines join
+# runs on the same split, and each of them falls from left to right. Large markers show the means, with bootstrap
 # intervals.
 #
-# What decides is the *paired difference*: on the same split, how much better is the network with the GAN? The interval below
-# comes from a bootstrap over seeds. If it contained zero, these runs could not tell you which method is better.
+# What decides is the *paired difference*: on the same split, how much better is the network with the GAN? The
+# interval below comes from a *bootstrap* over the seeds, as those in the figure do: draw as many runs as you have
+# from these runs, with replacement, take the mean, do so thousands of times, and report the range that holds the
+# middle 95 % of the means. If it contained zero, these runs could not tell you which method is better.
 
 # %% tags=["nbval-ignore-output"]
 pairs = table.pivot(index="seed", columns="method", values="test_error")

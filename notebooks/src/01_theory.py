@@ -92,10 +92,11 @@ plotting.decision_regions(
 
 # %% [markdown]
 # **Figure.** The two moons as small grey points, the six labelled ones drawn large (circles and squares: the
-# classes), the plane coloured by the predicted class, and a black line where the two classes tie. Left, supervised:
-# the line climbs from the left edge, then runs level between the six; it cuts off both inner ends and the right end
-# of the lower moon. Right, SGAN: the line winds through the gap between the moons and leaves at the top right; a
-# second line at the right edge cuts off a corner without points.
+# classes), the plane coloured by the predicted class (orange for the circles of the upper moon, violet for the
+# squares of the lower), and a black line where the two classes tie. Left, supervised: the line climbs from the left
+# edge, then runs level between the six; it cuts off both inner ends and the right end of the lower moon. Right, SGAN:
+# the line winds through the gap between the moons and leaves at the top right; a second line cuts a pocket without
+# points out of the right edge.
 #
 # In the stored run the supervised network errs on 12.7 % of 1,000 test points and the SGAN on one of them (0.1 %).
 # This split was chosen because it makes a clear picture. Part 7 shows three others, on which the SGAN errs on
@@ -201,14 +202,15 @@ print("sigmoid(log p − log q) equals p / (p + q) at all", len(x), "points")
 # 1. $V(D^*) = \int p \log \frac{p}{2m} \, dx + \int q \log \frac{q}{2m} \, dx$
 # 2. $\phantom{V(D^*)} = \int p \log \frac{p}{m} \, dx + \int q \log \frac{q}{m} \, dx - 2 \log 2$, since each density
 #    integrates to 1.
-# 3. $\phantom{V(D^*)} = \mathrm{KL}(p \,\|\, m) + \mathrm{KL}(q \,\|\, m) - 2 \log 2$
+# 3. $\phantom{V(D^*)} = \mathrm{KL}(p \,\|\, m) + \mathrm{KL}(q \,\|\, m) - 2 \log 2$, with the Kullback–Leibler divergence
+#    $\mathrm{KL}(a \,\|\, b) = \int a \log \frac{a}{b} \, dx$
 #
 # Half of the two KL terms is by definition the Jensen–Shannon divergence, so
 #
 # $$V(D^*) = 2 \, \mathrm{JSD}(p, q) - 2 \log 2 \qquad\text{(Goodfellow 2014, Theorem 1)}$$
 #
-# It is 0 for equal densities and $\log 2$ for densities that do not overlap. The cell computes both sides by
-# numerical integration, in log space so that tiny densities do no harm.
+# The JSD is 0 for equal densities and $\log 2$ for densities that do not overlap (in nats, the unit of natural
+# logarithms). The cell computes both sides by numerical integration, in log space so that tiny densities do no harm.
 
 # %% tags=["nbval-check-output"]
 grid = torch.linspace(-15, 15, 6001, dtype=torch.float64)
@@ -300,8 +302,8 @@ redraw = ipywidgets.interact(draw_pair, separation=slider)
 
 # %% [markdown]
 # At separation 6 the best D is nearly a step, and the JSD is nearly flat. A generator that follows the JSD downhill
-# has no hill there: the better its opponent, the less it is told. This is no defect of training. It is a property of
-# the value of the game, and the next part shows what one line of code changes.
+# has hardly a hill there, just where it has furthest to go (part 3 prints the slopes). This is no defect of training.
+# It is a property of the value of the game, and the next part shows what one line of code changes.
 
 # %% [markdown]
 # ## 3 · Two losses for the generator
@@ -348,7 +350,10 @@ plotting.curves(lines, "Minimax says nothing where help is needed most",
 # of training. The minimax loss then has the slope of 2 JSD. The non-saturating loss has another one: that of
 # $\mathrm{KL}(q \,\|\, p) - 2\,\mathrm{JSD}$ (Arjovsky & Bottou 2017, Theorem 2.5). The minus sign looks alarming,
 # but the two terms together are $2\,\mathrm{KL}(m \,\|\, p)$, with $m = (p + q)/2$ as before: never negative, and
-# zero only at q = p. The cell computes all four slopes by automatic differentiation.
+# zero only at q = p. To see it, write $2\,\mathrm{KL}(m \,\|\, p)$ as $\int p \log \frac{m}{p} \, dx + \int q \log
+# \frac{m}{p} \, dx$: the first is $-\mathrm{KL}(p \,\|\, m)$, the second $\mathrm{KL}(q \,\|\, p) - \mathrm{KL}(q
+# \,\|\, m)$, and the two with $m$ make $-2\,\mathrm{JSD}$. The cell computes all four slopes by automatic
+# differentiation.
 
 # %% tags=["nbval-check-output"]
 rows = []
@@ -382,7 +387,8 @@ print(pd.DataFrame(rows).set_index("separation").round(4).to_string())
 # ## 4 · A classifier with one class more
 #
 # Now there are K real classes. Odena (2016) and Salimans (2016) give the discriminator one class more, "fake", and
-# one softmax over all K + 1:
+# one softmax over all K + 1. (Odena writes N for the number of classes; hence *SGAN (N+1 classes)* in the figures. N
+# + 1 and K + 1 are the same.)
 #
 # $$p(k \mid x) = \frac{e^{l_k}}{\sum_{j=1}^{K+1} e^{l_j}}, \qquad p(\text{real} \mid x) = 1 - p(K + 1 \mid x)$$
 #
@@ -409,9 +415,8 @@ assert torch.allclose(1 - probabilities[:, K], torch.sigmoid(losses.real_logit(K
 print(f"{K + 1} logits and {K} logits: the same {probabilities.numel():,} probabilities")
 
 # %% [markdown]
-# The losses agree too. Three cross-entropies over K + 1 classes appear in this method: a labelled point is of class
-# y, an unlabelled point is real, a generated point is fake. Here each is computed with the explicit softmax and with
-# K logits.
+# The losses agree too. The method has three: a labelled point is of class y *given that it is real*, an unlabelled
+# point is real, a generated point is fake. Here each is computed with the explicit softmax and with K logits.
 
 # %% tags=["nbval-check-output"]
 labels = torch.randint(K, (1000,), generator=randomness)
@@ -495,7 +500,7 @@ pd.DataFrame(rows).set_index("two logits of").round(3)
 # infinity over infinity, is NaN: one such value, and after the next step every weight that it reaches is NaN. Far
 # below, `exp` gives 0, the logarithm of 0 is minus infinity, and the slope is NaN again. At −100 the value survives
 # as one of the tiny numbers that float32 stores with few bits: it is off by 0.02, and the slope, which should be ½,
-# is infinite. Logits of this size do occur: nothing in the losses above keeps a discriminator that is sure from
+# is infinite. Logits of this size can occur: nothing in the losses above keeps a discriminator that is sure from
 # becoming surer.
 #
 # The remedy uses the same idea as part 4: subtract a number, here the largest logit $m$, and add it back.
@@ -625,22 +630,23 @@ table = pd.DataFrame(table)
 plotting.errors_by_method(table.rename(columns={"split": "seed"}), "With six labels, it matters a great deal which six")
 
 # %% [markdown]
-# **Figure.** Test error of three methods, one small marker a split, grey lines between runs on the same split, large
-# markers for means with bootstrap intervals. Within each method the splits lie far apart; every grey line falls from the
-# supervised network to the SGAN; two rise again towards feature matching, one of them steeply.
+# **Figure.** Test error of three methods, one small marker per split, grey lines between runs on the same split,
+# large markers for means with bootstrap intervals. Within each method the splits lie far apart; every grey line falls
+# from the supervised network to the SGAN; two rise again towards feature matching, one of them steeply.
 #
 # In the stored run (training seed 0, splits 0 to 3) the mean error falls from 17.5 % to 6.4 % with the SGAN and to
 # 11.2 % with feature matching. The SGAN beats the supervised network on all four splits. Feature matching beats it on
-# three, and on split 3 errs twice as often as it (20.6 % against 10.8 %). One method's own errors run from 0.1 % to
-# 18.9 % (SGAN) and from 0.0 % to 22.6 % (feature matching): which six points have labels matters as much as the
-# method. In split 1 half of each moon has no labelled point, and all three err on about a fifth of the points or
-# more.
+# three, and on split 3 errs about twice as often as the supervised network (20.6 % against 10.8 %). One method's own
+# errors run from 0.1 % to 18.9 % (SGAN) and from 0.0 % to 22.6 % (feature matching): which six points have labels
+# matters as much as the method. In split 1 half of each moon has no labelled point, and all three err on about a
+# fifth of the points or more.
 #
 # Four splits with one training seed are few: paired by split, the SGAN gains 4.7, 17.5, 12.6 and 9.7 points, and the
-# true mean may lie well outside that range. Nor is a gain certain: with `seed = 3` and `split_seed = 3` the
-# supervised network errs on 12.8 % and the SGAN on 25.1 %. The networks, steps and batches are the same for all three
-# methods; they were chosen for the GANs, and the supervised network was not tuned separately. A later notebook,
-# `05_label_scarcity`, asks the question with more splits, more labels and real images.
+# true mean may still lie outside that range (for a symmetric distribution, one time in eight). Nor is a gain certain:
+# with `seed = 3` and `split_seed = 3` the supervised network errs on 12.8 % and the SGAN on 25.1 %. The networks,
+# steps and batches are the same for all three methods; they were chosen for the GANs, and the supervised network was
+# not tuned separately. A later notebook, `05_label_scarcity`, asks the question with more splits, more labels and
+# real images.
 
 # %% [markdown]
 # ## Exercises
@@ -675,34 +681,36 @@ exercises.check("theory.number_to_add", number_to_add)
 #
 # </details>
 #
-# ### Exercise 2 · Write `real_logit` yourself
+# ### Exercise 2 · All K + 1 logarithms, without overflow
 #
-# *Why*: this line decides whether a discriminator that is very sure goes on training or turns into NaN. Return the
-# log-sum-exp of each row of [batch, K] logits, finite for logits of ±10,000, with finite gradients, and without
-# calling torch's own `logsumexp`.
+# *Why*: a loss that takes the logarithm of a softmax turns into NaN as soon as the discriminator is very sure. Return
+# $\log p(k \mid x)$ for all K + 1 classes, "fake" last, from [batch, K] logits: finite for logits of ±10,000, with
+# finite gradients, and without torch's own `logsumexp` and `log_softmax`.
 
 
 # %% tags=["nbval-check-output"]
-def my_real_logit(class_logits):
+def log_probabilities(class_logits):
     return None  # your code here
 
 
-exercises.check("theory.real_logit", my_real_logit)
+exercises.check("theory.log_probabilities", log_probabilities)
 
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
 # ```python
-# def my_real_logit(class_logits):
-#     largest = class_logits.max(dim=1, keepdim=True).values
-#     return largest[:, 0] + (class_logits - largest).exp().sum(dim=1).log()
+# def log_probabilities(class_logits):
+#     logits = losses.append_fake_logit(class_logits)
+#     shifted = logits - logits.max(dim=1, keepdim=True).values
+#     return shifted - shifted.exp().sum(dim=1, keepdim=True).log()
 #
 #
-# exercises.check("theory.real_logit", my_real_logit)
+# exercises.check("theory.log_probabilities", log_probabilities)
 # ```
 #
-# `keepdim=True` keeps the shape [batch, 1], so that each row's own maximum is subtracted from it. One maximum for the
-# whole batch would let rows with much smaller logits underflow.
+# The 0 of the fake class takes part in the maximum: with all K logits at −10,000, it is the largest. `keepdim=True`
+# keeps the shape [batch, 1], so that each row's own maximum is subtracted from it. One maximum for the whole batch
+# would let rows with much smaller logits underflow.
 #
 # </details>
 #

@@ -60,6 +60,18 @@ seeds = range(seed, seed + runtime.check_whole_number("n_seeds", n_seeds, at_lea
 parts = data.load("mnist", n_labels=100, split_seed=seed).to(device)
 
 # %% [markdown]
+# ## The answer as a picture
+#
+# A generator that has seen 60,000 digits and not one label, at six moments of its training (stored; `make figures`
+# draws it anew).
+
+# %%
+plotting.stored_figure("dcgan_filmstrip.png")
+
+# %% [markdown]
+# **Figure.** A filmstrip, one row per moment, one column per latent. The strokes close, the specks go, and most columns
+# of the last row can be named. Some change on the way: the third is a 3 at step 800 and a 1 at 1,600.
+#
 # ## 1 · Two players, two steps
 #
 # The discriminator D is a classifier with one output, the logit that an image is real. The generator G turns a random
@@ -136,8 +148,9 @@ print("D moved in G's step:    ", not torch.equal(between, all_weights(D)))
 
 # %% [markdown]
 # They do not: each optimiser holds the weights of one player. A plain `loss.backward()` in G's step would also leave
-# gradients of G's loss in D's weights. `descend` asks for its own player's gradients only, which is cheaper too. Use the
-# plain call and forget to clear D's gradients, and D climbs G's hill (`08_debugging` measures it in a published listing).
+# gradients of G's loss in D's weights. `descend` asks for its own player's gradients only, which is cheaper too. Use
+# the plain call and forget to clear D's gradients, and D's next step adds G's gradients to its own (`08_debugging`
+# measures what D then follows: neither loss).
 #
 # ## 2 · A DCGAN that draws digits
 #
@@ -173,28 +186,23 @@ gan = experiments.run("gan", "mnist", seed=seed, preset=preset, network="dcgan",
 
 # %%
 frames = {f"step {step}": images[:12] for step, images in samples.items()}
-plotting.filmstrip(frames, "Ink in the middle first, strokes next, digits last")
+plotting.filmstrip(frames, "First a dark rim, then blots, then strokes")
 
 # %% [markdown]
-# **Figure.** Each row is a moment of training, each column one latent that stays the same. At step 30 every image is
-# nearly the same grey square with a dark rim; at step 60 dark patches eat into it, in each image elsewhere. At step
-# 120 there are grey blots on black; from step 360 on there are strokes, some of which one can read (a 2, a 7), and
-# specks around them.
+# **Figure.** Each row is a moment of training, each column one latent that stays the same, as in the first picture.
+# At step 30 every image is nearly the same grey square with a dark rim; at step 60 dark patches eat into it, in each
+# image elsewhere. At step 120 there are grey blots on black; from step 360 on there are strokes, some of which one
+# can read (a 2, a 7), and specks around them.
 
 # %% [markdown]
-# From step 360 to step 600 most columns keep their shape. You see that because the latents are fixed. With
-# fresh ones each time, you could not tell whether the generator improved or you drew luckier numbers.
+# So the border comes first: it is black in nearly every image, and the cheapest thing to imitate. Strokes come next,
+# and classes that one can name come last, after this run has ended. From step 360 to step 600 most columns keep their
+# shape. You see that because the latents are fixed. With fresh ones each time, you could not tell whether the
+# generator improved or you drew luckier numbers.
 #
-# The quick run stops long before the samples stop improving. The picture below is stored: the same networks, preset
-# `standard`, 3,000 steps (`make figures` redraws it).
+# The quick run stops long before the samples stop improving. The first picture of this notebook goes on from here:
+# the same networks, preset `standard`, 3,000 steps.
 
-# %%
-plotting.stored_figure("dcgan_filmstrip.png")
-
-# %% [markdown]
-# **Figure.** The stored filmstrip of a `standard` run, one row a moment, one column a latent. The strokes close, the specks
-# go, and most columns of the last row can be named. Some change on the way: the third is a 3 at step 800 and a 1 at 1,600.
-#
 # ## 3 · Loss curves that do not fall
 #
 # In supervised learning the loss is a distance from the goal. In a game it is the score against an opponent who also
@@ -236,10 +244,11 @@ figure
 # loss falls to 0.2 and G's rises above 3. Then G catches up. D's loss overshoots 2 log 2 at step 270, and from step 360 on both
 # curves are flat, D's near 1.25 and G's near 0.8.
 #
-# Compare with the filmstrip (seed 0). While D was winning, at step 60, G drew grey squares with dark patches. The
-# flat part, where a supervised learner would have stopped, is where the digits appear. Flat does not mean finished:
-# it means that neither player gains on the other, and section 6 shows two reasons for that. What of the rise? Here is
-# the stored `standard` run.
+# Compare with the filmstrip (seed 0). While D was winning, at step 60, G drew grey squares with dark patches. Strokes
+# appear while the losses still move. On the flat part, where a supervised learner would have stopped, little changes
+# in these pictures; in the stored longer run digits form after step 400, on curves as flat. Flat does not mean
+# finished: it means that neither player gains on the other, and section 6 shows two reasons for that. What of the
+# rise? Here is the stored `standard` run.
 
 # %%
 plotting.stored_table("dcgan_filmstrip.csv").set_index("step").loc[
@@ -256,7 +265,7 @@ plotting.stored_table("dcgan_filmstrip.csv").set_index("step").loc[
 #
 # | number | healthy | what a bad value means |
 # | --- | --- | --- |
-# | share of real images called real | above ½, below 1 | 1: D has won, G's gradient is poor; ½ or less: D has stopped learning |
+# | share of real images called real | above ½, below 1 | 1: D has won, G's gradient is poor; near ½: D sees no difference, because there is none or because it is too slow (section 6); below ½: it calls most real images fake |
 # | share of generated images called fake | above ½, below 1 | 0: G fools D on every image; look whether it draws one image |
 # | classes drawn, or modes hit (section 6) | all | few: mode collapse, whatever the losses say |
 
@@ -339,9 +348,9 @@ live.round(1)
 # report this difference as the GAN's (Oliver 2018, point P.2, asks for a baseline tuned like the rest).
 #
 # One line is not yet a tuned baseline. The tables below are stored: a grid of two networks (the `cnn`, and Salimans'
-# dense network `mlp`, with noise between its layers), with and without shifts, at three learning rates. Each cell of the grid
-# was judged on *validation* images (100 of them, as many as there are labels) of the splits 100, 101 and 102. The numbers
-# are mean validation errors in percent, a column a learning rate.
+# dense network `mlp`, with noise between its layers), with and without shifts, at three learning rates. Each cell of
+# the grid was judged on *validation* images (100 of them, as many as there are labels) of the splits 100, 101 and
+# 102. The numbers are mean validation errors in percent, one column per learning rate.
 
 # %%
 tuning = plotting.stored_table("baseline_tuning.csv").assign(percent=lambda t: 100 * t["validation_error"])
@@ -444,17 +453,18 @@ figure
 # **Figure.** Left: two broad histograms that nearly coincide. Right: two narrow ones whose centres are as far apart as on
 # the left, but which overlap much less.
 #
-# In the stored run one threshold is right about 57 % of single images and about 80 % of batches (fitted to the values that
-# it is judged on, so a little flattering). The distance between the centres is the same in both panels; averaging 64
-# images makes the spread eight times smaller. And this is *one* number. Batch norm reads a mean and a variance in
-# every channel of every layer that it follows.
+# In the stored run one threshold classifies about 57 % of single images and about 80 % of batches correctly (fitted
+# to the values that it is judged on, so a little flattering). The distance between the centres is the same in both
+# panels; averaging 64 images makes the spread eight times smaller. And this is *one* number. Batch norm reads a mean
+# and a variance in every channel of every layer that it follows.
 #
-# A batch-normalised D that gets real and generated images in separate batches can use all that instead of looking at
-# digits, and G can answer it by matching channel means instead of drawing any. The usual cure is what our
-# `discriminator_loss` does: real and fake in one batch, so that both have the same company.
+# A batch-normalised D that gets real and generated images in separate batches can use all that as a clue. One cure is
+# what our `discriminator_loss` does: real and fake in one batch, so that both have the same company. The widespread
+# tip is the opposite, real and generated in separate batches (soumith/ganhacks, tip 4): then at least D's step and
+# G's step both see generated images alone. What must not happen is one company in D's step and another in G's.
 #
-# **Predict**: put batch norm into a small D, train with that cure, and change nothing in G's step, where D sees
-# generated images alone. What do the two losses do?
+# **Predict**: put batch norm into a small D, train with real and fake in one batch, and change nothing in G's step,
+# where D sees generated images alone. What do the two losses do?
 
 
 # %%
@@ -639,18 +649,16 @@ def coverage(points):
     return {"modes hit": int((counts >= len(points) / 80).sum()), "good points": good.float().mean().item()}
 
 
-rows = [{"game": name, "seed": one, **coverage(points[1000]), "L_D": curve[-200:, 0].mean().item(),
-         "L_G": curve[-200:, 1].mean().item()} for (name, one), (points, curve) in ring_games.items()]  # fmt: skip
+rows = [{"game": name, "seed": one, **coverage(points[1000])} for (name, one), (points, _) in ring_games.items()]
 rings = pd.DataFrame(rows)
 rings.set_index(["game", "seed"]).round(2)
 
 # %% [markdown]
 # Three seeds agree. The fast D: eight modes of eight, two thirds to three quarters of the points good. The slow D:
 # one mode or none, and 1 to 29 % of the points good: the narrow cloud lies beside a circle, or reaches far beyond it.
-# L_D and L_G are means over the last 200 steps. Compare *them*: 1.33 and 0.77 with eight modes, 1.39 and 0.71 with
-# one.
 #
-# **Predict**: from the loss curves alone, which game would you have stopped and called converged?
+# **Predict**: draw the loss curves of both games in your head. From these alone, which game would you stop and call
+# converged?
 
 # %%
 figure, axes = plotting.new_figure(8.0, 3.0, 1, 2)
@@ -662,15 +670,18 @@ for panel, column, name, level in ((axes[0, 0], 0, "L_D", 2 * math.log(2)), (axe
     panel.set(xlabel="step", ylabel=f"{name}, mean of 20 steps", ylim=(0, None))
 axes[0, 0].legend(frameon=False, loc="lower right")
 figure.suptitle("Eight modes or one: the losses hardly differ", x=0.01, ha="left", weight="bold")
+for name in rates:
+    loss_d, loss_g = torch.stack([ring_games[name, one][1][-200:] for one in ring_seeds]).mean(dim=(0, 1)).tolist()
+    print(f"{name}: L_D {loss_d:.2f} and L_G {loss_g:.2f}, means of the last 200 steps and three seeds")
 figure
 
 # %% [markdown]
 # **Figure.** Both losses of both games, seed 0; dotted: 2 log 2 and log 2. In both panels both curves are flat. The
 # dashed ones, of the collapsed game, lie on or just above the dotted lines; the solid ones stay a little off.
 #
-# The collapsed game looks more like the ideal equilibrium than the healthy one does. Its D is undecided because it is
-# too slow to hold an opinion, not because there is nothing to find: a loss of 1.386 says that *this* D sees no
-# difference.
+# Over three seeds the losses are 1.34 and 0.77 with eight modes, 1.39 and 0.71 with one. The collapsed game looks
+# more like the ideal equilibrium than the healthy one does. Its D is undecided because it is too slow to hold an
+# opinion, not because there is nothing to find: a loss of 1.386 says that *this* D sees no difference.
 #
 # ### The same measurement on digits
 #

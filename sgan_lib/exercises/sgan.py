@@ -1,5 +1,6 @@
 """Checkers of `03_sgan`: N+1 probabilities, masked loss, the fake class of two heads, the log, a fair comparison."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -10,23 +11,22 @@ from torch import Tensor
 from sgan_lib.exercises import check_answers, checker
 
 
-@checker("sgan.n_plus_one_probabilities")
-def _n_plus_one_probabilities(answer: Callable[[Tensor], Any]) -> str | None:
-    logits = 2 * torch.randn(6, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    result = answer(logits.clone())
-    if not isinstance(result, Tensor):
-        return f"the function returns {type(result).__name__}; return a tensor"
-    if result.shape != (6, 5):
-        return f"for logits of shape [6, 4] the result has the shape {list(result.shape)}; [6, 5] is needed here"
-    if not torch.allclose(result.sum(dim=1), torch.ones(6, dtype=torch.float64)):
-        return f"each row must sum to 1; the first one sums to {result[0].sum():.3g}"
-    denominators = [1 + sum(torch.tensor(row).exp().tolist()) for row in logits.tolist()]
-    if not torch.allclose(result[:, 4], 1 / torch.tensor(denominators, dtype=torch.float64), atol=1e-6):
-        return "the rows sum to 1, but the last column is not the probability of the class whose logit is fixed at 0"
-    if not torch.allclose(result[:, :4] * torch.tensor(denominators)[:, None], logits.exp(), rtol=1e-4):
-        return "the last column is right; the columns of the K classes are not"
-    if not bool(answer(logits + 1000).isfinite().all()):
-        return "logits around 1,000 make it overflow; let torch's softmax do the division"
+@checker("sgan.fake_probability")
+def _fake_probability(answer: Callable[[Tensor, int], Any]) -> str | None:
+    logits = 2 * torch.randn(6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    sums = [sum(math.exp(value) for value in row[:4]) for row in logits.tolist()]
+    fakes = [math.exp(row[4]) for row in logits.tolist()]
+    for given, weights in ((logits[:, :4], [1.0] * 6), (logits, fakes)):
+        shape, result = list(given.shape), answer(given.clone(), 4)
+        if not isinstance(result, Tensor) or result.shape != (6,):
+            return f"for logits of shape {shape} and 4 classes the result is not a tensor of shape [6]"
+        exact = [weight / (weight + total) for weight, total in zip(weights, sums, strict=True)]
+        if not torch.allclose(result.double(), torch.tensor(exact, dtype=torch.float64), rtol=1e-6):
+            return f"for logits of shape {shape} the first row gives {result[0]:.4f}; its p(fake | x) is {exact[0]:.4f}"
+    if not bool(answer(torch.full((1, 5), 1000.0), 4).isfinite().all()):
+        return "K + 1 logits of 1,000 make it overflow; let torch's logsumexp or softmax do the sum"
+    if answer(torch.full((1, 4), 20.0), 4).item() == 0:
+        return "at float32 logits of 20 it is rounded to 0; do not take it as the rest that p(real) leaves"
     return None
 
 
