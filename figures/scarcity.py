@@ -19,10 +19,10 @@ HERE = Path(__file__).parent
 RUNS = HERE.parent / "runs" / "label_scarcity"
 METHODS = ("pseudo_label", "consistency", "feature_matching", "sgan", "bad_gan", "two_head")  # and supervised
 DIGITS = {"dataset": "digits", "n_labels": (20, 50, 100, 200)}
-MNIST = {"dataset": "mnist", "n_labels": (20, 50, 100, 1000), "preset": "standard", "steps": 3000,
+MNIST = {"dataset": "mnist", "n_labels": (20, 25, 50, 100, 200, 500, 1000), "preset": "standard", "steps": 3000,
          "precision": "bfloat16"}  # fmt: skip
 SHIFTED = {"dataset": "digits", "n_labels": (50,), "shift": 1}  # by up to one pixel of eight, for all
-N_SPLITS = {"digits": 10, "mnist": 5, "shifted": 3}  # raise them, and the sweep runs what is missing
+N_SPLITS = {"digits": 20, "mnist": 5, "shifted": 3}  # raise them, and the sweep runs what is missing
 REFUSED = 2  # the sweep's exit code for arguments it cannot use; 1 means that runs failed
 KEPT = ("method", "dataset", "n_labels", "seed", "preset", "steps", "network", "shift", "learning_rate", "precision",
         "split_seed", "validation_error", "test_error", "confusion_matrix", "seconds", "device", "torch")  # fmt: skip

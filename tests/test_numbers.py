@@ -10,7 +10,7 @@ import pytest
 from sgan_lib import evaluation, plotting
 
 ROOT = Path(__file__).resolve().parents[1]
-IN_WORDS = {2: "two", 3: "three", 5: "five", 10: "ten", 20: "twenty"}
+IN_WORDS = {1: "one", 3: "three", 5: "five", 16: "sixteen", 20: "twenty"}
 
 
 def prose_of(name: str) -> str:
@@ -79,13 +79,22 @@ def test_the_order_of_the_methods_on_mnist(scarcity: pd.Series) -> None:
     assert (errors.loc[20].idxmin(axis=1) == "two_head").all()
     assert f"is best on each of the five splits ({means[20, 'two_head']:.1f} %)" in prose
     assert f"consistency second ({means[20, 'consistency']:.1f} %)" in prose
-    bad, alone = (errors.loc[20][method] for method in ("bad_gan", "supervised"))
-    assert list(bad.index[bad > alone]) == [0, 1]
+    worse = errors["bad_gan"] > errors["supervised"]
+    assert [list(worse[n].index[worse[n]]) for n in (20, 25)] == [[0, 1], [2, 4]]
     assert f"no GAN at all ({means[20, 'bad_gan']:.1f} against {means[20, 'supervised']:.1f} %)" in prose
-    others = errors.drop(columns=["supervised", "pseudo_label"]).drop(index=20)
-    assert others.lt(errors["supervised"].drop(index=20), axis=0).all(axis=None)
+    halved = [f"{100 * errors['bad_gan'][n, 0]:.1f}" for n in (20, 25)]
+    assert "({} to {} %)".format(*halved) in prose
+    others = errors.drop(columns=["supervised", "pseudo_label"]).drop(index=[20, 25])
+    assert others.lt(errors["supervised"].drop(index=[20, 25]), axis=0).all(axis=None)
     at_100 = [f"{means[100, method]:.1f}" for method in ("sgan", "feature_matching", "bad_gan", "supervised")]
     assert "{}, {} and {} % against {} %".format(*at_100) in prose
+    assert f"needs 1,000 labels for that ({means[1000, 'supervised']:.1f} %)" in prose
+    assert abs(means[1000, "supervised"] - means[100, "feature_matching"]) < 0.1
+    gain = means[25, "supervised"] - means[25, "sgan"]
+    assert f"Ours gains {gain:.1f} at 25, and its baseline is the reason: {means[25, 'supervised']:.1f} %" in prose
+    factors = [means[n, "supervised"] / means[n].min() for n in (50, 100, 200, 1000)]
+    assert [round(factor) for factor in factors[:3]] == [3, 3, 3]
+    assert factors[3] < 2
     assert f"with this dense pair they bring {means[100, 'supervised'] - means[100, 'two_head']:.0f} points" in prose
 
 
@@ -103,19 +112,25 @@ def test_notebook_05_and_the_readme_trade_errors_for_labels(readme: str, worth: 
     prose = prose_of(NOTEBOOK_05)
     assert f"reaches with about {worth}" in prose
     assert f"On `digits` ({splits['digits']} splits) 50 labels in an SGAN do what about {worth} do" in readme
-    assert f"rests on {splits['mnist']} splits" in readme
+    assert f"on MNIST ({splits['mnist']} splits) 100 do what 1,000 do" in readme
     assert f"{splits['digits']} splits of `digits` (1,500 steps), and {splits['mnist']} of MNIST" in prose
 
 
 def test_the_cautions_of_notebook_05() -> None:
     """Part 3: two methods on the same splits; part 4: with shifts for all."""
     prose, table = prose_of(NOTEBOOK_05), plotting.stored_table("label_scarcity.csv").query("dataset == 'digits'")
-    few = 100 * table.query("n_labels == 20").pivot(index="seed", columns="method", values="test_error")
-    losses = few["two_head"] - few["sgan"]
-    assert (losses > 0).sum() == 9
-    for errors in (few["two_head"], few["sgan"], losses):
-        low, high = evaluation.bootstrap_interval(errors.tolist())
+    errors = 100 * table.pivot(index=["n_labels", "seed"], columns="method", values="test_error")
+    alone, pseudo = (errors.loc[100][method] for method in ("supervised", "pseudo_label"))
+    better, worse = (alone > pseudo).sum(), (alone < pseudo).sum()
+    counts = IN_WORDS[better], IN_WORDS[len(alone)], IN_WORDS[worse]
+    assert "better on {} of the {} splits and worse on {}".format(*counts) in prose
+    for values in (alone, pseudo, alone - pseudo):
+        low, high = evaluation.bootstrap_interval(values.tolist())
         assert f"{low:.1f} to {high:.1f}" in prose
+    ahead = errors.loc[20]["sgan"] - errors.loc[20]["consistency"]
+    assert f"After 17 splits consistency is ahead by {ahead[:17].mean():.1f} points" in prose
+    assert f"After twenty it is {ahead.mean():.1f}, and zero" in prose
+    assert evaluation.bootstrap_interval(ahead[:17].tolist())[0] > 0 > evaluation.bootstrap_interval(ahead.tolist())[0]
     shifted = plotting.stored_table("label_scarcity_shifts.csv")
     same = table.query("n_labels == 50").merge(shifted[["method", "seed"]], on=["method", "seed"])
     before, after = (100 * rows.groupby("method")["test_error"].mean() for rows in (same, shifted))
@@ -128,6 +143,14 @@ def test_the_cautions_of_notebook_05() -> None:
 def test_the_runs_that_notebook_09_counts() -> None:
     runs = len(plotting.stored_table("label_scarcity.csv"))
     assert f"notebook 05 rests on {runs} of them" in prose_of("notebooks/src/09_scaling_up.py")
+
+
+def test_the_gain_with_20_labels_that_notebook_00_quotes(scarcity: pd.Series) -> None:
+    of_n = [scarcity["digits", n] for n in (20, 50)]
+    points = [errors["supervised"] - errors["sgan"] for errors in of_n]
+    shares = [100 * gain / errors["supervised"] for gain, errors in zip(points, of_n, strict=True)]
+    said = "{:.1f} against {:.1f}, and as a share of the error a little smaller, {:.0f} % against {:.0f} %"
+    assert said.format(*points, *shares) in prose_of("notebooks/src/00_start_here.py")
 
 
 def test_who_draws_better() -> None:

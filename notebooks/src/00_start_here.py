@@ -273,7 +273,9 @@ exercises.check("start.errors_at_20", errors_at_20)
 # exercises.check("start.errors_at_20", errors_at_20)
 # ```
 #
-# Two seeds show a direction, no more. With two labelled images a class, the choice of those two matters a great deal.
+# Two seeds show a direction, no more. With two labelled images per class, the choice of those two matters a great
+# deal. Over twenty splits (notebook 05, the same preset) the gain is larger in points than with 50 labels, 14.0
+# against 7.9, and as a share of the error a little smaller, 55 % against 60 %.
 # </details>
 
 # %% [markdown]

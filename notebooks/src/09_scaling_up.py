@@ -3,7 +3,7 @@
 #
 # *Open in Colab: this copy has no address yet; set it with `make badges REPOSITORY=owner/name`.*
 #
-# **One run took you a few seconds. The figure of notebook 05 rests on 420 of them, and SVHN would need weeks on this
+# **One run took you a few seconds. The figure of notebook 05 rests on 805 of them, and SVHN would need weeks on this
 # machine. How do you run hundreds of experiments so that a crash costs one of them, and how do you know beforehand
 # what the next size will cost?** This notebook turns a notebook into a function, hands a grid of them to a sweep and
 # to a cluster, kills it in the middle on purpose, and measures what work costs as it grows. It ends with the cheapest
@@ -331,8 +331,9 @@ figure
 # that each step sees beside the batch; the rest is for the weights: Adam reads and writes each of them, weight norm
 # divides each, and that is the same work for 10 images as for 200. The pair with wider layers, `mlp`, costs more in both.
 #
-# So twice the images cost less than twice the time, as long as batches are small, and in large batches the images are
-# all that counts. (It does not follow that large batches are better: a step is one update, whatever its batch.)
+# So twice the images cost less than twice the time, since the price of the step is paid once; the larger the batch,
+# the smaller that price's share. (It does not follow that large batches are better: a step is one update, whatever
+# its batch.)
 #
 # Now memory. The library keeps a data set's images as it found them, as bytes, and makes floats of a batch at a time.
 #
@@ -423,17 +424,20 @@ exercises.check("scaling.splits_needed", splits_needed)
 
 # %% tags=["nbval-check-output"]
 runs = plotting.stored_table("label_scarcity.csv").query("dataset == 'digits'")
-for n in sorted(runs["n_labels"].unique()):
-    errors = 100 * runs[runs["n_labels"] == n].pivot(index="split_seed", columns="method", values="test_error")
-    gains = (errors["sgan"] - errors["feature_matching"]).dropna()
-    smallest = 1.96 * gains.std() / len(gains) ** 0.5
-    print(f"{n:3} labels, {len(gains)} splits: SGAN minus feature matching {gains.mean():+.2f} points (sd {gains.std():.2f}); "
-          f"visible from {smallest:.2f}")  # fmt: skip
+errors = 100 * runs.pivot(index=["n_labels", "split_seed"], columns="method", values="test_error")
+rows = []
+for rival in ("feature_matching", "consistency"):
+    for n, gains in (errors["sgan"] - errors[rival]).groupby("n_labels"):
+        smallest = 1.96 * gains.std() / len(gains) ** 0.5
+        rows.append({"SGAN minus": rival, "labels": n, "splits": len(gains), "points": gains.mean(), "sd": gains.std(),
+                     "visible from": smallest, "splits for half a point": (1.96 * gains.std() / 0.5) ** 2})  # fmt: skip
+print(pd.DataFrame(rows).round(2).to_string(index=False))
 
 # %% [markdown]
-# No difference in this list is as large as the smallest that ten splits can show. Which of the two methods is better
-# on `digits` is not known from this table, and "the SGAN wins at 50 labels" would be an invention. At 20 labels the
-# differences scatter by 2.35 points; to see half a point there, exercise 2 asks for 86 splits.
+# No difference in this list is as large as the smallest that twenty splits can show. Which of the three methods is
+# best on `digits` is not known from this table, and "the SGAN wins at 50 labels" would be an invention. At 20 labels
+# the differences between SGAN and feature matching scatter by 3.53 points; to see half a point there would take 192
+# splits.
 #
 # ## 6 · When not to use a GAN
 #
@@ -448,8 +452,8 @@ print(bill.sort_values("error, %").to_string())
 
 # %% [markdown]
 # The list is sorted by error, and its first four rows are within half a point: three GANs, and one method without a
-# generator. Consistency trains a single network, cannot collapse, ends 0.3 points behind the SGAN here, level with it
-# at 200 labels, and two points ahead at 20 (notebook 05).
+# generator. Consistency trains a single network and cannot collapse, and its distance from the SGAN, at every number
+# of labels, is smaller than these splits can show. It alone is told which distortions keep the class.
 #
 # Do **not** train a GAN for its classifier when
 # - **labels are cheap**: read notebook 05's curve horizontally. If a day of labelling brings as much as the GAN, label;
@@ -530,8 +534,8 @@ exercises.check("scaling.which_tool", situations)
 # - A run that diverged left its reason and stopped nothing else.
 # - The same runs on a cluster of three processes gave the same test errors, digit by digit.
 # - A step has a price of its own, and one for each image; as published, SVHN would take five weeks of one core a run.
-# - Ten splits of `digits` cannot tell SGAN from feature matching at any number of labels; with 20 labels half a point
-#   would need 86.
+# - Twenty splits of `digits` cannot tell SGAN, feature matching and consistency apart at any number of labels; with
+#   20 labels, half a point between the first two would need 192.
 #
 # **Still open.** Everything here is one machine's CPU. What a GPU changes, two runs will tell you where there is one;
 # whether the order of the methods is the same on SVHN and CIFAR-10 at full size, nobody has measured in this course.
