@@ -175,3 +175,7 @@ def test_the_factors_of_the_benchmark(readme: str) -> None:
     assert f"two threads {two[0]:.1f}, {two[1]:.1f} and {two[2]:.0f} %)" in readme
     heads = [measured["textbook step / our step", "upsample", threads] for threads in (1, 2)]
     assert f"two-head pair the factor is {heads[0]:.1f} ({heads[1]:.1f})" in readme
+    factor, seconds = (
+        measured[name, "mlp_digits", 1] for name in ("sweep, one worker / two workers", "sweep with two workers")
+    )
+    assert f"takes {seconds:.0f} s with two workers, {factor:.1f} times as fast as with one" in readme
