@@ -97,9 +97,9 @@ low, high = alone.test_error_interval
 print(f"test error {alone.test_error:.1%} (95 % interval {low:.1%} to {high:.1%}) after {alone.seconds:.1f} s")
 
 # %% [markdown]
-# The interval (Wilson's, for a proportion: about 1.96 standard errors to each side, kept between 0 and 1) says how
-# well 450 test images measure *this* network. It does not say what another 50 labels would have given. Keep that in
-# mind for a moment.
+# The interval (Wilson's, for a proportion: every error rate from which the measured one is less than 1.96 of *its*
+# standard errors away) says how well 450 test images measure *this* network. It does not say what another 50 labels
+# would have given. Keep that in mind for a moment.
 #
 # ## With a GAN: the same 50 labels, and 1,247 images without
 # A second network, the **generator**, turns random numbers into images. The classifier, now called the

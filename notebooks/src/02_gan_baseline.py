@@ -196,12 +196,12 @@ plotting.filmstrip(frames, "First a dark rim, then blots, then strokes")
 
 # %% [markdown]
 # So the border comes first: it is black in nearly every image, and the cheapest thing to imitate. Strokes come next,
-# and classes that one can name come last, after this run has ended. From step 360 to step 600 most columns keep their
+# and most columns can be named only later than this run lasts. From step 360 to step 600 most columns keep their
 # shape. You see that because the latents are fixed. With fresh ones each time, you could not tell whether the
 # generator improved or you drew luckier numbers.
 #
-# The quick run stops long before the samples stop improving. The first picture of this notebook goes on from here:
-# the same networks, preset `standard`, 3,000 steps.
+# The quick run stops long before the samples stop improving. The first picture of this notebook shows a longer run of
+# the same networks: preset `standard`, 3,000 steps.
 
 # ## 3 · Loss curves that do not fall
 #

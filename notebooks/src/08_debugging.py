@@ -4,11 +4,11 @@
 # *Open in Colab: this copy has no address yet; set it with `make badges REPOSITORY=owner/name`.*
 #
 # **You have found an SGAN on the internet. It runs, no loss explodes, and with 50 labels it reports 97 % accuracy.
-# Would you build on it?** Below is such a program, written for this notebook. Its 97 % is 85 % once two of its lines
-# are mended, and 88 % when it is then trained without its GAN. Nothing in its output says so. This notebook collects
-# twenty-five suspects from published tutorials and widely copied code. You meet twenty of them as their victims do,
-# as a plot, a number or an exception, guess the cause, find it by a small measurement, mend it, and measure again;
-# five more follow in brief.
+# Would you build on it?** Below is such a program, written for this notebook. Its 97 % is 85 % once three things
+# about it are mended, and 88 % when it is then trained without its GAN. Nothing in its output says so. This notebook
+# collects twenty-five suspects from published tutorials and widely copied code. You meet twenty of them as their
+# victims do, as a plot, a number or an exception, guess the cause, find it by a small measurement, mend it, and
+# measure again; five more follow in brief.
 #
 # **After this notebook you can**
 # - *reproduce* a suspicion in ten lines, on data so small that the answer comes within a second;

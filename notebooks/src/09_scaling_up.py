@@ -434,10 +434,10 @@ for rival in ("feature_matching", "consistency"):
 print(pd.DataFrame(rows).round(2).to_string(index=False))
 
 # %% [markdown]
-# No difference in this list is as large as the smallest that twenty splits can show. Which of the three methods is
-# best on `digits` is not known from this table, and "the SGAN wins at 50 labels" would be an invention. At 20 labels
-# the differences between SGAN and feature matching scatter by 3.53 points; to see half a point there would take 192
-# splits.
+# No difference in this list is as large as the smallest that twenty splits can show. Whether the SGAN is better than
+# either on `digits` is not known from this table, and "the SGAN wins at 50 labels" would be an invention. At 20
+# labels the differences between SGAN and feature matching scatter by 3.53 points; to see half a point there would
+# take 192 splits.
 #
 # ## 6 · When not to use a GAN
 #
@@ -534,8 +534,8 @@ exercises.check("scaling.which_tool", situations)
 # - A run that diverged left its reason and stopped nothing else.
 # - The same runs on a cluster of three processes gave the same test errors, digit by digit.
 # - A step has a price of its own, and one for each image; as published, SVHN would take five weeks of one core a run.
-# - Twenty splits of `digits` cannot tell SGAN, feature matching and consistency apart at any number of labels; with
-#   20 labels, half a point between the first two would need 192.
+# - Twenty splits of `digits` cannot tell the SGAN from feature matching, or from consistency, at any number of
+#   labels; with 20 labels, half a point between the first two would need 192.
 #
 # **Still open.** Everything here is one machine's CPU. What a GPU changes, two runs will tell you where there is one;
 # whether the order of the methods is the same on SVHN and CIFAR-10 at full size, nobody has measured in this course.
