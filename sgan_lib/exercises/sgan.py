@@ -1,4 +1,4 @@
-"""Checkers of `03_sgan`: the probability of "fake", masked loss, the fake class of two heads, the log, a fair comparison."""
+"""Checkers of `03_sgan`: p(fake), masked loss, the fake class of two heads, the log, a fair comparison."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Checkers of `01_theory`: the freedom of the softmax, log-probabilities, the optimal discriminator, the initial bias."""
+"""Checkers of `01_theory`: the freedom of the softmax, log-probabilities, the best discriminator, the first bias."""
 
 import math
 from collections.abc import Callable
