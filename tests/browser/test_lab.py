@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat import NotebookNode
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
@@ -178,4 +178,4 @@ def test_the_label_explorer_redraws_trains_and_stops(page: Page, lab: str) -> No
     _screenshot(page, "05_label_explorer.png")
     explorer.get_by_role("button", name="Stop").click()
     page.wait_for_function("html => /stopped at step [0-9]+/.test(html.innerText)", arg=live.element_handle())
-    assert explorer.get_by_role("button", name="Train now").is_enabled()
+    expect(explorer.get_by_role("button", name="Train now")).to_be_enabled()  # its message comes after the text's
