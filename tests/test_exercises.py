@@ -487,6 +487,13 @@ MISTAKES = {
         "one side only": lambda p, q: (torch.special.xlogy(p, p) - torch.special.xlogy(p, (p + q) / 2)).sum(),
         "a divergence a cell": lambda p, q: p - q,
     },
+    "bigan.five_images": {
+        "the optimum of four and four": (0.0, 24),
+        "the four that match": (0.0749, 120),
+        "three of five": (0.2294, 480),
+        "one number": (0.0749,),
+        "a word for a number": (0.0749, "all"),
+    },
     "bigan.nearest_neighbour": {
         "the farthest": by_distance(lambda a, b: -torch.cdist(a, b)),
         "the largest product": by_distance(lambda a, b: -a @ b.T),

@@ -1,7 +1,7 @@
-"""Checkers of `06_bigan`: how far two tables are apart, nearest neighbours, an honest gain."""
+"""Checkers of `06_bigan`: how far two tables are apart, worlds of five images, nearest neighbours, an honest gain."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -42,6 +42,22 @@ def _jensen_shannon(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
                 f"for {name} the result is {float(result):.4f}; the definition gives {_js(p.tolist(), q.tolist()):.4f}"
             )
     return None
+
+
+@checker("bigan.five_images")
+def _five_images(answer: Any) -> str | None:
+    if not isinstance(answer, Sequence) or len(answer) != 2 or not all(isinstance(n, int | float) for n in answer):
+        return "give two numbers: the smallest divergence, and how many combinations reach it"
+    smallest, combinations = answer
+    matched = [[0.2] * 5, [0.25] * 4 + [0.0]]  # four cells that both tables fill, and the one of the image left over
+    if not abs(smallest - _js(*([row] for row in matched))) < 5e-4:
+        return f"the smallest divergence is not {smallest:.4g}; five images have probability 1/5, four latents 1/4"
+    ways = math.perm(5, 4) * 4  # which image each latent makes, and the code of the image left over
+    return (
+        None
+        if combinations == ways
+        else f"the divergence is right; it is not {combinations} combinations that reach it"
+    )
 
 
 @checker("bigan.nearest_neighbour")
