@@ -111,8 +111,9 @@ def test_notebook_05_and_the_readme_trade_errors_for_labels(readme: str, worth: 
     splits = plotting.stored_table("label_scarcity.csv").groupby("dataset")["seed"].nunique().map(IN_WORDS)
     prose = prose_of(NOTEBOOK_05)
     assert f"reaches with about {worth}" in prose
-    assert f"On `digits` ({splits['digits']} splits) 50 labels in an SGAN do what about {worth} do" in readme
-    assert f"on MNIST ({splits['mnist']} splits) 100 do what 1,000 do" in readme
+    same = "an SGAN with 50 labels is as good as the supervised network with about"
+    assert f"On `digits` ({splits['digits']} splits) {same} {worth};" in readme
+    assert f"on MNIST ({splits['mnist']} splits of the dense network" in readme
     assert f"{splits['digits']} splits of `digits` (1,500 steps), and {splits['mnist']} of MNIST" in prose
 
 
@@ -153,6 +154,29 @@ def test_the_gain_with_20_labels_that_notebook_00_quotes(scarcity: pd.Series) ->
     assert said.format(*points, *shares) in prose_of("notebooks/src/00_start_here.py")
 
 
+def test_what_notebook_06_says_of_features_with_few_labels(scarcity: pd.Series) -> None:
+    prose = prose_of("notebooks/src/06_bigan.py")
+    stored = plotting.stored_table("bigan_features.csv").query("classifier == 'linear'")
+    error = 100 * (1 - stored.groupby(["representation", "layer", "n_labels"])["accuracy"].mean())
+    judge, hidden, pixels = (
+        error["latent_regressor", "discriminator"],
+        error["bigan", "hidden"],
+        error["pixels", "pixels"],
+    )
+    assert f"errs on {hidden[100]:.1f} % with 100 labels, on pixels on {pixels[100]:.1f} %" in prose
+    assert f"errs on {judge[20]:.1f} % with 20 labels and on {judge[100]:.1f} % with 100" in prose
+    table = plotting.stored_table("label_scarcity.csv").query("dataset == 'mnist' and seed < 3")
+    trained = 100 * table.groupby(["n_labels", "method"])["test_error"].mean()
+    assert f"no longer ({judge[1000]:.2f} against {trained[1000, 'supervised']:.2f} %)" in prose
+    assert trained[100, "supervised"] > judge[100]
+    assert trained[1000, "supervised"] < min(error.xs(1000, level="n_labels"))
+    at_20 = [f"{trained[20, method]:.1f}" for method in ("sgan", "feature_matching", "consistency", "two_head")]
+    assert (
+        "SGAN's {} and feature matching's {} %, and more than the {} % of consistency and the {} %".format(*at_20)
+        in prose
+    )
+
+
 def test_who_draws_better() -> None:
     """The verdict of notebook 04, part 7: SGANs are ahead at the first look and behind at the last, on every seed."""
     looks = plotting.stored_table("sample_quality.csv").query("method != 'feature_matching'")
@@ -174,7 +198,7 @@ def test_the_factors_of_the_benchmark(readme: str) -> None:
     assert f"are {one[2]:.0f} % of our step (one thread; with" in readme
     assert f"two threads {two[0]:.1f}, {two[1]:.1f} and {two[2]:.0f} %)" in readme
     heads = [measured["textbook step / our step", "upsample", threads] for threads in (1, 2)]
-    assert f"two-head pair the factor is {heads[0]:.1f} ({heads[1]:.1f})" in readme
+    assert f"two-head pair the factor is {heads[0]:.1f} with one thread and {heads[1]:.1f} with two" in readme
     factor, seconds = (
         measured[name, "mlp_digits", 1] for name in ("sweep, one worker / two workers", "sweep with two workers")
     )

@@ -784,7 +784,7 @@ figure
 # **The best features here come from the discriminator of a plain GAN**, the loser by 1-NN: on its hidden layer the
 # linear classifier errs on 32.7 % with 20 labels and on 15.9 % with 100 (one GAN, seed 0). Radford et al. (2016) had
 # put a linear classifier on such features already. With 100 labels that is better than a supervised network (22.2 %),
-# with 1,000 no longer (7.6 against 7.0 %). (Why? Telling real from fake may need strokes more than slant and shade; no
+# with 1,000 no longer (7.60 against 6.95 %). (Why? Telling real from fake may need strokes more than slant and shade; no
 # run here tests it.) It is this kind of network that the course builds on: `03_sgan` trains its features with the
 # labels instead of before them.
 #
