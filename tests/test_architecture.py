@@ -28,7 +28,7 @@ ARROWS = {
     "quality": {"models", "data"},
     "presets": {"runtime", "losses", "models", "data", "methods"},
     "experiments": {"runtime", "losses", "models", "data", "methods", "training", "evaluation", "presets"},
-    "sweep": {"runtime", "evaluation", "experiments", "course"},
+    "sweep": {"runtime", "data", "evaluation", "experiments", "course"},
     "plotting": set(),
     "widgets": {"data", "evaluation", "experiments", "models", "plotting", "quality", "training"},
     "exercises": {"losses", "models", "data"},

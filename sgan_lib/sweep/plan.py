@@ -6,6 +6,7 @@ from itertools import product
 from statistics import median
 from typing import Any
 
+from sgan_lib import data
 from sgan_lib.experiments import RunResult, Settings
 from sgan_lib.runtime import check_whole_number
 
@@ -52,7 +53,8 @@ def grid(
     `overrides` are other fields of `Settings`, the same for the whole grid. A seed is also the split's seed, unless
     `split_seed` is among them.
 
-    Raises ValueError or TypeError for whatever `Settings` refuses, and for an override that the grid itself sets.
+    Raises ValueError or TypeError for whatever `Settings` refuses, for an override that the grid itself sets, and for
+    more labels than the data set has or fewer than it has classes (where it need not be downloaded to know that).
     """
     if taken := [name for name in _OF_THE_GRID if name in overrides]:
         raise ValueError(f"{', '.join(taken)} cannot be set for the whole grid: each has an argument of its own")
@@ -65,6 +67,9 @@ def grid(
         )
         for seed, n, method in product(seeds, n_labels, methods)
     ]
+    if dataset in data.OFFLINE:
+        for n in {min(n_labels), max(n_labels)}:
+            data.load(dataset, n)
     return list(dict.fromkeys(runs))
 
 
