@@ -15,6 +15,7 @@ from sgan_lib.presets import PRESETS
 
 SOURCES = sorted((Path(__file__).resolve().parents[1] / "notebooks" / "src").glob("[0-9][0-9]_*.py"))
 NAME = re.compile(r'exercises\.check\("([\w.]+)"')
+EMPTY = "Not yet: this is still the empty answer; fill it in."
 
 
 def stubs_and_solutions(path):
@@ -65,9 +66,7 @@ def test_the_folded_solution_is_right_on_top_of_imports_and_parameters(notebook,
 @pytest.mark.parametrize(("notebook", "name"), EXERCISES)
 def test_the_stub_runs_and_says_that_it_is_not_solved_yet(notebook, name, execute):
     setup, stubs, _ = FOUND[notebook]
-    lines = execute(setup + stubs[name])
-    assert len(lines) == 1
-    assert lines[0].startswith("Not yet: ")
+    assert execute(setup + stubs[name]) == [EMPTY]
 
 
 # --- wrong answers
@@ -545,9 +544,20 @@ def test_check_prints_its_verdict_and_returns_nothing(even, capsys):
     assert capsys.readouterr().out.splitlines() == [
         "Right.",
         "Not yet: it is odd.",
-        "Not yet: this is still the empty answer; fill it in.",
+        EMPTY,
         "Not yet: your answer raised TypeError: not all arguments converted during string formatting.",
     ]
+
+
+def constant(*_arguments):
+    """A function that says something, if not much."""
+    return 0
+
+
+@pytest.mark.parametrize("answer", [constant, lambda: 0.0, lambda: False, lambda x: x, {"a": None, "b": 1}, {}, [None]])
+def test_an_answer_that_says_anything_is_not_empty(even, answer, capsys):
+    exercises.check(even, answer)
+    assert EMPTY not in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("even")
