@@ -111,11 +111,13 @@ def train_other(name: str, seed: int, preset: str, parts: data.SemiSupervisedDat
     return state.averaged
 
 
-def random_encoder(network: str, parts: data.SemiSupervisedData) -> nn.ModuleDict:
-    """A BiGAN's encoder as it is before the first step, batch norm settled."""
+def untrained(network: str, parts: data.SemiSupervisedData) -> nn.ModuleDict:
+    """A BiGAN's encoder and discriminator as they are before the first step, batch norm settled."""
     networks = models.build(network, parts.image_shape, 1)
-    modules = nn.ModuleDict({"encoder": networks.encoder}).to(parts.pool.device)
-    evaluation.settle(modules["encoder"], data.as_images(parts.pool[:10_000]))
+    judge = ImagesOnly(networks.discriminator, cast(models.Generator, networks.generator).latent_dim)
+    modules = nn.ModuleDict({"encoder": networks.encoder, "discriminator": judge}).to(parts.pool.device)
+    for module in modules.values():
+        evaluation.settle(module, data.as_images(parts.pool[:10_000]))
     return modules
 
 
@@ -212,7 +214,7 @@ def measure(arguments: Arguments) -> list[Arguments]:
         if name == "bigan":
             modules, looks = _bigan_with_curve(seed, preset, parts)
         elif name in UNTRAINED:
-            modules = random_encoder(UNTRAINED[name], parts)
+            modules = untrained(UNTRAINED[name], parts)
         elif name != "pixels":
             modules = train_other(name, seed, preset, parts)
     if name in ("bigan", *OBJECTIVES):

@@ -165,6 +165,8 @@ def test_what_notebook_06_says_of_features_with_few_labels(scarcity: pd.Series) 
     )
     assert f"errs on {hidden[100]:.1f} % with 100 labels, on pixels on {pixels[100]:.1f} %" in prose
     assert f"errs on {judge[20]:.1f} % with 20 labels and on {judge[100]:.1f} % with 100" in prose
+    before = error["random", "discriminator"]
+    assert f"the linear classifier errs on {before[20]:.1f} and {before[100]:.1f} %" in prose
     table = plotting.stored_table("label_scarcity.csv").query("dataset == 'mnist' and seed < 3")
     trained = 100 * table.groupby(["n_labels", "method"])["test_error"].mean()
     assert f"no longer ({judge[1000]:.2f} against {trained[1000, 'supervised']:.2f} %)" in prose

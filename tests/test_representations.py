@@ -90,8 +90,8 @@ def test_training_lowers_what_an_encoder_is_trained_for(representations, digits,
 
 def test_a_measured_representation_has_a_row_a_layer_classifier_and_split(representations, digits):
     rows = representations.measure({"representation": "random", "seed": 0, "preset": "quick"})
-    assert {row["layer"] for row in rows} == {"hidden", "before_tanh", "latent"}
-    assert [row["classifier"] for row in rows] == ["nearest"] * 3 + ["linear"] * 9
+    assert {row["layer"] for row in rows} == {"hidden", "before_tanh", "latent", "discriminator"}
+    assert [row["classifier"] for row in rows] == ["nearest"] * 4 + ["linear"] * 12
     assert {row["n_labels"] for row in rows} == {1347, 20}
     assert {row["step"] for row in rows} == {0}
     by_layer = {row["layer"]: row["accuracy"] for row in rows if row["classifier"] == "nearest"}
