@@ -28,7 +28,7 @@ N_SAMPLES = 5000
 
 def sample_quality() -> Iterator[Arguments]:
     """One pair of networks, one budget; the plain GAN uses no labels."""
-    for seed, (method, n_labels) in product(range(2), LINES):
+    for seed, (method, n_labels) in product(range(3), LINES):
         yield {"method": method, "dataset": "mnist", "network": "dcgan", "n_labels": n_labels, "seed": seed,
                "preset": "standard"}  # fmt: skip
 
