@@ -198,6 +198,7 @@ def _bigan_with_curve(seed: int, preset: str, parts: data.SemiSupervisedData) ->
     def look(record: Record, modules: nn.ModuleDict) -> None:
         if record.step % (steps // 5) == 0 and record.step < steps:
             evaluation.settle(modules["encoder"], data.as_images(parts.pool[:10_000]))
+            looks[:] = [row for row in looks if row["step"] < record.step]  # once more, if it was stopped just here
             looks.extend({"step": record.step} | row for row in nearest_neighbour_rows(layers_of(modules), parts))
             path.write_text(json.dumps(looks))
 

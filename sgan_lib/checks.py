@@ -8,6 +8,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -106,9 +107,9 @@ def outputs_are_logits(outputs: Tensor) -> Report:
         raise ValueError("outputs must be finite; some are not")
     smallest, largest, n_classes = rows.min().item(), rows.max().item(), rows.shape[1]
     kind, least = "logits", 0.0
-    if smallest >= 0 and largest <= 1 and (n_classes == 1 or _all_close(rows.sum(dim=1), 1)):
+    if smallest >= 0 and largest <= 1 and (n_classes == 1 or _all_close(rows.sum(dim=1), 1, outputs.dtype)):
         kind, least = "probabilities", math.log1p(max(n_classes - 1, 1) / math.e)
-    elif n_classes > 1 and _all_close(rows.logsumexp(dim=1), 0):
+    elif n_classes > 1 and _all_close(rows.logsumexp(dim=1), 0, outputs.dtype):
         kind = "log-probabilities"
     return _report(
         kind == "logits",
@@ -118,8 +119,9 @@ def outputs_are_logits(outputs: Tensor) -> Report:
     )
 
 
-def _all_close(values: Tensor, target: float) -> bool:
-    return torch.allclose(values, torch.full_like(values, target), atol=1e-4)
+def _all_close(values: Tensor, target: float, given: torch.dtype) -> bool:
+    """Within the rounding of the numbers as they were given: half precision keeps two or three digits."""
+    return torch.allclose(values, torch.full_like(values, target), atol=max(1e-4, 4 * torch.finfo(given).eps))
 
 
 def company_changes_nothing(network: nn.Module, real: Float[Tensor, "..."], fake: Float[Tensor, "..."]) -> Report:
@@ -209,11 +211,14 @@ def _arrays_within(
         return
     seen[id(given)] = given
     if isinstance(given, Tensor):
-        given = given.detach().cpu().numpy()
+        given = given.detach().cpu()
+        given = (given.float() if given.is_floating_point() else given).numpy()  # numpy has no bfloat16
+    elif hasattr(given, "to_numpy") and getattr(given, "ndim", 0) == 1:  # a column of pandas
+        given = given.to_numpy()
     if isinstance(given, np.ndarray):
         if given.ndim:
             yield path, given
-    elif isinstance(given, Mapping):
+    elif isinstance(given, Mapping) or hasattr(given, "to_numpy"):
         for key, value in given.items():
             yield from _arrays_within(value, f"{path}[{key!r}]", seen, depth - 1)
     elif isinstance(given, Sequence):
@@ -232,7 +237,8 @@ def _arrays_within(
 
 
 def _whole_number(value: Any) -> bool:
-    return isinstance(value, int) or (isinstance(value, Tensor) and not value.ndim and not value.is_floating_point())
+    of_torch = isinstance(value, Tensor) and not value.ndim and not value.is_floating_point()
+    return isinstance(value, Integral) or of_torch
 
 
 def _columns(rows: Sequence[Any]) -> dict[int, list[int]]:
@@ -264,6 +270,8 @@ def hidden_labels_change_nothing(
     shuffled = labels.clone()
     order = torch.randperm(int((~known).sum()), generator=torch.Generator().manual_seed(seed))
     shuffled[~known] = labels[~known][order]
+    if torch.equal(shuffled, labels):
+        raise ValueError(f"seed {seed} shuffles the hidden labels into the order that they have; take another seed")
     first, again, other = (train(given.clone()).detach() for given in (labels, labels, shuffled))
     if not torch.equal(first, again):
         raise ValueError("train must give the same numbers for the same labels; seed everything random inside it")

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sgan_lib.augmentation import strong_views
-from sgan_lib.datasets import DATASETS, OFFLINE, POINTS, DataError, Labelled, cache_folder, read
+from sgan_lib.datasets import DATASETS, OFFLINE, POINTS, DataError, Labelled, cache_folder, cached, read
 from sgan_lib.runtime import check_choice, check_flag, check_whole_number
 
 __all__ = [
@@ -132,7 +132,7 @@ def load(
     """
     check_choice("name", name, DATASETS)
     check_whole_number("split_seed", split_seed, at_least=0, at_most=_LARGEST_SEED)
-    raw = read(name)
+    raw = cached(name)
     size = None if image_size is None else _check_image_size(image_size, raw.train.images)
     n_validation = _check_sizes(n_labels, validation, len(raw.train.labels), len(raw.class_names))
     split = split_indices(raw.train.labels, n_labels, n_validation, split_seed)

@@ -21,6 +21,7 @@ import numpy as np
 import platformdirs
 import sklearn.datasets
 import torch
+from filelock import FileLock  # torch depends on it
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.model_selection import train_test_split
 from torch import Tensor
@@ -80,6 +81,13 @@ def read(name: str) -> RawSet:
 
     Raises ValueError for an unknown name, DataError for data that are damaged, unreachable or cannot be written.
     """
+    raw = cached(name)
+    train, test = (Labelled(*(tensor.clone() for tensor in part)) for part in (raw.train, raw.test))
+    return raw._replace(train=train, test=test)  # the caller's to change
+
+
+def cached(name: str) -> RawSet:
+    """As `read`, without a copy: for the library, which changes nothing in it."""
     return _read(check_choice("name", name, DATASETS), cache_folder())
 
 
@@ -173,7 +181,12 @@ def _read_downloaded(name: str, folder: Path) -> RawSet:
     if name == "svhn":
         choose = [{"split": "train"}, {"split": "test"}]
     try:
-        train, test = (_DOWNLOADED[name](folder, download=True, **which) for which in choose)
+        try:  # there already: a folder that can only be read will do
+            train, test = (_DOWNLOADED[name](folder, **which) for which in choose)
+        except (OSError, RuntimeError, EOFError, ValueError, AssertionError):
+            folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder / f".{name}.lock"):  # torchvision downloads in place; two at a time damage the file
+                train, test = (_DOWNLOADED[name](folder, download=True, **which) for which in choose)
     except (OSError, RuntimeError, HTTPException, EOFError, ValueError, AssertionError) as error:
         raise _download_error(name, folder, error) from error
     return RawSet(_from_torchvision(train), _from_torchvision(test), tuple(getattr(train, "classes", _TEN_DIGITS)))

@@ -1,6 +1,7 @@
 """How good is a classifier, how sure are we, what do samples look like, and what are an encoder's features worth."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -17,22 +18,38 @@ from torchvision.utils import make_grid
 from sgan_lib.models import EncoderOutput
 
 
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside the block; then every layer has the mode in which it came, frozen ones too."""
+    modes = {layer: layer.training for layer in network.modules()}
+    network.eval()
+    try:
+        yield
+    finally:
+        for layer, mode in modes.items():
+            layer.training = mode
+
+
 @torch.no_grad()
 def class_logits(
     discriminator: nn.Module, images: Float[Tensor, "n ..."], batch_size: int = 2000
 ) -> Float[Tensor, "n classes"]:
-    """The K logits of each image, in evaluation mode; the network is left in the mode in which it came."""
-    was_training = discriminator.training
-    discriminator.eval()
-    try:
-        return torch.cat([discriminator(part).class_logits for part in images.split(batch_size)])
-    finally:
-        discriminator.train(was_training)
+    """The K logits of each image, in evaluation mode; the network is left in the mode in which it came.
+
+    The images may be on another device than the network; the logits are where the images are.
+    """
+    place = next(discriminator.parameters(), images).device
+    with _evaluating(discriminator):
+        logits = [discriminator(part.to(place)).class_logits for part in images.split(batch_size)]
+    return torch.cat(logits).to(images.device)
 
 
 def predict(discriminator: nn.Module, images: Float[Tensor, "n ..."]) -> Int[Tensor, "n"]:
     """The class of the largest of the K logits; "fake" is never an answer for a test image."""
-    return class_logits(discriminator, images).argmax(dim=1)
+    logits = class_logits(discriminator, images)
+    if logits.isnan().any():
+        raise ValueError("the discriminator's logits must not be NaN; its weights are, or the images")
+    return logits.argmax(dim=1)
 
 
 def error_rate(discriminator: nn.Module, images: Float[Tensor, "n ..."], labels: Int[Tensor, "n"]) -> float:
@@ -95,13 +112,9 @@ def generate(
 
     One pass: a generator whose batch norm uses the batch's own statistics needs at least two latents.
     """
-    was_training = generator.training
-    generator.eval()
-    try:
+    with _evaluating(generator):
         place = next(generator.parameters()).device
         return generator(latent.to(place), *([] if classes is None else [classes.to(place)]))
-    finally:
-        generator.train(was_training)
 
 
 def class_share(images: Float[Tensor, "n ..."], classes: Int[Tensor, "n"]) -> float:
@@ -128,12 +141,8 @@ def class_share(images: Float[Tensor, "n ..."], classes: Int[Tensor, "n"]) -> fl
 @torch.no_grad()
 def encode(encoder: nn.Module, images: Float[Tensor, "n ..."], batch_size: int = 2000) -> EncoderOutput:
     """E(x) and the encoder's last hidden layer, in evaluation mode; the network keeps the mode in which it came."""
-    was_training = encoder.training
-    encoder.eval()
-    try:
+    with _evaluating(encoder):
         parts = [encoder(part) for part in images.split(batch_size)]
-    finally:
-        encoder.train(was_training)
     return EncoderOutput(*map(torch.cat, zip(*parts, strict=True)))
 
 

@@ -227,11 +227,11 @@ def run(
         for record in train(state, batches.at, settings.steps, settings.hold, every, validate, settings.last_rate):
             bar.update(record.step - bar.n)
             bar.set_postfix({name: f"{value:.3g}" for name, value in (record.terms | record.scores).items()})
-            if checkpoint is not None:
-                save_checkpoint(state, Path(checkpoint), asked)
             if observe is not None:
                 with forked_random():  # what an observer draws does not change the run
                     observe(record, state.averaged)
+            if checkpoint is not None:  # last: what is saved has been observed, so a resumed run skips no record
+                save_checkpoint(state, Path(checkpoint), asked)
         return _result(settings, state, parts, place)
 
 

@@ -47,6 +47,7 @@ def label_explorer(table: pd.DataFrame | None = None, published: pd.DataFrame | 
     needed = ("dataset", "method", "n_labels", "seed", "test_error", "confusion_matrix")
     if lacking := [name for name in needed if name not in runs]:
         raise ValueError(f"table must have the columns {', '.join(needed)}; it lacks {', '.join(lacking)}")
+    runs = runs.dropna(subset=["dataset", "method", "test_error", "confusion_matrix"])  # a sweep's failed runs
     if runs.empty:
         raise ValueError("table must hold a run at least; it is empty")
     images = [name for name in data.DATASETS if name not in data.POINTS]

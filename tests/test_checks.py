@@ -2,6 +2,7 @@
 
 import math
 
+import pandas as pd
 import pytest
 import torch
 import torch.nn.functional as F
@@ -112,6 +113,14 @@ def test_a_softmax_is_found_and_its_least_loss_is_right(n_classes):
     certain = F.one_hot(torch.arange(n_classes)).double()
     least = F.cross_entropy(certain, torch.arange(n_classes)).item()
     assert math.isclose(report.measured["least possible loss"], least, rel_tol=1e-6)
+
+
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16])
+def test_half_the_bits_hide_no_softmax(precision):
+    outputs = random(200, 10)
+    assert checks.outputs_are_logits(outputs.to(precision)).passed
+    found = [checks.outputs_are_logits(f(dim=1).to(precision)) for f in (outputs.softmax, outputs.log_softmax)]
+    assert [report.measured["looks like"] for report in found] == ["probabilities", "log-probabilities"]
 
 
 @pytest.mark.parametrize("shape", [(20,), (20, 1)])
@@ -233,6 +242,10 @@ class Slotted:
         (lambda images, labels: list(zip(images, labels.tolist(), strict=True)), "[:][1]"),
         (lambda images, labels: list(zip(labels, images, strict=True)), "[:][0]"),
         (lambda images, labels: list(labels), "the object itself"),
+        (lambda images, labels: list(labels.numpy()), "the object itself"),
+        (lambda images, labels: list(zip(images, labels.numpy(), strict=True)), "[:][1]"),
+        (lambda images, labels: pd.DataFrame({"digit": labels.numpy()}), "['digit']"),
+        (lambda images, labels: (images.bfloat16(), labels), "[1]"),
         (lambda images, labels: Slotted(labels), ".targets"),
         (lambda images, labels: {"a.long.name.with.seven.dots.in.it": labels}, "['a.long.name.with.seven.dots.in.it']"),
         (lambda images, labels: labels, "the object itself"),
@@ -245,6 +258,10 @@ class Slotted:
         "pairs",
         "pairs turned round",
         "a list of tensors",
+        "a list of numpy's integers",
+        "pairs with numpy's integers",
+        "a table of pandas",
+        "images in bfloat16",
         "slots",
         "a key with dots",
         "a tensor",
@@ -290,6 +307,12 @@ def test_training_on_hidden_labels_is_found_however_little_it_does():
         assert not report.passed
         assert report.measured["hidden labels changed"] > 10
         assert report.measured["largest difference"] > 0
+
+
+def test_a_shuffle_that_changes_nothing_proves_nothing():
+    labels = torch.tensor([0, 1, 0, 1])
+    with pytest.raises(ValueError, match="seed 0 shuffles the hidden labels into the order that they have"):
+        checks.hidden_labels_change_nothing(lambda given: given.float(), labels, torch.arange(4) < 2, seed=0)
 
 
 def test_the_labels_that_are_known_are_left_alone():

@@ -11,6 +11,7 @@ from importlib import resources
 from itertools import combinations, pairwise
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
 
+import filelock
 import jaxtyping
 import numpy as np
 import pytest
@@ -459,6 +460,12 @@ def test_an_absent_file_is_filled_in_without_a_word(fresh):
     assert {path.name for path in fresh.iterdir()} == set(FILES)
 
 
+def test_what_read_returns_is_the_callers_to_change():
+    data.read("digits").train.labels[:] = 0
+    assert data.read("digits").train.labels.unique().tolist() == list(range(10))
+    assert load("digits", n_labels=20).labelled.labels.unique().tolist() == list(range(10))
+
+
 def test_a_damaged_shipped_file_is_named(fresh, tmp_path, monkeypatch):
     for archive in datasets._ARCHIVE_MD5:
         (tmp_path / archive).write_bytes((SHIPPED / archive).read_bytes())
@@ -530,6 +537,25 @@ def test_a_downloaded_set_is_read_through_torchvision(tmp_path, monkeypatch):
     assert split.class_names[:2] == ("T-shirt/top", "Trouser")
     assert (split.image_shape, len(split.unlabelled), len(split.test.labels)) == ((1, 28, 28), 180, 50)
     assert split.test.labels.tolist() == [place % 10 for place in range(50)]
+
+
+def test_two_processes_do_not_download_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("SGAN_DATA", str(tmp_path))
+    found, downloads = datasets._DOWNLOADED["fashion_mnist"], []
+
+    def fetch(folder, download=False, **which):
+        if not download:
+            raise RuntimeError("Dataset not found")
+        with pytest.raises(filelock.Timeout):
+            filelock.FileLock(folder / ".fashion_mnist.lock").acquire(timeout=0)
+        if not downloads:
+            write_fashion_mnist(tmp_path / "FashionMNIST" / "raw")
+        downloads.append(which)
+        return found(folder, **which)
+
+    monkeypatch.setitem(datasets._DOWNLOADED, "fashion_mnist", fetch)
+    assert len(load("fashion_mnist", n_labels=20).test.labels) == 50
+    assert downloads == [{"train": True}, {"train": False}]
 
 
 def test_a_damaged_download_is_a_data_error(tmp_path, monkeypatch):

@@ -41,6 +41,32 @@ def test_predictions_are_made_in_evaluation_mode_and_the_mode_is_restored(mode):
     assert table.training is mode
 
 
+def test_a_layer_that_was_frozen_stays_so():
+    network = nn.ModuleDict({"frozen": nn.BatchNorm1d(2), "other": nn.Dropout()})
+    network["frozen"].eval()
+    network.forward = lambda images: models.DiscriminatorOutput(images, images)
+    evaluation.predict(network, torch.zeros(3, 2))
+    assert [network.training, network["frozen"].training, network["other"].training] == [True, False, True]
+
+
+def test_the_logits_are_where_the_images_are_and_computed_where_the_network_is():
+    network = nn.Sequential(nn.Flatten(), nn.Linear(1, 3)).to("meta")
+    seen = []
+
+    def forward(images):
+        seen.append(images.device.type)
+        return models.DiscriminatorOutput(torch.zeros(len(images), 3), torch.zeros(len(images), 3))
+
+    network.forward = forward
+    assert evaluation.class_logits(network, IMAGES).device.type == "cpu"
+    assert seen == ["meta"]
+
+
+def test_logits_that_are_no_numbers_are_no_answers():
+    with pytest.raises(ValueError, match="logits must not be NaN"):
+        evaluation.error_rate(Table(LOGITS * math.nan), IMAGES, torch.zeros(5, dtype=torch.int64))
+
+
 def test_the_error_rate_is_the_share_of_wrong_answers():
     labels = torch.tensor([0, 1, 1, 2, 2])
     assert evaluation.error_rate(Table(LOGITS), IMAGES, labels) == pytest.approx(2 / 5)

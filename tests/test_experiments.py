@@ -290,6 +290,31 @@ def stop_at(step):
     return observe
 
 
+def test_a_checkpoint_that_could_not_be_written_leaves_nothing_behind(tmp_path, monkeypatch):
+    def stop(*_arguments, **_more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pathlib.Path.replace", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(checkpoint=tmp_path / "one.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_was_stopped_by_its_observer_shows_it_that_record_again(tmp_path):
+    seen = []
+
+    def observe(record, modules):
+        seen.append(record.step)
+        if seen == [2, 4]:
+            raise Stopped
+
+    given = {"checkpoint": tmp_path / "one.safetensors", "observe": observe, "steps": 6, "record_every": 2}
+    with pytest.raises(Stopped):
+        run(**given)
+    run(**given)
+    assert seen == [2, 4, 4, 6]
+
+
 @pytest.mark.parametrize(
     ("method", "changes"),
     [(method, {}) for method in METHODS]
@@ -301,7 +326,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_bit(tmp_path, met
     paths = [tmp_path / "broken.safetensors", tmp_path / "whole.safetensors"]
     changes = {"steps": 4, "record_every": 2, **changes}
     with pytest.raises(Stopped):
-        run(method, checkpoint=paths[0], observe=stop_at(2), **changes)
+        run(method, checkpoint=paths[0], observe=stop_at(4), **changes)
+    assert paths[0].exists()
     torch.rand(7)
     resumed, whole = (run(method, checkpoint=path, observe=stop_at(99), **changes) for path in paths)
     assert torch.equal(weights_of(resumed), weights_of(whole))

@@ -427,6 +427,13 @@ def test_a_method_without_a_test_error_has_an_empty_one(tmp_path: Path) -> None:
     assert (summary["runs"], summary["failed"], summary["mean, %"]) == (1, 0, None)
 
 
+def test_a_summary_over_more_than_one_sweep_is_refused(tmp_path: Path) -> None:
+    runs = sweep.grid(["sgan"], "digits", [20], [0]) + sweep.grid(["sgan"], "digits", [20], [1], shift=1)
+    run_inline(runs, tmp_path, lambda r: Ended("", result_of(r), ""))
+    with pytest.raises(ValueError, match="must hold one sweep; its runs of sgan with 20 labels differ in shift"):
+        sweep.summarise(sweep.collect(tmp_path))
+
+
 def test_the_summary_has_mean_deviation_and_interval_over_seeds(tmp_path: Path) -> None:
     runs = sweep.grid(["sgan"], "digits", [20], range(6))
     run_inline(runs, tmp_path, lambda r: Ended("", result_of(r) if r.settings.seed < 5 else None, "no"))

@@ -5,6 +5,7 @@
 
 import io
 import json
+import math
 import os
 import re
 import threading
@@ -129,6 +130,17 @@ def test_a_table_that_lacks_columns_is_refused_by_name():
 def test_a_table_that_cannot_be_shown_is_refused(change, complaint):
     with pytest.raises(ValueError, match=complaint):
         widgets.label_explorer(change(stored_runs()))
+
+
+def test_runs_of_a_sweep_that_failed_are_left_out():
+    runs = stored_runs()
+    failed = runs[:1].assign(seed=999, test_error=math.nan, confusion_matrix=math.nan)
+    damaged = failed.assign(dataset=math.nan, method=math.nan)
+    controls, said, _ = parts(widgets.label_explorer(pd.concat([runs, failed, damaged])))
+    whole, same, _ = parts(widgets.label_explorer(runs))
+    for chosen in controls["method"].options:
+        controls["method"].value = whole["method"].value = chosen
+        assert said.value == same.value
 
 
 # --- "Train now"

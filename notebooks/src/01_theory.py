@@ -69,7 +69,7 @@ runtime.check_whole_number("n_splits", n_splits, at_least=1)
 
 def run(method, split):
     """One run on the moons."""
-    return experiments.run(method, "moons", n_labels, seed, preset, split_seed=split)
+    return experiments.run(method, "moons", n_labels, seed, preset, split_seed=split, device="cpu")
 
 
 shown = {method: run(method, split_seed) for method in ("supervised", "sgan")}

@@ -184,7 +184,12 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     `table` is as from `collect`. The interval is the bootstrap's for the mean, 95 %; it takes at least two runs.
     """
     rows = []
+    same = [field.name for field in fields(Settings) if field.name not in ("seed", "split_seed")]
     for (n_labels, method), part in table.groupby(["n_labels", "method"]):
+        if mixed := ", ".join(name for name in same if part[name].nunique(dropna=False) > 1):
+            raise ValueError(
+                f"table must hold one sweep; its runs of {method} with {n_labels} labels differ in {mixed}"
+            )
         errors = [100 * error for error in part["test_error"].dropna().astype(float)]
         low, high = bootstrap_interval(errors) if len(errors) > 1 else (None, None)
         mean, sd = (pd.Series(errors).mean(), pd.Series(errors).std()) if errors else (None, None)
