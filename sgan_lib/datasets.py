@@ -21,7 +21,7 @@ import numpy as np
 import platformdirs
 import sklearn.datasets
 import torch
-from filelock import FileLock  # torch depends on it
+from filelock import FileLock
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.model_selection import train_test_split
 from torch import Tensor
