@@ -45,7 +45,10 @@ def class_logits(
 
 
 def predict(discriminator: nn.Module, images: Float[Tensor, "n ..."]) -> Int[Tensor, "n"]:
-    """The class of the largest of the K logits; "fake" is never an answer for a test image."""
+    """The class of the largest of the K logits; "fake" is never an answer for a test image.
+
+    Raises ValueError where a logit is NaN.
+    """
     logits = class_logits(discriminator, images)
     if logits.isnan().any():
         raise ValueError("the discriminator's logits must not be NaN; its weights are, or the images")

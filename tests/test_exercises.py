@@ -554,7 +554,9 @@ def constant(*_arguments):
     return 0
 
 
-@pytest.mark.parametrize("answer", [constant, lambda: 0.0, lambda: False, lambda x: x, {"a": None, "b": 1}, {}, [None]])
+@pytest.mark.parametrize(
+    "answer", [constant, lambda: 0.0, lambda: False, lambda x: x, {"a": None, "b": [1]}, {}, [None]]
+)
 def test_an_answer_that_says_anything_is_not_empty(even, answer, capsys):
     exercises.check(even, answer)
     assert EMPTY not in capsys.readouterr().out

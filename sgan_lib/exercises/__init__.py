@@ -46,7 +46,9 @@ def _is_empty(answer: Any) -> bool:
     if inspect.isfunction(answer):
         steps = [step for step in dis.get_instructions(answer) if step.opname != "RESUME"]
         return all(step.opname in _RETURNING and step.argval is None for step in steps)
-    return answer is None or (isinstance(answer, Mapping) and set(answer.values()) == {None})
+    if isinstance(answer, Mapping) and answer:
+        return all(value is None for value in answer.values())
+    return answer is None
 
 
 def check_answers(name: str, right: Mapping[str, Any], kind: str, hint: str) -> None:

@@ -53,11 +53,9 @@ def _five_images(answer: Any) -> str | None:
     if not abs(smallest - _js(*([row] for row in matched))) < 5e-4:
         return f"the smallest divergence is not {smallest:.4g}; five images have probability 1/5, four latents 1/4"
     ways = math.perm(5, 4) * 4  # which image each latent makes, and the code of the image left over
-    return (
-        None
-        if combinations == ways
-        else f"the divergence is right; it is not {combinations} combinations that reach it"
-    )
+    if combinations != ways:
+        return f"the divergence is right; it is not {combinations} combinations that reach it"
+    return None
 
 
 @checker("bigan.nearest_neighbour")

@@ -182,6 +182,8 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     """A row a method and number of labels: runs, those that failed, and the test error over the seeds in percent.
 
     `table` is as from `collect`. The interval is the bootstrap's for the mean, 95 %; it takes at least two runs.
+
+    Raises ValueError where the runs of a method with as many labels differ in more than their seeds.
     """
     rows = []
     same = [field.name for field in fields(Settings) if field.name not in ("seed", "split_seed")]
