@@ -126,7 +126,7 @@ CURVES = ("mnist_100_labels",)  # tables with a row a record; all others have a 
 def _measure(arguments: Arguments, with_curve: bool, more: Callable[..., Arguments]) -> list[dict[str, Any]]:
     """One run: what was asked, what was found, and with what. One row, or one a record with the test error by then."""
     torch.set_num_threads(1)
-    test = data.load(arguments["dataset"], arguments["n_labels"]).to(runtime.choose_device()).test
+    test = data.load(arguments["dataset"], arguments["n_labels"]).test
     looks: list[tuple[float, float]] = []  # test error, and the processor's time until then, of one core
 
     def look(record: Record, modules: nn.ModuleDict) -> None:
@@ -171,10 +171,9 @@ def measure_table(name: str, workers: int) -> None:
         wanted = [_with_steps(arguments) for arguments in wanted]
     names = list(wanted[0])
     table = pd.read_csv(path) if path.exists() else pd.DataFrame(columns=names)
-    asked = {_key(arguments, names) for arguments in wanted}
-    if stale := sum(_key(row, names) not in asked for row in table.to_dict("records")):
-        raise SystemExit(f"{path} holds {stale} rows of other runs than are asked for now: delete them, or the file")
     done = {_key(row, names) for row in table.to_dict("records")}
+    if stale := done - {_key(arguments, names) for arguments in wanted}:
+        raise SystemExit(f"{path} holds {len(stale)} other runs than are asked for now: delete them, or the file")
     missing = [arguments for arguments in wanted if _key(arguments, names) not in done]
     if not missing:
         return
