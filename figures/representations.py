@@ -86,7 +86,7 @@ def _player(modules: list[nn.Module], objective: Any, settings: experiments.Sett
 
     own = [parameter for module in modules for parameter in module.parameters()]
     betas = settings.beta1, settings.beta2
-    adam = torch.optim.Adam(own, settings.learning_rate, betas, weight_decay=settings.weight_decay, fused=True)
+    adam = torch.optim.Adam(own, settings.learning_rate, betas, settings.epsilon, settings.weight_decay, fused=True)
     return Player(in_bfloat16, adam, settings.learning_rate)
 
 

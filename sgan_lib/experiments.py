@@ -107,7 +107,7 @@ def _plausible(result: RunResult) -> RunResult:
 def _player(modules: list[nn.Module], objective: Any, learning_rate: float, settings: Settings) -> Player:
     trainable = [p for module in modules for p in module.parameters() if p.requires_grad]
     betas = settings.beta1, settings.beta2
-    adam = torch.optim.Adam(trainable, learning_rate, betas, weight_decay=settings.weight_decay, fused=True)
+    adam = torch.optim.Adam(trainable, learning_rate, betas, settings.epsilon, settings.weight_decay, fused=True)
     return Player(objective, adam, learning_rate)
 
 
@@ -132,6 +132,8 @@ def prepare(settings: Settings, images: torch.Tensor, n_classes: int) -> Trainin
     method: Method = METHODS[settings.method]
     networks = models.build(settings.network, tuple(images.shape[1:]), n_classes if method.classifies else 1)
     modules = method.modules(networks).to(images.device)
+    if settings.precision == "mixed":
+        models.squash_in_float32(modules)
     if not method.encoder:
         models.initialise_from_data(modules["discriminator"], images[:500])
     weights = Weights(

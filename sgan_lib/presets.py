@@ -20,6 +20,7 @@ class Recipe:
     last_rate: float = 0.0  # above 0 it falls exponentially instead, to this share of the full rate
     beta1: float = 0.5  # Radford 2016, §4; Salimans 2016 and PyTorch-GAN too
     beta2: float = 0.999  # Adam's own default
+    epsilon: float = 1e-8  # of Adam, added to the root of the mean squared gradient; its own default
     generator_rate: float = 1.0  # the generator's learning rate, as a multiple of the discriminator's
     weight_decay: float = 0.0  # of Adam, added to the gradient: Donahue 2016 has 2.5e-5
     average_decay: float = 0.999  # Salimans 2016 has 0.9999 over 180,000 steps; runs here are shorter
@@ -91,14 +92,22 @@ PRESETS["paper"] = replace(
     PRESETS["paper"],
     networks={"mnist": "mlp"},
     bigan_networks={"mnist": "bigan_mlp"},
-    # Salimans 2016, code for MNIST. There the average starts at zero; here it is corrected for its start.
     changes={
-        "mlp": {"labelled_batch_size": 100, "hold": 1.0, "beta2": 0.999, "generator_rate": 1.0, "average_decay": 0.9999}
-    }
-    | {"bigan_mlp": {"last_rate": 0.01}},  # Donahue 2016, code; there the last weights are used, not their average
+        # Salimans 2016, code for MNIST. There the average starts at zero; here it is corrected for its start. His Adam
+        # has ε = 1e-8 under the root, which is about 1e-4 after it.
+        "mlp": {
+            "labelled_batch_size": 100,
+            "hold": 1.0,
+            "beta2": 0.999,
+            "epsilon": 1e-4,
+            "generator_rate": 1.0,
+            "average_decay": 0.9999,
+        },
+        "bigan_mlp": {"last_rate": 0.01},  # Donahue 2016, code; there the last weights are used, not their average
+    },
 )
 
-PRECISIONS = ("float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16", "mixed")
 DEFAULT_NETWORK = {"digits": "mlp_digits", "moons": "mlp_2d", "rings": "mlp_2d", "mnist_rgb": "svhn_small",
                    "svhn": "svhn", "cifar10": "svhn"}  # every other set: "mlp_small"  # fmt: skip
 BIGAN_NETWORK = dict.fromkeys(("digits", "moons", "rings"), "bigan_digits")  # every other set: "bigan_mlp_small"
@@ -122,6 +131,7 @@ _NUMBERS: dict[str, dict[str, float]] = {
     "weight_decay": {"at_most": 1},
     "beta1": {"at_most": 0.999999},
     "beta2": {"at_most": 0.999999},
+    "epsilon": {"above": 0, "at_most": 1},
     "average_decay": {"at_most": 0.999999},
 }
 
@@ -145,6 +155,7 @@ class Settings:
     last_rate: float
     beta1: float
     beta2: float
+    epsilon: float
     generator_rate: float
     weight_decay: float
     average_decay: float
@@ -163,7 +174,9 @@ class Settings:
     pseudo_label_weight: float = Weights.pseudo_label
     consistency_weight: float = Weights.consistency
     confidence: float = Weights.confidence  # the least probability that makes a pseudo-label
-    precision: str = "float32"  # or "bfloat16": half the time where the processor has instructions for it
+    # "bfloat16" takes half the time where the processor has instructions for it; so does "mixed", which leaves float32
+    # to the last tanh of generators and encoders (`models.Tanh` says why).
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         check_choice("method", self.method, METHODS)

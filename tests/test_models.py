@@ -458,6 +458,35 @@ def test_batch_norm_has_its_usual_constants():
     assert {(layer.eps, layer.momentum) for layer in layers} == {(1e-5, 0.1)}
 
 
+def test_tanh_keeps_its_gradient_in_float32_where_bfloat16_has_lost_it():
+    far = torch.tensor([-5.0], requires_grad=True)
+    outputs = {}
+    for full in (False, True):
+        tanh = models.Tanh()
+        if full:
+            models.squash_in_float32(tanh)
+        outputs[full] = tanh(far.bfloat16())
+        (slope,) = torch.autograd.grad(outputs[full].sum(), far)
+        assert slope.item() == pytest.approx(1 / np.cosh(5) ** 2 if full else 0, rel=0.01)
+    assert outputs[False].item() == -1
+    assert outputs[True].item() == pytest.approx(np.tanh(-5), rel=1e-6)
+
+
+@with_generator
+@pytest.mark.parametrize("full", [False, True])
+def test_images_and_bounded_latents_come_in_float32_where_tanh_is_asked_to_work_so(name, shape, full):
+    networks = models.build(name, shape, 7)
+    players = [networks.generator] if networks.encoder is None else [networks.generator, networks.encoder]
+    if full:
+        models.squash_in_float32(nn.ModuleList(players))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = networks.generator.sample(4)
+        latent = networks.encoder(images(4, shape)).latent if networks.encoder else found
+    bounded = networks.encoder is None or networks.generator.uniform
+    assert found.dtype == (torch.float32 if full else torch.bfloat16)
+    assert latent.dtype == (torch.float32 if full and bounded else torch.bfloat16)
+
+
 def test_noise_has_the_given_size_while_training_and_is_off_in_evaluation():
     noise, zeros = models.Noise(0.6), torch.zeros(200, 200)
     assert noise(zeros).std().item() == pytest.approx(0.6, rel=0.02)

@@ -45,10 +45,12 @@ from sgan_lib.models.layers import (
     Noise,
     RealHead,
     Shape,
+    Tanh,
     initialise_from_data,
     initialise_normal,
     normalised,
     normalised_linear,
+    squash_in_float32,
 )
 from sgan_lib.models.stored import (
     ASSETS,
@@ -79,6 +81,7 @@ __all__ = [
     "PooledDiscriminator",
     "ReLUGenerator",
     "RealHead",
+    "Tanh",
     "TransposedGenerator",
     "UpsampleGenerator",
     "UpsampledConv",
@@ -91,6 +94,7 @@ __all__ = [
     "normalised",
     "normalised_linear",
     "save_weights",
+    "squash_in_float32",
 ]  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sgan_lib.models.layers import DiscriminatorOutput, Generator, Shape
+from sgan_lib.models.layers import DiscriminatorOutput, Generator, Shape, Tanh
 
 SLOPE = 0.2  # of the leaky ReLU, on the left
 
@@ -74,12 +74,12 @@ class Encoder(nn.Module):
         self.body = body
         self.hidden = _last_hidden(body, image_shape, 0, width)
         self.latent = nn.Linear(width, latent_dim)
-        self.bounded = bounded
+        self.squash = Tanh() if bounded else nn.Identity()
 
     def forward(self, images: Float[Tensor, "batch ..."]) -> EncoderOutput:
         features = self.hidden(self.body((images + 1) / 2))
         latent = self.latent(features)
-        return EncoderOutput(torch.tanh(latent) if self.bounded else latent, features)
+        return EncoderOutput(self.squash(latent), features)
 
 
 class JointDiscriminator(nn.Module):
@@ -125,4 +125,4 @@ class ReLUGenerator(Generator):
         for n_in, n_out in zip([latent_dim, *widths], widths, strict=False):
             layers += [nn.Linear(n_in, n_out, bias=False), nn.BatchNorm1d(n_out, affine=False), nn.ReLU()]
         output = nn.Linear(widths[-1], prod(image_shape))
-        self.layers = nn.Sequential(*layers, output, nn.Tanh(), nn.Unflatten(1, image_shape))
+        self.layers = nn.Sequential(*layers, output, Tanh(), nn.Unflatten(1, image_shape))

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sgan_lib.models.layers import DiscriminatorOutput, Generator, Shape, normalised, normalised_linear
+from sgan_lib.models.layers import DiscriminatorOutput, Generator, Shape, Tanh, normalised, normalised_linear
 
 
 class ConvDiscriminator(nn.Module):
@@ -73,7 +73,7 @@ class DCGANGenerator(Generator):
             nn.BatchNorm2d(narrow),
             nn.ReLU(),
             nn.Conv2d(narrow, image_shape[0], 3, padding=1),
-            nn.Tanh(),
+            Tanh(),
         )
 
 
@@ -112,7 +112,7 @@ class UpsampleGenerator(Generator):
             nn.BatchNorm2d(64),
             nn.LeakyReLU(0.2),
             nn.Conv2d(64, image_shape[0], 3, padding=1),
-            nn.Tanh(),
+            Tanh(),
         )
 
 
@@ -193,7 +193,7 @@ class TransposedGenerator(Generator):
             if isinstance(layer, (nn.Linear, nn.ConvTranspose2d)):
                 nn.init.normal_(layer.weight, std=0.05)
         output = _doubling(channels[-1], image_shape[0], sides[2], sides[3])
-        self.layers = nn.Sequential(*layers, normalised(output, train_scale=True, deviation=0.05), nn.Tanh())
+        self.layers = nn.Sequential(*layers, normalised(output, train_scale=True, deviation=0.05), Tanh())
 
 
 def _doubling(n_in: int, n_out: int, small: int, large: int, bias: bool = True) -> nn.ConvTranspose2d:

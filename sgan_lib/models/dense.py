@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sgan_lib.models.layers import DiscriminatorOutput, Generator, Noise, Shape, normalised_linear
+from sgan_lib.models.layers import DiscriminatorOutput, Generator, Noise, Shape, Tanh, normalised_linear
 
 
 class MLPDiscriminator(nn.Module):
@@ -74,4 +74,4 @@ class MLPGenerator(Generator):
             nn.init.xavier_uniform_(dense.weight)
             layers += [dense, nn.BatchNorm1d(n_out, track_running_stats=False), nn.Softplus()]
         output = normalised_linear(widths[-1], prod(image_shape), train_scale=True)
-        self.layers = nn.Sequential(*layers, output, nn.Tanh(), nn.Unflatten(1, image_shape))
+        self.layers = nn.Sequential(*layers, output, Tanh(), nn.Unflatten(1, image_shape))

@@ -51,6 +51,26 @@ class Noise(nn.Module):
         return f"sigma={self.sigma:g}"
 
 
+class Tanh(nn.Tanh):
+    """tanh, the last layer of generators; in float32 where `in_float32` is set, whatever the layers before it work in.
+
+    In bfloat16 it is 1 exactly from 3.5 on, and its gradient 0: a pixel that is as black as that on every sample has
+    stopped learning, while float32 goes on to 9. Salimans' game suffers from it (notebook 04).
+    """
+
+    in_float32 = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.float() if self.in_float32 else x)
+
+
+def squash_in_float32(network: nn.Module) -> None:
+    """From now on, every `Tanh` of this network works in float32."""
+    for layer in network.modules():
+        if isinstance(layer, Tanh):
+            layer.in_float32 = True
+
+
 _LEVELS_DEVIATION = ((256**2 - 1) / 12) ** 0.5  # of whole numbers that are uniform over a range of 256
 
 
