@@ -23,8 +23,8 @@ ASKED = torch.arange(10_000) % 10  # a thousand samples of each class
 
 def conditional_sgan() -> Iterator[Arguments]:
     """Notebook 07: with and without a class to ask for, one pair, from 20 labels to all but those for validation."""
-    for seed, n_labels, method in product(range(3), (100, 59_000, 20, 1000), ("conditional_sgan", "sgan")):
-        yield _conditional(method, n_labels, seed)
+    for n_labels, method in product((100, 59_000, 20, 1000), ("conditional_sgan", "sgan")):
+        yield _conditional(method, n_labels, seed=0)
 
 
 def _conditional(method: str, n_labels: int, seed: int) -> Arguments:

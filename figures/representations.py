@@ -18,6 +18,7 @@ from sgan_lib.training import Player, Record, TrainingState, average_of, train
 
 RUNS = Path(__file__).parents[1] / "runs" / "representations"
 DATASET, N_LABELS, SPLITS = "mnist", (20, 50, 100, 200, 1000), (0, 1, 2)
+HELD_OUT = 10_000  # training images: jeffdonahue/bigan, load.py
 Arguments = dict[str, Any]
 Terms = dict[str, Tensor]
 Layers = dict[str, Callable[[Tensor], Tensor]]
@@ -71,6 +72,12 @@ def bigan_features() -> Iterator[Arguments]:
     """The rows of the table. Trained ones: the same networks, steps and optimiser for all, one seed each."""
     for name in ("pixels", *UNTRAINED, "bigan", *OBJECTIVES):
         yield {"representation": name, "seed": 0, "preset": "standard"}
+
+
+def bigan_held_out() -> Iterator[Arguments]:
+    """1-NN as the authors' code takes it: some training images among the others, drawn three times."""
+    for name, seed in product(("pixels", *UNTRAINED, "bigan"), range(3)):
+        yield {"representation": name, "seed": seed}
 
 
 def _run(seed: int, preset: str) -> Arguments:
@@ -169,6 +176,24 @@ def few_label_rows(layers: Layers, parts: data.SemiSupervisedData) -> list[Argum
             row = {"layer": layer, "classifier": "linear", "n_labels": n_labels, "split_seed": split}
             rows.append(row | {"accuracy": 1 - error})
     return rows
+
+
+def measure_held_out(arguments: Arguments) -> list[Arguments]:
+    """One row: the untrained networks are those of `measure`, BiGAN's encoder is the one that the library ships."""
+    torch.set_num_threads(1)
+    name, parts, modules = arguments["representation"], data.load(DATASET, 100), None
+    if name in UNTRAINED:
+        with runtime.seeded(0):
+            modules = untrained(UNTRAINED[name], parts)
+    elif name == "bigan":
+        modules = nn.ModuleDict({"encoder": models.bigan_pair().encoder})
+    layer = "pixels" if modules is None else "hidden"
+    known = data.read(DATASET).train
+    order = torch.randperm(len(known.labels), generator=torch.Generator().manual_seed(arguments["seed"]))
+    features = layers_of(modules)[layer](data.as_images(known.images[order]))
+    asked, among = zip(*(part.tensor_split([HELD_OUT]) for part in (features, known.labels[order])), strict=True)
+    accuracy = evaluation.nearest_neighbour_accuracy(*asked, *among)
+    return [arguments | {"layer": layer, "accuracy": round(accuracy, 4), "torch": torch.__version__}]
 
 
 def bigan_networks(seed: int, preset: str, look: experiments.Observer | None = None) -> nn.ModuleDict:

@@ -143,10 +143,14 @@ def class_share(images: Float[Tensor, "n ..."], classes: Int[Tensor, "n"]) -> fl
 
 @torch.no_grad()
 def encode(encoder: nn.Module, images: Float[Tensor, "n ..."], batch_size: int = 2000) -> EncoderOutput:
-    """E(x) and the encoder's last hidden layer, in evaluation mode; the network keeps the mode in which it came."""
+    """E(x) and the encoder's last hidden layer, in evaluation mode; the network keeps the mode in which it came.
+
+    As in `class_logits`, the images may be on another device than the network; the answers are where the images are.
+    """
+    place = next(encoder.parameters(), images).device
     with _evaluating(encoder):
-        parts = [encoder(part) for part in images.split(batch_size)]
-    return EncoderOutput(*map(torch.cat, zip(*parts, strict=True)))
+        parts = [encoder(part.to(place)) for part in images.split(batch_size)]
+    return EncoderOutput(*(torch.cat(found).to(images.device) for found in zip(*parts, strict=True)))
 
 
 def settle(network: nn.Module, inputs: Float[Tensor, "n ..."], batch_size: int = 500) -> None:

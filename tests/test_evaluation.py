@@ -49,7 +49,7 @@ def test_a_layer_that_was_frozen_stays_so():
     assert [network.training, network["frozen"].training, network["other"].training] == [True, False, True]
 
 
-def test_the_logits_are_where_the_images_are_and_computed_where_the_network_is():
+def test_logits_and_latents_are_where_the_images_are_and_computed_where_the_network_is():
     network = nn.Sequential(nn.Flatten(), nn.Linear(1, 3)).to("meta")
     seen = []
 
@@ -59,7 +59,9 @@ def test_the_logits_are_where_the_images_are_and_computed_where_the_network_is()
 
     network.forward = forward
     assert evaluation.class_logits(network, IMAGES).device.type == "cpu"
-    assert seen == ["meta"]
+    encoded = evaluation.encode(network, IMAGES)
+    assert encoded.latent.device.type == encoded.features.device.type == "cpu"
+    assert seen == ["meta", "meta"]
 
 
 def test_logits_that_are_no_numbers_are_no_answers():

@@ -5,6 +5,7 @@ import importlib.util
 import pytest
 import torch
 import torch.nn.functional as F
+from sklearn.neighbors import KNeighborsClassifier
 
 from sgan_lib import data, models
 
@@ -103,6 +104,24 @@ def test_a_measured_representation_has_a_row_a_layer_classifier_and_split(repres
     distances = torch.cdist(digits.test.images.flatten(1), known.images.flatten(1))
     right = known.labels[distances.argmin(dim=1)] == digits.test.labels
     assert pixels["accuracy"] == pytest.approx(right.double().mean().item(), abs=1e-3)
+
+
+@pytest.mark.usefixtures("digits")
+def test_held_out_images_are_asked_about_among_the_other_training_images(representations, monkeypatch):
+    monkeypatch.setattr(representations, "HELD_OUT", 300)
+    monkeypatch.setattr(representations, "UNTRAINED", {"random": "bigan_digits"})
+    names = {row["representation"] for row in representations.bigan_held_out()}
+    assert names == {"pixels", "random", "bigan"}
+    [row] = representations.measure_held_out({"representation": "pixels", "seed": 1})
+    train = data.read("digits").train
+    order = torch.randperm(len(train.labels), generator=torch.Generator().manual_seed(1)).numpy()
+    pixels, labels = train.images.flatten(1).float().numpy()[order], train.labels.numpy()[order]
+    neighbour = KNeighborsClassifier(1, algorithm="brute").fit(pixels[300:], labels[300:])
+    assert row["accuracy"] == pytest.approx(neighbour.score(pixels[:300], labels[:300]), abs=1 / 300)  # a tie, perhaps
+    one, again = (representations.measure_held_out({"representation": "random", "seed": 1})[0] for _ in range(2))
+    assert one == again
+    assert 0.8 < one["accuracy"] < 1
+    assert (row["layer"], one["layer"]) == ("pixels", "hidden")
 
 
 def test_the_table_has_every_representation_once(representations):

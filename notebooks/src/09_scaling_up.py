@@ -306,8 +306,10 @@ print(f"{len(there)} runs in {elapsed:.0f} s, of which training took {training_t
 #
 # ## 4 · A GPU, and half the bits
 #
-# `device="auto"` takes a GPU if there is one, and `precision="bfloat16"` halves the bits of the numbers that enter each matrix product, where
-# the processor has instructions for it. Both change time, not the method. What do they bring?
+# `device="auto"` takes a GPU if there is one, and `precision="bfloat16"` halves the bits of the numbers that enter
+# each matrix product, where the processor has instructions for it. Both change time, not the method. (Nearly: in
+# bfloat16 the last tanh of a generator loses its small gradients, as notebook 04 shows; `precision="mixed"` leaves
+# that one function to float32.) What do they bring?
 
 # %% tags=["nbval-check-output"]
 steps_taken = bench[bench["what"].isin(["textbook", "ours", "ours in bfloat16"]) & (bench["threads"] == 1)]

@@ -61,8 +61,9 @@ class MLPDiscriminator(nn.Module):
 class MLPGenerator(Generator):
     """Dense layers with batch norm and softplus, a weight-normed output and tanh (Salimans 2016, code for MNIST).
 
-    Batch norm always uses the batch's own statistics, as there. His output is a sigmoid onto [0, 1]; tanh is the same
-    curve on [-1, 1], at twice the slope.
+    Batch norm always uses the batch's own statistics, as there; his has no trained scale. His output is a sigmoid onto
+    [0, 1], its directions Glorot's; tanh is the same curve on [-1, 1], at twice the slope, and its directions are drawn
+    as the discriminator's are.
     """
 
     def __init__(self, image_shape: Shape, latent_dim: int = 100, widths: Sequence[int] = (500, 500)) -> None:

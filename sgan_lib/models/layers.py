@@ -55,7 +55,7 @@ class Tanh(nn.Tanh):
     """tanh, the last layer of generators; in float32 where `in_float32` is set, whatever the layers before it work in.
 
     In bfloat16 it is 1 exactly from 3.5 on, and its gradient 0: a pixel that is as black as that on every sample has
-    stopped learning, while float32 goes on to 9. Salimans' game suffers from it (notebook 04).
+    stopped learning, while float32 goes on to 9 (notebook 04).
     """
 
     in_float32 = False
