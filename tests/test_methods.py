@@ -12,6 +12,7 @@ from sgan_lib.methods import METHODS, Seen, Weights
 
 SHAPES = {
     "mlp": (1, 28, 28),
+    "mlp_published": (1, 28, 28),
     "mlp_small": (1, 28, 28),
     "mlp_digits": (1, 8, 8),
     "mlp_2d": (2,),

@@ -17,6 +17,7 @@ from sgan_lib.models import ConvDiscriminator, MLPDiscriminator, PooledDiscrimin
 
 SHAPES = [
     ("mlp", (1, 28, 28)),
+    ("mlp_published", (1, 28, 28)),
     ("mlp_small", (1, 28, 28)),
     ("mlp_digits", (1, 8, 8)),
     ("mlp_2d", (2,)),
@@ -451,11 +452,27 @@ def test_the_upsample_generator_is_the_plain_one():
 
 def test_batch_norm_has_its_usual_constants():
     """The code that the two-head pair comes from passes 0.8, a momentum, where PyTorch expects eps."""
-    built = [network for name, shape in SHAPES for network in models.build(name, shape, 3) if network is not None]
+    ours = [row for row in SHAPES if row[0] != "mlp_published"]  # that one has Lasagne's
+    built = [network for name, shape in ours for network in models.build(name, shape, 3) if network is not None]
     built.append(ConvDiscriminator((1, 8, 8), 3, batch_norm=True))
     layers = [m for network in built for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     assert len(layers) > 10
     assert {(layer.eps, layer.momentum) for layer in layers} == {(1e-5, 0.1)}
+
+
+def test_the_published_generator_has_no_scale_in_its_batch_norm_glorots_directions_and_a_sigmoid():
+    """openai/improved-gan, train_mnist_feature_matching.py and nn.py; Lasagne's Glorot weights."""
+    generator = models.build("mlp_published", (1, 28, 28), 10).generator
+    norms = [layer for layer in generator.modules() if isinstance(layer, nn.BatchNorm1d)]
+    found = [(norm.weight.requires_grad, norm.bias.requires_grad, norm.eps) for norm in norms]
+    assert found == [(False, True, 1e-6)] * 2
+    assert all((norm.weight == 1).all() for norm in norms)
+    output = generator.layers[-3]
+    directions, bound = output.parametrizations.weight.original1, (6 / (500 + 784)) ** 0.5
+    assert 0.99 * bound < directions.abs().max() <= bound
+    assert directions.var().item() == pytest.approx(bound**2 / 3, rel=0.02)
+    latent = generator.latent(5)
+    torch.testing.assert_close(generator(latent).flatten(1), 2 * generator.layers[:-2](latent).sigmoid() - 1)
 
 
 def test_tanh_keeps_its_gradient_in_float32_where_bfloat16_has_lost_it():

@@ -3,6 +3,7 @@
 | network | images | from |
 | --- | --- | --- |
 | `mlp` | MNIST, flattened | Salimans 2016 (arXiv:1606.03498), code for MNIST |
+| `mlp_published` | the same | the same, the generator too to the letter |
 | `mlp_small` | the same | the same, the discriminator's first two layers half as wide, its input centred |
 | `mlp_digits`, `mlp_2d` | 8×8 digits; points in the plane | the same, smaller |
 | `dcgan` | 28×28 | Radford 2016 (arXiv:1511.06434), reduced to MNIST's size |
@@ -108,6 +109,10 @@ def _mlp(shape: Shape, k: int) -> Networks:
     return Networks(MLPDiscriminator(shape, k, centre=-1.0), MLPGenerator(shape))  # there, the background is 0
 
 
+def _mlp_published(shape: Shape, k: int) -> Networks:
+    return Networks(MLPDiscriminator(shape, k, centre=-1.0), MLPGenerator(shape, to_the_letter=True))
+
+
 def _mlp_small(shape: Shape, k: int) -> Networks:
     discriminator = MLPDiscriminator(shape, k, widths=(500, 250, 250, 250, 250), centre=None)
     return Networks(discriminator, MLPGenerator(shape))
@@ -167,6 +172,7 @@ def _bigan_conv(shape: Shape, k: int) -> Networks:
 
 NETWORKS: dict[str, Callable[[Shape, int], Networks]] = {
     "mlp": _mlp,
+    "mlp_published": _mlp_published,
     "mlp_small": _mlp_small,
     "mlp_digits": _mlp_digits,
     "mlp_2d": _mlp_2d,

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sgan_lib.models.layers import DiscriminatorOutput, Generator, Noise, Shape, Tanh, normalised_linear
+from sgan_lib.models.layers import DiscriminatorOutput, Generator, Noise, Shape, Tanh, direction_of, normalised_linear
 
 
 class MLPDiscriminator(nn.Module):
@@ -61,18 +61,30 @@ class MLPDiscriminator(nn.Module):
 class MLPGenerator(Generator):
     """Dense layers with batch norm and softplus, a weight-normed output and tanh (Salimans 2016, code for MNIST).
 
-    Batch norm always uses the batch's own statistics, as there; his has no trained scale. His output is a sigmoid onto
-    [0, 1], its directions Glorot's; tanh is the same curve on [-1, 1], at twice the slope, and its directions are drawn
-    as the discriminator's are.
+    Batch norm always uses the batch's own statistics, as there.
+
+    Args:
+        image_shape: shape of one image.
+        latent_dim, widths: of the latent and of the hidden layers.
+        to_the_letter: no trained scale in batch norm, the output's directions drawn as Glorot's, and half the slope:
+            tanh(u/2) is his sigmoid of u, on [-1, 1]. Then the pair learns more slowly, and in the end more (notebook
+            04). False: a trained scale, directions ~ N(0, 0.1²) as in the discriminator, tanh(u).
     """
 
-    def __init__(self, image_shape: Shape, latent_dim: int = 100, widths: Sequence[int] = (500, 500)) -> None:
+    def __init__(
+        self, image_shape: Shape, latent_dim: int = 100, widths: Sequence[int] = (500, 500), to_the_letter: bool = False
+    ) -> None:
         super().__init__(latent_dim, uniform=True)
         self.image_shape = image_shape
         layers: list[nn.Module] = []
         for n_in, n_out in zip([latent_dim, *widths], widths, strict=False):
             dense = nn.Linear(n_in, n_out, bias=False)  # batch norm brings the bias
             nn.init.xavier_uniform_(dense.weight)
-            layers += [dense, nn.BatchNorm1d(n_out, track_running_stats=False), nn.Softplus()]
+            norm = nn.BatchNorm1d(n_out, eps=1e-6 if to_the_letter else 1e-5, track_running_stats=False)
+            norm.weight.requires_grad_(not to_the_letter)
+            layers += [dense, norm, nn.Softplus()]
         output = normalised_linear(widths[-1], prod(image_shape), train_scale=True)
-        self.layers = nn.Sequential(*layers, output, Tanh(), nn.Unflatten(1, image_shape))
+        if to_the_letter:
+            nn.init.xavier_uniform_(direction_of(output))
+        squash = Tanh(slope=0.5 if to_the_letter else 1.0)
+        self.layers = nn.Sequential(*layers, output, squash, nn.Unflatten(1, image_shape))

@@ -51,8 +51,8 @@ class Noise(nn.Module):
         return f"sigma={self.sigma:g}"
 
 
-class Tanh(nn.Tanh):
-    """tanh, the last layer of generators; in float32 where `in_float32` is set, whatever the layers before it work in.
+class Tanh(nn.Module):
+    """tanh(slope · u), the last layer of generators; in float32 where `in_float32` is set, whatever u is in.
 
     In bfloat16 it is 1 exactly from 3.5 on, and its gradient 0: a pixel that is as black as that on every sample has
     stopped learning, while float32 goes on to 9 (notebook 04).
@@ -60,8 +60,12 @@ class Tanh(nn.Tanh):
 
     in_float32 = False
 
+    def __init__(self, slope: float = 1.0) -> None:
+        super().__init__()
+        self.slope = slope
+
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.float() if self.in_float32 else x)
+        return torch.tanh(self.slope * (x.float() if self.in_float32 else x))
 
 
 def squash_in_float32(network: nn.Module) -> None:
@@ -107,6 +111,11 @@ def normalised_linear(n_in: int, n_out: int, train_scale: bool) -> nn.Linear:
 def _scale_and_direction(layer: nn.Module) -> tuple[nn.Parameter, nn.Parameter]:
     parametrised = layer.parametrizations["weight"]  # type: ignore[index]
     return parametrised.original0, parametrised.original1  # type: ignore[union-attr]
+
+
+def direction_of(layer: nn.Module) -> nn.Parameter:
+    """v of a layer with weight norm, whose weight is g · v / ‖v‖."""
+    return _scale_and_direction(layer)[1]
 
 
 @torch.no_grad()
