@@ -40,7 +40,7 @@ result_file = None  # where to write the result as JSON, unless there is one; No
 # %% tags=["nbval-check-output"]
 given = {"n_labels": n_labels, "seed": seed, "split_seed": seed} | overrides
 settings = experiments.Settings.resolve(method, dataset, preset, **given)
-print(pd.Series(asdict(settings), dtype=object).to_string())
+print(pd.Series(asdict(settings)).astype(str).to_string())
 
 # %% [markdown]
 # ## Training
