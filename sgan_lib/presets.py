@@ -97,14 +97,7 @@ PRESETS["paper"] = replace(
     networks={"mnist": "mlp_published"},
     bigan_networks={"mnist": "bigan_mlp"},
     changes={
-        "mlp": {  # the settings of "mlp_published"
-            "labelled_batch_size": 100,
-            "hold": 1.0,
-            "beta2": 0.999,
-            "epsilon": 1e-4,
-            "generator_rate": 1.0,
-            "average_decay": 0.9999,
-        },
+        "mlp": asdict(RECIPES["mlp_published"]),
         "bigan_mlp": {"last_rate": 0.01},  # Donahue 2016, code; there the last weights are used, not their average
     },
 )
