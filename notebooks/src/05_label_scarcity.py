@@ -363,10 +363,11 @@ print(
 # SGAN gains 5.2 points on his baseline at 25 labels, and loses a tenth of one at 1,000. Ours gains 14.0 at 25, and
 # its baseline is the reason: 43.7 % where his is 25.0 %. **Salimans** uses a dense pair of which ours is a smaller
 # version (`mlp_small`: the discriminator's first two layers are half as wide), ten splits, and 180,000 steps: 0.93 %
-# with 100 labels. The sweep's 3,000 steps reach 7.0 % with as many labels, 24,000 steps 1.72 % (five splits each):
-# with 100 labels, most of the distance between our row and the published one is training time. With 20 we cannot say.
-# Salimans has 16.77 % *with a standard deviation of 4.5 points*, after 180,000 steps; we have 38.0 % after 3,000
-# (five splits) and, on the first three of these, no less after 6,000: 39.8 against 37.7 %.
+# with 100 labels. The sweep's 3,000 steps reach 7.0 % with as many labels, 24,000 steps 1.72 %, and his own networks
+# after 100,000 steps 1.20 % (five splits each): with 100 labels, most of the distance between our row and the
+# published one is training time. With 20 we cannot say. Salimans has 16.77 % *with a standard deviation of 4.5
+# points*, after 180,000 steps; we have 38.0 % after 3,000 (five splits) and, on the first three of these, no less
+# after 6,000: 39.8 against 37.7 %.
 #
 # ### Exercise 3: which statements does the evidence carry?
 #

@@ -80,13 +80,13 @@ def of_matching(table):
 
 
 least = of_matching("label_scarcity.csv").groupby("dataset")["seconds"].min()
-curves, as_published = of_matching("mnist_100_labels.csv"), of_matching("mnist_100_labels_paper.csv")
+curves, of_paper = of_matching("mnist_100_labels.csv"), of_matching("mnist_100_labels_paper.csv")
 bench = plotting.stored_table("benchmark.csv")
 rates = bench.query("what == 'real images a second' and threads == 1 and method == 'feature_matching'")
 speed = rates.set_index("network")["value"]  # images a second on one core, labelled and unlabelled
 run_times = {"digits, 1,500 steps": least["digits"], "MNIST, 3,000 steps": least["mnist"],
              "MNIST, 24,000 steps": curves.query("step == steps")["cpu_seconds"].mean(),
-             "MNIST, as published": as_published["cpu_seconds"].mean(),
+             "MNIST, preset paper": of_paper["cpu_seconds"].mean(),
              "SVHN, as published": 658_800 * 200 / speed["svhn"]}  # fmt: skip
 
 # %% tags=["nbval-ignore-output"]
@@ -101,7 +101,7 @@ figure
 
 # %% [markdown]
 # **Figure.** Five bars on a logarithmic axis, the seconds of one core that one run takes: 7 seconds, 1.4 minutes, 10
-# minutes and 1.8 hours were measured (the first two are the quickest of many runs, since a busy machine is slower;
+# minutes and 38 minutes were measured (the first two are the quickest of many runs, since a busy machine is slower;
 # MNIST in bfloat16); the 5.2 weeks of SVHN are an estimate. Between the first and the last lies a factor of 450,000.
 #
 # ## 1 · A notebook as a function

@@ -8,7 +8,15 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sgan_lib.models.layers import DiscriminatorOutput, Generator, Noise, Shape, Tanh, direction_of, normalised_linear
+from sgan_lib.models.layers import (
+    DiscriminatorOutput,
+    Generator,
+    Noise,
+    Shape,
+    Tanh,
+    normalised_linear,
+    scale_and_direction,
+)
 
 
 class MLPDiscriminator(nn.Module):
@@ -85,6 +93,7 @@ class MLPGenerator(Generator):
             layers += [dense, norm, nn.Softplus()]
         output = normalised_linear(widths[-1], prod(image_shape), train_scale=True)
         if to_the_letter:
-            nn.init.xavier_uniform_(direction_of(output))
+            _, direction = scale_and_direction(output)
+            nn.init.xavier_uniform_(direction)
         squash = Tanh(slope=0.5 if to_the_letter else 1.0)
         self.layers = nn.Sequential(*layers, output, squash, nn.Unflatten(1, image_shape))

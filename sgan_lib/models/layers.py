@@ -97,7 +97,7 @@ def normalised(layer: Weighted, train_scale: bool, deviation: float = 0.1) -> We
     nn.init.normal_(layer.weight, std=deviation)
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     weight_norm(layer, dim=1 if isinstance(layer, nn.ConvTranspose2d) else 0)  # where the weight has its outputs
-    scale, _ = _scale_and_direction(layer)
+    scale, _ = scale_and_direction(layer)
     nn.init.ones_(scale)
     scale.requires_grad_(train_scale)
     return layer
@@ -108,14 +108,10 @@ def normalised_linear(n_in: int, n_out: int, train_scale: bool) -> nn.Linear:
     return normalised(nn.Linear(n_in, n_out), train_scale)
 
 
-def _scale_and_direction(layer: nn.Module) -> tuple[nn.Parameter, nn.Parameter]:
+def scale_and_direction(layer: nn.Module) -> tuple[nn.Parameter, nn.Parameter]:
+    """g and v of a layer with weight norm, whose weight is g · v/‖v‖."""
     parametrised = layer.parametrizations["weight"]  # type: ignore[index]
     return parametrised.original0, parametrised.original1  # type: ignore[union-attr]
-
-
-def direction_of(layer: nn.Module) -> nn.Parameter:
-    """v of a layer with weight norm, whose weight is g · v / ‖v‖."""
-    return _scale_and_direction(layer)[1]
 
 
 @torch.no_grad()
@@ -133,7 +129,7 @@ def initialise_from_data(network: nn.Module, images: Float[Tensor, "batch ..."])
     def set_scale_and_bias(layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         deviation, mean = torch.std_mean(output, dim=[0, *range(2, output.ndim)], keepdim=True)
         deviation += 1e-8
-        scale, _ = _scale_and_direction(layer)
+        scale, _ = scale_and_direction(layer)
         scale.div_(deviation.view_as(scale))
         layer.bias.sub_(mean.flatten()).div_(deviation.flatten())  # type: ignore[operator]
         return (output - mean) / deviation
