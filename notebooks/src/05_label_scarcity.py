@@ -235,7 +235,8 @@ print(f"standard error of the difference: {ahead.sem():.2f} points; taken as unr
 # pseudo-label is better on sixteen of the twenty splits and worse on one, and the interval of the *difference*, 0.6
 # to 1.4, does not contain zero. A good part of the scatter is shared: both methods start from the same labels and the
 # same seed, both find splits 2 and 5 easy and splits 13 and 19 hard, and what they share cancels in the difference.
-# Its standard error is 0.23 points, where the two standard errors taken as unrelated make 0.46.
+# (What can make a split hard? Notebook 04, part 6, found out for one on MNIST.) Its standard error is 0.23 points,
+# where the two standard errors taken as unrelated make 0.46.
 #
 # Three cautions. A bootstrap of few numbers is too narrow. Of three it is lowest to highest, and without any true
 # difference three differences have the same sign in one case of four (ten of them in one of 500). A test set of 450
