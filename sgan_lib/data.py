@@ -27,7 +27,7 @@ __all__ = [
 
 _LARGEST_SEED = 2**32 - 1  # RandomState takes words of 32 bits
 _CLASS_ORDER, _LABEL_ORDER, _POOL_ORDER = range(3)  # second word of the seed: keeps the draws of a split apart
-_LABELLED, _UNLABELLED, _SHIFT, _STRONG = range(3, 7)  # the same for batches
+_LABELLED, _UNLABELLED, _SHIFT, _STRONG, _AGAIN = range(3, 8)  # the same for batches
 _OFFSET_STEPS = 64  # steps whose shifts are drawn at once
 _STRONG_STEPS = 64  # steps whose strong views are made at once
 
@@ -225,6 +225,11 @@ class Batch(NamedTuple):
     unlabelled: Tensor  # images from the pool
     mask: Tensor | None = None  # in a mixed batch: whose label is known; `images` and `unlabelled` are then the same
     strong: Tensor | None = None  # where asked for: the images of `unlabelled` once more, strongly augmented
+    again: Tensor | None = None  # where asked for: as many other images from the pool
+
+    def of_generator(self) -> "Batch":
+        """The batch that the generator moves on where it does not share the discriminator's."""
+        return self if self.again is None else self._replace(unlabelled=self.again, again=None)
 
 
 class Batches:
@@ -243,6 +248,7 @@ class Batches:
         shift: int = 0,
         mixed: bool = False,
         strong: bool = False,
+        again: bool = False,
     ) -> None:
         """Draw `batch_size` pool images and `labelled_batch_size` labelled ones a step.
 
@@ -250,10 +256,11 @@ class Batches:
         shift: move each image by up to that many pixels in both directions, afresh each time (0: not at all).
         mixed: draw from the pool alone; a mask says which of its images have a label. There may be none.
         strong: give each pool image in a second, strongly augmented view too; not for points.
+        again: draw `batch_size` more pool images a step, in passes of their own.
         Raises TypeError or ValueError for a bad argument, by name.
         """
         self.data = data
-        self.strong = check_flag("strong", strong)
+        self.strong, self.again = check_flag("strong", strong), check_flag("again", again)
         self.batch_size = check_whole_number("batch_size", batch_size, at_least=int(mixed or strong))
         self.labelled_batch_size = check_whole_number("labelled_batch_size", labelled_batch_size, at_least=1)
         self.seed = check_whole_number("seed", seed, at_least=0, at_most=_LARGEST_SEED)
@@ -268,15 +275,29 @@ class Batches:
         """The batch of one step, counted from 0, on the device of the data."""
         pool = self._positions(_UNLABELLED, len(self.data.pool), self.batch_size, step)
         unlabelled = as_images(self.data.pool.index_select(0, pool))  # twice as fast as square brackets for whole rows
+        again = self._again(step)
         if self._known is not None:
             known = self._known.index_select(0, pool)
             unlabelled = self._shifted(unlabelled, step, 0)
-            return Batch(unlabelled, known.clamp(min=0), unlabelled, known >= 0, self._strong_views(step))
+            return Batch(unlabelled, known.clamp(min=0), unlabelled, known >= 0, self._strong_views(step), again)
         images, labels = self.data.labelled
         labelled = self._positions(_LABELLED, len(labels), self.labelled_batch_size, step)
         images = self._shifted(images.index_select(0, labelled), step, 0)
         unlabelled = self._shifted(unlabelled, step, len(images))
-        return Batch(images, labels.index_select(0, labelled), unlabelled, strong=self._strong_views(step))
+        labels = labels.index_select(0, labelled)
+        return Batch(images, labels, unlabelled, strong=self._strong_views(step), again=again)
+
+    def _again(self, step: int) -> Tensor | None:
+        """This step's second draw from the pool."""
+        if not self.again:
+            return None
+        pool = self._positions(_AGAIN, len(self.data.pool), self.batch_size, step)
+        return self._shifted(as_images(self.data.pool.index_select(0, pool)), step, self._drawn_once)
+
+    @property
+    def _drawn_once(self) -> int:
+        """Images a step without the second draw."""
+        return self.batch_size + (0 if self._known is not None else self.labelled_batch_size)
 
     def _positions(self, stream: int, count: int, size: int, step: int) -> Tensor:
         """Which of `count` images are at places [step·size, (step+1)·size) of the endless row of passes."""
@@ -293,7 +314,7 @@ class Batches:
         """The images, moved by this step's shifts from number `first` on."""
         if not self.shift or not len(images):
             return images
-        size = self.batch_size + (0 if self._known is not None else self.labelled_batch_size)
+        size = self._drawn_once + self.again * self.batch_size
         offsets = _offsets(size, self.shift, self.seed, step // _OFFSET_STEPS, images.device)[step % _OFFSET_STEPS]
         return shift_images(images, offsets[first : first + len(images)], self.shift)
 

@@ -154,7 +154,7 @@ def prepare(settings: Settings, images: torch.Tensor, n_classes: int) -> Trainin
     rates["generator"] = settings.learning_rate * settings.generator_rate
     players = {
         name: _player(sides[name], _in_precision(objective, images.device, settings.precision), rates[name], settings)
-        for name, objective in method.objectives(weights).items()
+        for name, objective in method.objectives(weights, settings.reuse).items()
     }
     return TrainingState(modules, players, average_of(modules, settings.average_decay))
 
@@ -240,8 +240,9 @@ def run(
 def _batches(settings: Settings, parts: data.SemiSupervisedData) -> data.Batches:
     method, mixed = METHODS[settings.method], settings.label_mask
     pool = settings.batch_size if method.unlabelled or mixed else 0
+    again = method.generator_terms is not None and not settings.reuse
     return data.Batches(
-        parts, pool, settings.labelled_batch_size, settings.seed, settings.shift, mixed, method.strong_view
+        parts, pool, settings.labelled_batch_size, settings.seed, settings.shift, mixed, method.strong_view, again
     )
 
 

@@ -26,7 +26,8 @@ class Batch(Protocol):
     """What one step sees: labelled images with their labels, and unlabelled images; images in [-1, 1].
 
     A batch with a `mask` is mixed: `images` and `unlabelled` are one tensor, and a label counts where the mask is True.
-    `strong` holds the unlabelled images strongly augmented, for a method that asks for that view.
+    `strong` holds the unlabelled images strongly augmented, for a method that asks for that view. `of_generator` gives
+    the batch that the generator moves on where it shares nothing with the discriminator's move.
     """
 
     @property
@@ -39,6 +40,7 @@ class Batch(Protocol):
     def mask(self) -> Tensor | None: ...
     @property
     def strong(self) -> Tensor | None: ...
+    def of_generator(self) -> "Batch": ...
 
 
 @dataclass(frozen=True)
@@ -103,8 +105,12 @@ class Method:
     encoder: bool = False
     conditional: bool = False
 
-    def objectives(self, weights: Weights) -> dict[str, Objective]:
-        """What each player minimises, in the order in which they move; the generator reuses what was seen."""
+    def objectives(self, weights: Weights, reuse: bool = True) -> dict[str, Objective]:
+        """What each player minimises, in the order in which they move.
+
+        reuse: the generator moves on the images that the discriminator has just seen, real and generated, and on the
+            features that it had for the real ones. False: on noise and real images of its own.
+        """
         seen = Seen()
 
         def discriminator(modules: nn.ModuleDict, batch: Batch) -> Terms:
@@ -114,7 +120,12 @@ class Method:
         if self.generator_terms is None:
             return {"discriminator": discriminator}
         generator_terms = self.generator_terms
-        return {"discriminator": discriminator, "generator": lambda m, b: generator_terms(m, b, weights, seen)}
+
+        def generator(modules: nn.ModuleDict, batch: Batch) -> Terms:
+            own = (batch, seen) if reuse else (batch.of_generator(), Seen())
+            return generator_terms(modules, own[0], weights, own[1])
+
+        return {"discriminator": discriminator, "generator": generator}
 
     def modules(self, networks: Networks) -> nn.ModuleDict:
         """The networks that this method trains, by name: "discriminator", "generator", "real_head", "encoder".
@@ -263,7 +274,7 @@ def _matched(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen)
 def feature_matching_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
     """The generator matches the mean features of real images (Salimans 2016, §3.1).
 
-    The target is what the discriminator saw in its own move, so it is one update old; a pass saved.
+    Where it reuses what the discriminator saw, the target is one update old.
     """
     return _matched(modules, batch, weights, seen)[0]
 

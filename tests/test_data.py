@@ -811,6 +811,42 @@ def test_every_step_draws_new_shifts():
     assert not any(torch.equal(*pair) for pair in combinations(seen, 2))
 
 
+# --- a second draw from the pool
+
+
+@pytest.mark.parametrize("more", [{}, {"mixed": True}], ids=str)
+def test_the_second_draw_goes_through_the_whole_pool_in_an_order_of_its_own(more):
+    batches = Batches(numbered(7, 50), 10, 5, seed=0, again=True, **more)
+    drawn = [batches.at(step) for step in range(10)]
+    first, second = ([numbers(getattr(batch, name)) for batch in drawn] for name in ("unlabelled", "again"))
+    for half in (second[:5], second[5:]):
+        assert sorted(number for batch in half for number in batch) == list(range(50))
+    assert not any(one == other for one, other in zip(first, second, strict=True))
+    assert numbers(drawn[3].of_generator().unlabelled) == second[3]
+
+
+def test_a_second_draw_changes_nothing_else_and_comes_only_when_asked_for():
+    split = load("digits", n_labels=20)
+    asked, plain = (Batches(split, 12, 8, seed=2, again=again).at(70) for again in (True, False))
+    assert plain.again is None
+    assert plain.of_generator() is plain
+    assert all(torch.equal(*pair) for pair in zip(asked[:3], plain[:3], strict=True))
+
+
+def test_the_second_draw_is_shifted_too():
+    split = load("digits", n_labels=20)
+    plain, moved = (Batches(split, 200, 8, seed=2, shift=shift, again=True).at(3) for shift in (0, 1))
+    choices = torch.cartesian_prod(torch.arange(-1, 2), torch.arange(-1, 2))
+    for draw in ("unlabelled", "again"):
+        found = set()
+        for before, after in zip(getattr(plain, draw), getattr(moved, draw), strict=True):
+            candidates = data.shift_images(before.expand(9, 1, 8, 8), choices, 1)
+            matching = (candidates == after).flatten(1).all(dim=1).nonzero().flatten().tolist()
+            assert matching
+            found.update(matching)
+        assert len(found) == 9
+
+
 # --- strongly augmented views
 
 

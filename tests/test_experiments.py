@@ -646,6 +646,20 @@ def test_the_weights_of_conditional_sgan_scale_what_each_player_pays_for_a_wrong
     assert other[player] == pytest.approx(one[player])
 
 
+def test_without_reuse_the_generator_gets_pool_images_of_its_own(monkeypatch):
+    batches = []
+    real = training.training_step
+    monkeypatch.setattr(training, "training_step", lambda state, batch: batches.append(batch) or real(state, batch))
+    apart = run("feature_matching", reuse=False)
+    assert all(len(batch.again) == len(batch.unlabelled) == TINY["batch_size"] for batch in batches)
+    batches.clear()
+    together = run("feature_matching")
+    run("supervised", reuse=False)
+    assert all(batch.again is None for batch in batches)
+    one, other = (result.history[0].terms["feature_matching"] for result in (apart, together))
+    assert one != other
+
+
 def test_a_label_mask_draws_from_the_pool_alone(monkeypatch):
     sizes = []
     real = training.training_step

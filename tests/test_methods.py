@@ -377,6 +377,35 @@ def test_the_generator_reuses_the_images_and_features_of_its_own_step():
     assert passes == 2 * [("generator", 10), ("discriminator", 26), ("discriminator", 10)]
 
 
+@pytest.mark.parametrize("method", [name for name in METHODS if METHODS[name].generator_terms])
+def test_without_reuse_the_generator_moves_on_images_and_noise_of_its_own(method):
+    modules, batch = make(method, small_network(method))
+    other = torch.rand_like(batch.unlabelled) * 2 - 1
+    objectives = METHODS[method].objectives(Weights(), reuse=False)
+    objectives["discriminator"](modules, batch)
+    torch.manual_seed(5)
+    found = objectives["generator"](modules, batch._replace(again=other))
+    torch.manual_seed(5)
+    wanted = METHODS[method].generator_terms(modules, batch._replace(unlabelled=other), Weights(), Seen())
+    torch.testing.assert_close(found, wanted)
+
+
+def test_without_reuse_a_step_has_a_pass_more_of_each_network():
+    modules, batch = make("feature_matching", "mlp_digits")
+    passes = []
+    for name, module in modules.items():
+        module.register_forward_hook(lambda _, inputs, output, name=name: passes.append((name, len(inputs[0]))))
+    state = playing(METHODS["feature_matching"].objectives(Weights(), reuse=False), modules)
+    training.training_step(state, batch._replace(again=batch.unlabelled[:7]))
+    assert passes == [
+        ("generator", 10),
+        ("discriminator", 26),
+        ("discriminator", 7),
+        ("generator", 7),
+        ("discriminator", 7),
+    ]
+
+
 # --- what a method needs
 
 
