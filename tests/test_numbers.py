@@ -76,6 +76,25 @@ def test_the_mistakes_of_the_central_result() -> None:
     assert f"splits 0, 3 and 4 lose {well.min()} to {well.max()}, split 1 loses {sevens[1]} and split 2" in prose
 
 
+def test_the_lost_start() -> None:
+    starts = plotting.stored_table("mnist_100_labels_starts.csv").query("step == 2000")
+    lost = starts["feature_matching"] > 10
+    lost_runs = starts[lost].sort_values("split_seed")
+    assert [*zip(lost_runs["split_seed"], lost_runs["seed"], strict=True)] == [(2, 2), (206, 206)]
+    prose = prose_of("notebooks/src/04_feature_matching.py")
+    parts = ((starts[~lost]["adversarial"], 2), (starts[~lost]["feature_matching"], 1))
+    ranges = [f"{values.min():.{digits}f} to {values.max():.{digits}f}" for values, digits in parts]
+    assert (
+        f"in nine of the eleven rows the discriminator's loss is {ranges[0]} and the matching loss {ranges[1]}" in prose
+    )
+    assert (len(starts), lost.sum()) == (11, 2)
+    real_or_fake, matching = (
+        [f"{x:.{d}f}" for x in lost_runs[n]] for n, d in (("adversarial", 3), ("feature_matching", 0))
+    )
+    assert f"almost without fail ({' and '.join(real_or_fake)})" in prose
+    assert f"those of the real images ({' and '.join(matching)})" in prose
+
+
 def test_the_best_supervised_baseline(readme: str) -> None:
     table = plotting.stored_table("baseline_tuned.csv").query("preset == 'standard'")
     best = 100 * table.groupby(["network", "shift"])["test_error"].mean().min()
