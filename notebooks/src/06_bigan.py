@@ -587,9 +587,16 @@ for name in ("untrained, hidden layer", "untrained, E(x)", "BiGAN, hidden layer"
 # passes: preset `paper`, 187,600 steps, seed 0, under two hours of one core. The steps are fixed beforehand; nothing
 # was chosen by these figures. (The settings were chosen on 5,000 training images held out.)
 
+
 # %% tags=["nbval-check-output"]
-table = plotting.stored_table("bigan_features.csv")
-table.loc[table["preset"] == "paper", "representation"] += ", paper"
+def of_encoders(name):
+    """A stored table in which the runs of preset `paper` go by a name of their own."""
+    rows = plotting.stored_table(name)
+    rows.loc[rows["preset"] == "paper", "representation"] += ", paper"
+    return rows
+
+
+table = of_encoders("bigan_features.csv")
 at_the_end = table["step"] == table.groupby("representation")["step"].transform("max")
 by_neighbour = table[at_the_end & (table["classifier"] == "nearest")]
 ours = 100 * by_neighbour.set_index(["representation", "layer"])["accuracy"]
@@ -666,9 +673,7 @@ figure
 # **Predict.** Does that make the figures of *all* lines higher, of none, or only of what was trained on those images?
 
 # %% tags=["nbval-check-output"]
-drawn = plotting.stored_table("bigan_held_out.csv")
-drawn.loc[drawn["preset"] == "paper", "representation"] += ", paper"
-three_draws = drawn.groupby(["representation", "layer"])["accuracy"]
+three_draws = of_encoders("bigan_held_out.csv").groupby(["representation", "layer"])["accuracy"]
 held_out = 100 * three_draws.agg(["mean", "min", "max"]).rename(columns=lambda name: f"held out, {name}")
 print(held_out.assign(**{"on test images": ours[held_out.index]}).round(2).to_string())
 
