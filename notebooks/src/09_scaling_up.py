@@ -414,7 +414,7 @@ published = {"MNIST, Salimans' protocol": ("mlp", 180_000, 200), "SVHN, Salimans
              "the small SVHN pair here, standard": ("svhn_small", 4000, 64)}  # fmt: skip
 for name, (network, n_steps, images) in published.items():
     hours = n_steps * images / speed[network] / 3600
-    print(f"{name:36} {hours:7.1f} hours a run; ten splits {10 * hours / 24:6.1f} days on one core")
+    print(f"{name:36} {hours:7.1f} hours a run, {10 * hours:8,.1f} for ten splits, on one core")
 
 # %% [markdown]
 # MNIST as published is an afternoon a run. SVHN as published is 880 hours, five weeks, and ten splits are a year: not
