@@ -899,8 +899,8 @@ print(pd.DataFrame(slopes, index=inputs).round(6).to_string())
 # Preset `paper` now has the authors' generator (network `mlp_published`) and $\varepsilon = 10^{-4}$ (outside the
 # root, about their $10^{-8}$ inside it), and its runs above have `"mixed"`. On split 0 that changes nothing (1.04 %
 # for 0.99), split 1 falls from 2.25 to 0.88 %, and split 2 rises from 1.77 to 2.25. Three splits do not say whether
-# the three things matter: on the last two another seed can do as much. What they do say: had we run split 0 alone, we
-# would have called the published figure reproduced, the first time round.
+# the three things matter: on split 2, at least, another seed does as much. What they do say: had we run split 0
+# alone, we would have called the published figure reproduced, the first time round.
 #
 # ### With 20, 50 and 200 labels
 #
