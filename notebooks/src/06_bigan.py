@@ -588,7 +588,7 @@ for name in ("untrained, hidden layer", "untrained, E(x)", "BiGAN, hidden layer"
 # was chosen by these figures. (The settings were chosen on 5,000 training images held out.)
 
 
-# %% tags=["nbval-check-output"]
+# %%
 def of_encoders(name):
     """A stored table in which the runs of preset `paper` go by a name of their own."""
     rows = plotting.stored_table(name)
@@ -596,6 +596,7 @@ def of_encoders(name):
     return rows
 
 
+# %% tags=["nbval-check-output"]
 table = of_encoders("bigan_features.csv")
 at_the_end = table["step"] == table.groupby("representation")["step"].transform("max")
 by_neighbour = table[at_the_end & (table["classifier"] == "nearest")]
