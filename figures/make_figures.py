@@ -164,6 +164,10 @@ def _starts(arguments: Arguments) -> list[Arguments]:
     return [arguments | {"step": r.step} | {name: round(r.terms[name], 3) for name in names} for r in result.history]
 
 
+def _checkpoint(folder: Path, arguments: Arguments) -> Path:
+    return folder / ("-".join(map(str, arguments.values())) + ".safetensors")
+
+
 def _by_digit(arguments: Arguments) -> list[Arguments]:
     """A row a record, or from where a stopped run was resumed: the wrong test images of each digit."""
     torch.set_num_threads(1)
@@ -174,7 +178,7 @@ def _by_digit(arguments: Arguments) -> list[Arguments]:
         wrong = labels[evaluation.predict(modules["discriminator"], images) != labels].bincount(minlength=10)
         rows.append(arguments | {"step": record.step} | {f"wrong_{k}": n for k, n in enumerate(wrong.tolist())})
 
-    checkpoint = CHECKPOINTS / ("-".join(map(str, arguments.values())) + ".safetensors")
+    checkpoint = _checkpoint(CHECKPOINTS, arguments)
     experiments.run("feature_matching", "mnist", 100, preset="paper", observe=look, checkpoint=checkpoint, **arguments)
     checkpoint.unlink()
     return rows
@@ -224,7 +228,7 @@ def _measure(
         looks.append((evaluation.error_rate(modules["discriminator"], *test), time.process_time() - started))
 
     started = time.process_time()
-    checkpoint = checkpoints / ("-".join(map(str, arguments.values())) + ".safetensors")
+    checkpoint = _checkpoint(checkpoints, arguments)
     resumed = not with_curve and checkpoint.exists()
     if with_curve:
         result = experiments.run(**arguments, observe=look)
