@@ -2,8 +2,8 @@
 
 Where pip pairs a CPU build of torch with torchvision's CUDA wheel, `import torchvision` stops at "operator
 torchvision::nms does not exist", because the wheel's compiled operators cannot be loaded. Nothing here uses them, but
-torchvision (and torchmetrics through it) registers shape rules for two of them at import. Declaring the missing two is
-enough for data sets, transforms and `make_grid`. On builds that match, this does nothing.
+torchvision registers shape rules for two of them at import; declaring those two is enough for data sets, transforms and
+`make_grid`. On builds that match, this does nothing.
 """
 
 import importlib.util
@@ -11,18 +11,13 @@ from pathlib import Path
 
 import torch
 
-_SCHEMAS = {
-    "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-    "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-}
-
 
 def _has_working_operators() -> bool:
     """Whether torchvision's compiled operators load on this build of torch."""
-    found = importlib.util.find_spec("torchvision")
-    if found is None or found.origin is None:
+    package = importlib.util.find_spec("torchvision")
+    if package is None or package.origin is None:
         return True
-    compiled = sorted(Path(found.origin).parent.glob("_C.*"))
+    compiled = sorted(Path(package.origin).parent.glob("_C.*"))
     try:
         for library in compiled:
             torch.ops.load_library(str(library))
@@ -32,16 +27,13 @@ def _has_working_operators() -> bool:
 
 
 def declare_missing_operators() -> torch.library.Library | None:
-    """Declare `torchvision::nms` and `qnms` where the compiled ones cannot be loaded.
-
-    Returns the library that holds the declarations (it must stay referenced), or None where nothing was missing.
-    """
+    """Declare `torchvision::nms` and `qnms` where the compiled ones do not load; the result must stay referenced."""
     if _has_working_operators():
         return None
     library = torch.library.Library("torchvision", "FRAGMENT")
-    for name, schema in _SCHEMAS.items():
+    for name in ("nms", "qnms"):
         if not hasattr(torch.ops.torchvision, name):
-            library.define(schema)
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     return library
 
 

@@ -1,180 +1,175 @@
-"""One experiment: from settings to a result. `run` is the door to everything else."""
+"""One experiment: `run`, or its three doors one by one, `prepare`, `train`, `finish`, in the context `reproducible`."""
 
-import json
-import os
 import platform
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
 
-import pandas as pd
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from sgan_lib import data, evaluation, models
-from sgan_lib.methods import METHODS, Method, Weights
-from sgan_lib.presets import PRESETS, RECIPES, Settings
-from sgan_lib.runtime import (
-    check_number,
-    check_whole_number,
-    choose_device,
-    forked_random,
-    seeded,
-    threads,
-    write_whole,
-)
-from sgan_lib.training import (
-    Objective,
-    Player,
-    Record,
-    TrainingState,
-    average_of,
-    load_checkpoint,
-    save_checkpoint,
-    train,
-)
+from sgan_lib import evaluation, models, training
+from sgan_lib.checkpoints import load_checkpoint, save_checkpoint
+from sgan_lib.data import DATASETS, POINTS, Batches, SemiSupervisedData, as_images, load
+from sgan_lib.methods import METHODS
+from sgan_lib.networks import check_shape, default_network, row_of
+from sgan_lib.results import RunResult
+from sgan_lib.runtime import check_choice, check_whole_number, choose_device, forked_random, seeded, threads
+from sgan_lib.settings import PRESETS, Settings
+from sgan_lib.training import Player, Record, TrainingState, average_of
 
-__all__ = ["METHODS", "PRESETS", "RECIPES", "RunResult", "Settings", "prepare", "repeat", "run"]
+__all__ = ["METHODS", "PRESETS", "Run", "RunResult", "Settings", "finish", "prepare", "repeat", "reproducible",
+           "resolve", "run", "train"]  # fmt: skip
 
-_SETTLING = 10_000  # images and latents that batch norm takes its last statistics from
 
-Observer = Callable[[Record, nn.ModuleDict], None]
+def resolve(
+    method: str, dataset: str, preset: str = "quick", network: str | models.Networks | None = None, **given: Any
+) -> Settings:
+    """What is given, then the network's recipe for the preset, then the defaults. Bad arguments are refused by name."""
+    check_choice("method", method, METHODS)
+    check_choice("dataset", dataset, DATASETS)
+    check_choice("preset", preset, PRESETS)
+    known = [each.name for each in fields(Settings)]
+    if unknown := [name for name in given if name not in known]:
+        raise ValueError(f"run has no argument {unknown[0]!r}; the settings it takes are {', '.join(known)}")
+    name, row = row_of(network or default_network(dataset, preset, METHODS[method].encoder))
+    METHODS[method].check_fits(name, row.generator, row.encoder)
+    if METHODS[method].strong_view and dataset in POINTS:
+        raise ValueError(f"method {method!r} needs images that it can augment; {dataset!r} holds points")
+    values = {"n_labels": 100, "seed": 0, "split_seed": given.get("seed", 0)} | row.settings(preset) | given
+    return Settings(method=method, dataset=dataset, preset=preset, network=name, **values)
 
 
 @dataclass(frozen=True)
-class RunResult:
-    """What a run found. All but `modules` goes through JSON and back unchanged."""
+class Run:
+    """A run that has been prepared: what it trains, and on what."""
 
     settings: Settings
-    test_error: float | None  # fraction in [0, 1]; None for the plain GAN, which classifies nothing
-    test_error_interval: tuple[float, float] | None  # 95 %, Wilson: how well the test set measures this one network
-    confusion_matrix: list[list[int]] | None  # true class by row
-    history: list[Record]
-    seconds: float  # of training, without evaluation
-    device: str
-    versions: dict[str, str]
-    modules: nn.ModuleDict | None = field(default=None, compare=False, repr=False)  # averaged networks
-
-    def history_table(self) -> pd.DataFrame:
-        """The history, a row a record, a column a number."""
-        rows = [{**asdict(r), **r.terms, **r.scores} for r in self.history]
-        return pd.DataFrame(rows).drop(columns=["terms", "scores"])
-
-    def to_json(self, path: str | Path) -> None:
-        """Write to `path`, whole or not at all."""
-        content = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "modules"}
-        content |= {"settings": asdict(self.settings), "history": [asdict(record) for record in self.history]}
-        write_whole(Path(path), json.dumps(content, indent=1) + "\n")
-
-    @classmethod
-    def from_json(cls, path: str | Path) -> "RunResult":
-        """Read what `to_json` wrote.
-
-        Raises:
-            ValueError: where the file does not hold a result.
-        """
-        try:
-            content = json.loads(Path(path).read_text("utf-8"))
-            if wrong := set(content) ^ {f.name for f in fields(cls) if f.name != "modules"}:
-                raise ValueError(f"too many fields or too few: {', '.join(sorted(wrong))}")
-            content["settings"] = Settings(**content["settings"])
-            content["history"] = [Record(**record) for record in content["history"]]
-            if content["test_error_interval"] is not None:
-                content["test_error_interval"] = tuple(content["test_error_interval"])
-            return _plausible(cls(**content))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path} does not hold a RunResult: {error}") from error
-
-
-def _plausible(result: RunResult) -> RunResult:
-    """The result, if its numbers can be those of a run; else ValueError or TypeError."""
-    check_number("seconds", result.seconds)
-    if result.test_error is not None:
-        check_number("test_error", result.test_error, at_most=1)
-    if not result.history:
-        raise ValueError("history must hold at least one record; got none")
-    matrix = result.confusion_matrix or []
-    if any(len(row) != len(matrix) for row in matrix):
-        raise ValueError("confusion_matrix must have as many columns as rows")
-    return result
-
-
-def _player(modules: list[nn.Module], objective: Any, learning_rate: float, settings: Settings) -> Player:
-    trainable = [p for module in modules for p in module.parameters() if p.requires_grad]
-    betas = settings.beta1, settings.beta2
-    adam = torch.optim.Adam(trainable, learning_rate, betas, settings.epsilon, settings.weight_decay, fused=True)
-    return Player(objective, adam, learning_rate)
-
-
-def _in_precision(objective: Objective, device: torch.device, precision: str) -> Objective:
-    """The objective with its matrix products in bfloat16 (torch's autocast); weights and losses stay in float32."""
-    if precision == "float32":
-        return objective
-
-    def in_bfloat16(modules: nn.ModuleDict, batch: Any) -> Any:
-        with torch.autocast(device.type, torch.bfloat16):
-            return objective(modules, batch)
-
-    return in_bfloat16
-
-
-def prepare(settings: Settings, images: torch.Tensor, n_classes: int) -> TrainingState:
-    """Build networks, players and the average of weights.
-
-    `images`, float in [-1, 1], are for the data-dependent initialisation, and their shape, less the first dimension, is
-    the networks'. Raises ValueError where the network cannot take them, or lacks what the method needs.
-    """
-    method: Method = METHODS[settings.method]
-    networks = models.build(settings.network, tuple(images.shape[1:]), n_classes if method.classifies else 1)
-    modules = method.modules(networks).to(images.device)
-    if settings.precision == "mixed":
-        models.squash_in_float32(modules)
-    if not method.encoder:
-        models.initialise_from_data(modules["discriminator"], images[:500])
-    weights = Weights(
-        adversarial=settings.adversarial_weight,
-        feature_norm=settings.feature_norm,
-        conditional_entropy=settings.entropy_weight,
-        pull_away=settings.pull_away_weight,
-        pseudo_label=settings.pseudo_label_weight,
-        consistency=settings.consistency_weight,
-        confidence=settings.confidence,
-        asked_class=settings.class_weight,
-        fake_class=settings.fake_class_weight,
-    )
-    generating = ("generator", "encoder")
-    sides = {"discriminator": [module for name, module in modules.items() if name not in generating]}
-    sides["generator"] = [module for name, module in modules.items() if name in generating]
-    rates = {"discriminator": settings.learning_rate}
-    rates["generator"] = settings.learning_rate * settings.generator_rate
-    players = {
-        name: _player(sides[name], _in_precision(objective, images.device, settings.precision), rates[name], settings)
-        for name, objective in method.objectives(weights, settings.reuse).items()
-    }
-    return TrainingState(modules, players, average_of(modules, settings.average_decay))
-
-
-def _load(settings: Settings, device: torch.device) -> data.SemiSupervisedData:
-    size = 32 if settings.network == "upsample" and settings.dataset not in data.POINTS else None
-    return data.load(settings.dataset, settings.n_labels, settings.split_seed, image_size=size).to(device)
+    data: SemiSupervisedData
+    state: TrainingState
+    batches: Batches
 
 
 @contextmanager
-def _same_every_time(settings: Settings) -> Iterator[None]:
+def reproducible(settings: Settings) -> Iterator[None]:
     """What the same result to the last bit needs: seed, number of threads, cuDNN's reproducible algorithms."""
-    reproducible = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
-    with threads(settings.threads), seeded(settings.seed), reproducible:
+    same_algorithms = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+    with threads(settings.threads), seeded(settings.seed), same_algorithms:
         yield
 
 
-def _progress(settings: Settings, shown: bool) -> tqdm:
-    name = f"{settings.method}, {settings.dataset}, {settings.n_labels} labels, seed {settings.seed}"
-    return tqdm(total=settings.steps, desc=name, unit="step", disable=not shown)
+def prepare(
+    settings: Settings,
+    data: SemiSupervisedData | None = None,
+    device: torch.device | str = "cpu",
+    network: str | models.Networks | None = None,
+) -> Run:
+    """Build networks, players, the average of weights and the batches; the first door.
+
+    `data` is what to train on; by default the split that the settings name, and likewise `network`: own networks are
+    copied. Raises ValueError or TypeError where they cannot take the images, or lack what the method needs.
+    """
+    name, row = row_of(network or settings.network)
+    size = None if settings.dataset in POINTS else row.image_size
+    parts = (data or load(settings.dataset, settings.n_labels, settings.split_seed, image_size=size)).to(device)
+    method, images = METHODS[settings.method], as_images(parts.pool[:500])
+    method.check_fits(name, row.generator, row.encoder)
+    check_shape(name, row, parts.image_shape)
+    n_classes = parts.n_classes if method.classifies else 1
+    networks = row.build(parts.image_shape, n_classes)
+    nn.ModuleList(network for network in networks if network is not None).to(device)
+    modules = method.modules(networks, n_classes, _check_outputs(networks, images[:2], n_classes)).to(device)
+    if settings.precision == "mixed":
+        models.squash_in_float32(modules)
+    if not method.encoder:
+        models.initialise_from_data(modules["discriminator"], images)
+    players, average = _players(modules, settings), average_of(modules, settings.average_decay)
+    halves = partial(torch.autocast, images.device.type, torch.bfloat16)
+    autocast = nullcontext if settings.precision == "float32" else halves
+    state = TrainingState(modules, players, average, lambda nets, batch: method.play(nets, batch, settings), autocast)
+    return Run(settings, parts, state, _batches(settings, parts))
+
+
+@torch.no_grad()
+def _check_outputs(networks: models.Networks, images: Tensor, n_classes: int) -> int:
+    """The width of the discriminator's features (0: it judges pairs), once two images have shown that shapes fit."""
+    if networks.generator is not None:
+        with forked_random(), evaluation.evaluating(networks.generator):
+            made = list(networks.generator.sample(2).shape[1:])
+        if made != list(images.shape[1:]):
+            raise ValueError(f"the generator must make images of shape {list(images.shape[1:])}; it made {made}")
+    if networks.encoder is not None:
+        return 0
+    with evaluation.evaluating(networks.discriminator):
+        output = networks.discriminator(images)
+    parts = output if isinstance(output, tuple) else (output,)
+    shapes = [list(part.shape) if isinstance(part, Tensor) else type(part).__name__ for part in parts]
+    if len(shapes) != 2 or shapes[0] != [2, n_classes] or len(shapes[1]) != 2:
+        raise ValueError(f"the discriminator must return ([2, {n_classes}], [2, F]) for 2 images; it returned {shapes}")
+    return int(shapes[1][1])
+
+
+def _players(modules: nn.ModuleDict, settings: Settings) -> dict[str, Player]:
+    """The discriminator with its head and, where there is one, the generator with its encoder, in order of play."""
+    judging = [modules[name] for name in ("discriminator", "real_head") if name in modules]
+    generating = [modules[name] for name in ("generator", "encoder") if name in modules]
+    players = {"discriminator": player(judging, settings.learning_rate, settings)}
+    if generating:
+        players["generator"] = player(generating, settings.learning_rate * settings.generator_rate, settings)
+    return players
+
+
+def player(modules: list[nn.Module], learning_rate: float, settings: Settings) -> Player:
+    """A player that moves these networks with Adam, set as the settings say."""
+    weights = [p for module in modules for p in module.parameters() if p.requires_grad]
+    betas = settings.beta1, settings.beta2
+    adam = torch.optim.Adam(weights, learning_rate, betas, settings.epsilon, settings.weight_decay, fused=True)
+    return Player(adam, learning_rate)
+
+
+def _batches(settings: Settings, parts: SemiSupervisedData) -> Batches:
+    method, mixed = METHODS[settings.method], settings.label_mask
+    pool = settings.batch_size if method.unlabelled or mixed else 0
+    again = method.generator and not settings.reuse
+    sizes = pool, settings.labelled_batch_size
+    return Batches(parts, *sizes, settings.seed, settings.shift, mixed, method.strong_view, again)
+
+
+def train(run: Run, record_every: int | None = None) -> Iterator[Record]:
+    """Train to the end; a record every `record_every` steps, by default a twentieth of the run. The second door."""
+
+    def validate(modules: nn.ModuleDict) -> dict[str, float]:
+        return {"validation_error": evaluation.error_rate(modules["discriminator"], *run.data.validation)}
+
+    settings = run.settings
+    every = max(1, settings.steps // 20) if record_every is None else record_every
+    evaluate = validate if METHODS[settings.method].classifies and len(run.data.validation.labels) else None
+    return training.train(run.state, run.batches.at, settings.steps, settings.hold, every, evaluate, settings.last_rate)
+
+
+def finish(run: Run) -> RunResult:
+    """Read the test set, once, with averaged weights; the third door."""
+    averaged, parts, state, method = run.state.averaged, run.data, run.state, METHODS[run.settings.method]
+    if method.encoder:  # batch norm takes its last statistics from 10,000 images and latents
+        generator = cast(models.Generator, averaged["generator"])
+        evaluation.settle(averaged["encoder"], as_images(parts.pool[:10_000]))
+        evaluation.settle(generator, generator.latent(10_000))
+    error = interval = confusion = None
+    if method.classifies:
+        labels = parts.test.labels
+        predictions = evaluation.predict(averaged["discriminator"], parts.test.images)
+        wrong = int((predictions != labels).sum())
+        error, interval = wrong / len(labels), evaluation.wilson_interval(wrong, len(labels))
+        confusion = evaluation.confusion_matrix(predictions, labels, parts.n_classes).tolist()
+    versions = {"python": platform.python_version(), "sgan_lib": version("sgan-course")}
+    versions |= {name: version(name) for name in ("torch", "torchvision")}
+    device = str(parts.pool.device)
+    return RunResult(run.settings, error, interval, confusion, state.history, state.seconds, device, versions, averaged)
 
 
 def run(
@@ -187,8 +182,9 @@ def run(
     device: str = "auto",
     progress: bool = False,
     record_every: int | None = None,
-    observe: Observer | None = None,
+    observe: Callable[[Record, nn.ModuleDict], None] | None = None,
     checkpoint: str | Path | None = None,
+    network: str | models.Networks | None = None,
     **overrides: Any,
 ) -> RunResult:
     """Train one method on one split and measure its test error once, at the end, with averaged weights.
@@ -196,103 +192,39 @@ def run(
     Args:
         method, dataset, preset: names; see `METHODS`, `data.DATASETS`, `PRESETS`.
         n_labels: labelled images, balanced over the classes to within one.
-        seed: for weights, batches and noise.
-        split_seed: which images are labelled; `seed` where it is not given.
+        seed, split_seed: of weights, batches and noise; of which images are labelled, by default the same.
         device: "auto", "cpu", "cuda" or "mps".
         progress: show a bar with the numbers that one wants to watch.
         record_every: steps between records; by default a twentieth of the run.
         observe: called with each record and the averaged networks.
-        checkpoint: file to save to at each record, and to resume from if it is there. A resumed run ends with the same
-            weights and the same result as one that was never interrupted.
-        overrides: any other field of `Settings`, for example `network="cnn"` or `steps=500`.
+        checkpoint: file to save to at each record, and to resume from, to the last bit, if it is there.
+        network: a name, by default the data set's, or `models.Networks` of your own, of which copies are trained.
+        overrides: any other field of `Settings`, for example `steps=500`.
 
-    Returns:
-        what was found, with the averaged networks in `modules`; errors are fractions in [0, 1].
-
-    Raises:
-        ValueError, TypeError: for a bad argument, before anything is trained.
-        DivergenceError: where training diverges.
+    Returns what was found, with the averaged networks in `modules`; errors are fractions in [0, 1]. Raises ValueError
+    or TypeError for a bad argument, before anything is trained; DivergenceError where training diverges.
     """
     split = seed if split_seed is None else split_seed
-    settings = Settings.resolve(method, dataset, preset, n_labels=n_labels, seed=seed, split_seed=split, **overrides)
-    default = max(1, settings.steps // 20)
-    every = check_whole_number("record_every", default if record_every is None else record_every, at_least=1)
-    place = choose_device(device)
-    asked = asdict(settings) | {"device": place.type}
-    with _same_every_time(settings), _progress(settings, progress) as bar:
-        parts = _load(settings, place)
-        state = prepare(settings, data.as_images(parts.pool[:500]), parts.n_classes)
+    settings = resolve(method, dataset, preset, network, n_labels=n_labels, seed=seed, split_seed=split, **overrides)
+    chosen = choose_device(device)
+    asked = asdict(settings) | {"device": chosen.type}
+    name = f"{method}, {dataset}, {n_labels} labels, seed {seed}"
+    with reproducible(settings), tqdm(total=settings.steps, desc=name, unit="step", disable=not progress) as bar:
+        prepared = prepare(settings, None, chosen, network)
         if checkpoint is not None and Path(checkpoint).exists():
-            load_checkpoint(state, Path(checkpoint), asked)
-        batches = _batches(settings, parts)
-        validate = _validate(settings, parts)
-        for record in train(state, batches.at, settings.steps, settings.hold, every, validate, settings.last_rate):
+            load_checkpoint(prepared.state, Path(checkpoint), asked)
+        for record in train(prepared, record_every):
             bar.update(record.step - bar.n)
             bar.set_postfix({name: f"{value:.3g}" for name, value in (record.terms | record.scores).items()})
             if observe is not None:
                 with forked_random():  # what an observer draws does not change the run
-                    observe(record, state.averaged)
+                    observe(record, prepared.state.averaged)
             if checkpoint is not None:  # last: what is saved has been observed, so a resumed run skips no record
-                save_checkpoint(state, Path(checkpoint), asked)
-        return _result(settings, state, parts, place)
-
-
-def _batches(settings: Settings, parts: data.SemiSupervisedData) -> data.Batches:
-    method, mixed = METHODS[settings.method], settings.label_mask
-    pool = settings.batch_size if method.unlabelled or mixed else 0
-    again = method.generator_terms is not None and not settings.reuse
-    return data.Batches(
-        parts, pool, settings.labelled_batch_size, settings.seed, settings.shift, mixed, method.strong_view, again
-    )
-
-
-def _validate(settings: Settings, parts: data.SemiSupervisedData) -> Callable[[nn.ModuleDict], dict[str, float]] | None:
-    if not METHODS[settings.method].classifies or not len(parts.validation.labels):
-        return None
-    return lambda modules: {"validation_error": evaluation.error_rate(modules["discriminator"], *parts.validation)}
-
-
-def _result(
-    settings: Settings, state: TrainingState, parts: data.SemiSupervisedData, device: torch.device
-) -> RunResult:
-    """Read the test set, once."""
-    if METHODS[settings.method].encoder:
-        generator = cast(models.Generator, state.averaged["generator"])
-        evaluation.settle(state.averaged["encoder"], data.as_images(parts.pool[:_SETTLING]))
-        evaluation.settle(generator, generator.latent(_SETTLING))
-    error = interval = confusion = None
-    if METHODS[settings.method].classifies:
-        labels = parts.test.labels
-        predictions = evaluation.predict(state.averaged["discriminator"], parts.test.images)
-        wrong = int((predictions != labels).sum())
-        error, interval = wrong / len(labels), evaluation.wilson_interval(wrong, len(labels))
-        confusion = evaluation.confusion_matrix(predictions, labels, parts.n_classes).tolist()
-    versions = {"python": platform.python_version(), "sgan_lib": version("sgan-course")}
-    versions |= {name: version(name) for name in ("torch", "torchvision")}
-    return RunResult(
-        settings, error, interval, confusion, state.history, state.seconds, str(device), versions, state.averaged
-    )
+                save_checkpoint(prepared.state, Path(checkpoint), asked)
+        return finish(prepared)
 
 
 def repeat(n_seeds: int, first_seed: int = 0, **arguments: Any) -> list[RunResult]:
     """`run` for several seeds, each with its own split; networks are dropped to save memory."""
     seeds = range(first_seed, first_seed + check_whole_number("n_seeds", n_seeds, at_least=1))
     return [replace(run(seed=seed, **arguments), modules=None) for seed in seeds]
-
-
-def environment_report() -> list[str]:
-    """What this machine brings, a line a check: each says "fine", or what to do."""
-    lines = [_line("Python", sys.version_info >= (3, 11), platform.python_version(), "install Python 3.11 or later")]
-    lines.append(_line("torch", True, f"{torch.__version__} on {choose_device().type}, {os.cpu_count()} CPU cores", ""))
-    try:
-        images = len(data.load("mnist", n_labels=100).test.images)
-        lines.append(
-            _line("data", images == 10_000, "MNIST came with the library and is whole", "reinstall the library")
-        )
-    except data.DataError as error:
-        lines.append(_line("data", False, "", str(error)))
-    return lines
-
-
-def _line(name: str, fine: bool, found: str, advice: str) -> str:
-    return f"{name:<8} {'fine: ' + found if fine else 'NOT fine: ' + advice}"

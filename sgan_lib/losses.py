@@ -14,13 +14,10 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from sgan_lib.runtime import check_choice
+
 GENERATOR_LOSSES = ("nonsaturating", "minimax")
 NORMS = ("l1", "l2")
-
-
-def _check_kind(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}; got {value!r}")
 
 
 def real_logit(class_logits: Float[Tensor, "batch classes"]) -> Float[Tensor, "batch"]:
@@ -28,6 +25,9 @@ def real_logit(class_logits: Float[Tensor, "batch classes"]) -> Float[Tensor, "b
 
     With the fake class's logit at 0, p(real | x) = Z / (Z + 1) = sigmoid(log Z) (Salimans 2016, arXiv:1606.03498, §5).
     With one class it is the logit itself, so a plain GAN's discriminator is the case K = 1.
+
+    >>> real_logit(torch.zeros(1, 10))  # Z = 10 · exp 0, and log 10 = 2.3026
+    tensor([2.3026])
     """
     return torch.logsumexp(class_logits, dim=1)
 
@@ -37,6 +37,9 @@ def append_fake_logit(class_logits: Float[Tensor, "batch classes"]) -> Float[Ten
 
     N+1 classes: Odena 2016 (arXiv:1606.01583); the fixed zero: Salimans 2016, §5. Subtracting one number from all
     logits leaves a softmax unchanged, so fixing the fake logit at 0 loses nothing.
+
+    >>> append_fake_logit(torch.tensor([[2.0, 3.0]]))
+    tensor([[2., 3., 0.]])
     """
     return F.pad(class_logits, (0, 1))
 
@@ -48,11 +51,12 @@ def supervised(
 ) -> Float[Tensor, ""]:
     """Mean cross-entropy −log p(y | x, real) over the labelled images of a batch (Salimans 2016, §5, L_supervised).
 
-    Args:
-        class_logits: the K logits l_k(x).
-        labels: class numbers in [0, K); where the mask is 0 they are ignored and may be anything in that range.
-        mask: 1 or True where the label may be used, else 0 or False. None: everywhere. A mask that selects nothing
-            gives 0, with zero gradients, not NaN.
+    labels: class numbers in [0, K); where the mask is 0 they are ignored and may be anything in that range.
+    mask: 1 or True where the label may be used, else 0 or False. None: everywhere. A mask that selects nothing gives 0,
+        with zero gradients, not NaN.
+
+    >>> supervised(torch.zeros(2, 4), torch.tensor([0, 3]))  # each of the 4 classes has p = 1/4: log 4
+    tensor(1.3863)
     """
     losses = F.cross_entropy(class_logits, labels.long(), reduction="none")
     if mask is None:
@@ -67,6 +71,9 @@ def discriminator(
     """−E_real[log D(x)] − E_fake[log(1 − D(G(z)))], with D = sigmoid(logit) (Goodfellow 2014, arXiv:1406.2661, eq. 1).
 
     log D = −softplus(−logit) and log(1 − D) = −softplus(logit): exact for logits of any size.
+
+    >>> discriminator(torch.zeros(2), torch.zeros(3))  # D = ½ everywhere: 2 log 2
+    tensor(1.3863)
     """
     return F.softplus(-real_logit_on_real).mean() + F.softplus(real_logit_on_fake).mean()
 
@@ -74,16 +81,13 @@ def discriminator(
 def generator(real_logit_on_fake: Float[Tensor, "fake"], kind: str = "nonsaturating") -> Float[Tensor, ""]:
     """What the generator minimises, given the logits of its own samples (Goodfellow 2014, §3).
 
-    Args:
-        real_logit_on_fake: log-odds that each sample is real, with gradients to the generator.
-        kind: "nonsaturating" is −E[log D(G(z))]; "minimax" is E[log(1 − D(G(z)))], whose gradient vanishes where the
-            discriminator is sure.
+    kind: "nonsaturating" is −E[log D(G(z))]; "minimax" is E[log(1 − D(G(z)))], whose gradient vanishes where the
+        discriminator is sure. ValueError for another kind.
 
-    Raises:
-        ValueError: for another kind.
+    >>> generator(torch.zeros(3)), generator(torch.zeros(3), kind="minimax")  # D = ½: log 2 and −log 2
+    (tensor(0.6931), tensor(-0.6931))
     """
-    _check_kind("kind", kind, GENERATOR_LOSSES)
-    if kind == "minimax":
+    if check_choice("kind", kind, GENERATOR_LOSSES) == "minimax":
         return -F.softplus(real_logit_on_fake).mean()
     return F.softplus(-real_logit_on_fake).mean()
 
@@ -93,16 +97,14 @@ def feature_matching(
 ) -> Float[Tensor, ""]:
     """Distance between mean features, ‖E_real f(x) − E_fake f(G(z))‖, averaged over features (Salimans 2016, §3.1).
 
-    Args:
-        features_real: f(x); the target, so no gradient flows into it.
-        features_fake: f(G(z)), with gradients to the generator.
-        norm: "l2" is the mean squared difference (the paper's equation and its MNIST code), "l1" the mean absolute
-            difference (its SVHN and CIFAR-10 code).
+    No gradient flows into f(x), the target. ValueError for another norm.
+    norm: "l2" is the mean squared difference (the paper's equation and its MNIST code), "l1" the mean absolute
+        difference (its SVHN and CIFAR-10 code).
 
-    Raises:
-        ValueError: for another norm.
+    >>> feature_matching(torch.tensor([[1.0, 3.0]]), torch.zeros(5, 2))  # (1² + 3²) / 2
+    tensor(5.)
     """
-    _check_kind("norm", norm, NORMS)
+    check_choice("norm", norm, NORMS)
     difference = features_real.detach().mean(dim=0) - features_fake.mean(dim=0)
     return difference.abs().mean() if norm == "l1" else difference.square().mean()
 
@@ -113,6 +115,10 @@ def bigan_discriminator(
     """−E_x[log D(x, E(x))] − E_z[log(1 − D(G(z), z))], D = sigmoid(logit) (Donahue 2016, arXiv:1605.09782, §3).
 
     By name only, so that the pairs cannot be swapped: (x, E(x)) counts as real, (G(z), z) as generated.
+
+    >>> real, fake = torch.tensor([1000.0]), torch.tensor([-1000.0])  # the discriminator is sure, and right about both
+    >>> bigan_discriminator(joint_logit_on_encoded=real, joint_logit_on_generated=fake)
+    tensor(0.)
     """
     return discriminator(joint_logit_on_encoded, joint_logit_on_generated)
 
@@ -124,6 +130,10 @@ def bigan_encoder_generator(
 
     The discriminator's loss with the labels swapped. It keeps strong gradients where the discriminator is right, and it
     is bounded below by 0, while minus the discriminator's loss is not. By name only, as there.
+
+    >>> real, fake = torch.tensor([1000.0]), torch.tensor([-1000.0])  # the discriminator is sure, and right about both
+    >>> bigan_encoder_generator(joint_logit_on_encoded=real, joint_logit_on_generated=fake)
+    tensor(2000.)
     """
     return discriminator(joint_logit_on_generated, joint_logit_on_encoded)
 
@@ -132,9 +142,10 @@ def pull_away(features_fake: Float[Tensor, "fake features"]) -> Float[Tensor, ""
     """Mean squared cosine similarity of different samples' features, in [0, 1] (Zhao 2017, arXiv:1609.03126, §2.4).
 
     Small where generated samples differ from one another; used with feature matching by Dai 2017 (arXiv:1705.09783).
+    ValueError for fewer than two samples.
 
-    Raises:
-        ValueError: for fewer than two samples.
+    >>> pull_away(torch.tensor([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0]]))  # of three pairs, one points the same way
+    tensor(0.3333)
     """
     n = len(features_fake)
     if n < 2:
@@ -147,8 +158,10 @@ def pull_away(features_fake: Float[Tensor, "fake features"]) -> Float[Tensor, ""
 def conditional_entropy(class_logits: Float[Tensor, "batch classes"]) -> Float[Tensor, ""]:
     """Mean entropy −Σ_k p_k log p_k of p(y | x, real), in nats, in [0, log K].
 
-    Minimised on unlabelled images, it asks the classifier to decide (Springenberg 2016, arXiv:1511.06390; Dai 2017,
-    arXiv:1705.09783).
+    Minimised on unlabelled images, it asks the classifier to decide (Springenberg 2016, arXiv:1511.06390; Dai 2017).
+
+    >>> conditional_entropy(torch.zeros(2, 8))  # undecided among 8: log 8
+    tensor(2.0794)
     """
     log_probabilities = F.log_softmax(class_logits, dim=1)
     return -(log_probabilities.exp() * log_probabilities).sum(dim=1).mean()
@@ -163,11 +176,13 @@ def pseudo_label(
     one tensor for both arguments and τ = 0 it is the unlabelled part of Lee's loss (*Pseudo-Label*, ICML workshop 2013,
     §2.4); with two views of the same images it is FixMatch's (Sohn 2020, arXiv:2001.07685, eq. 4).
 
-    Args:
-        class_logits: the logits that learn; p is their softmax.
-        judged_logits: the logits that answer, row by row for the same images; q is their softmax. No gradient flows
-            into them.
-        confidence: τ in [0, 1].
+    class_logits: the logits that learn; p is their softmax.
+    judged_logits: the logits that answer, row by row for the same images; q is their softmax, without gradient.
+    confidence: τ in [0, 1].
+
+    >>> logits, judged = torch.zeros(2, 4), torch.tensor([[9.0, 0, 0, 0], [0.0, 0, 0, 0]])
+    >>> pseudo_label(logits, judged, confidence=0.9)  # log 4 from the first image, 0 from the second
+    tensor(0.6931)
     """
     probability, answers = F.softmax(judged_logits.detach(), dim=1).max(dim=1)
     losses = F.cross_entropy(class_logits, answers, reduction="none")

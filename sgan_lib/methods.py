@@ -1,403 +1,242 @@
-"""What a method is: which networks play, what the discriminator minimises, what the generator minimises.
+"""What each method plays: a generator function in which every `yield` is one player's move.
 
-A method is a pair of functions from networks and a batch to named loss terms; the player minimises their sum. Methods
-know nothing of optimisers, schedules or data sets, so any method runs on any pair of networks.
+A method yields named loss terms: first those that the discriminator minimises, then the generator's. The trainer
+(`training.training_step`) lets each player descend on the sum of its terms before it asks for the next, so the second
+player meets a discriminator that has just moved, and may reuse what the first has computed.
 
-The generator moves right after the discriminator, and part of what it needs was computed then: generated images, and
-the features of real ones. The discriminator's function leaves them in a `Seen`; where a generator's function is given
-an empty one it computes its own.
+Images are in [-1, 1], [n, channels, height, width], or [n, 2] for points.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, cast, runtime_checkable
+from typing import Any, TypeAlias
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from sgan_lib import losses
-from sgan_lib.models import DiscriminatorOutput, Generator, Networks, RealHead
+from sgan_lib.data import Batch
+from sgan_lib.losses import real_logit
+from sgan_lib.models import DiscriminatorOutput, Networks, RealHead
+from sgan_lib.settings import Settings
 
-Terms = dict[str, Tensor]
-
-
-@runtime_checkable
-class Batch(Protocol):
-    """What one step sees: labelled images with their labels, and unlabelled images; images in [-1, 1].
-
-    A batch with a `mask` is mixed: `images` and `unlabelled` are one tensor, and a label counts where the mask is True.
-    `strong` holds the unlabelled images strongly augmented, for a method that asks for that view. `of_generator` gives
-    the batch that the generator moves on where it shares nothing with the discriminator's move.
-    """
-
-    @property
-    def images(self) -> Tensor: ...
-    @property
-    def labels(self) -> Tensor: ...
-    @property
-    def unlabelled(self) -> Tensor: ...
-    @property
-    def mask(self) -> Tensor | None: ...
-    @property
-    def strong(self) -> Tensor | None: ...
-    def of_generator(self) -> "Batch": ...
+Nets: TypeAlias = Any  # an nn.ModuleDict, by the names of `Method.modules`; its networks can more than nn.Module says
+Moves = Iterator[dict[str, Float[Tensor, ""]]]
 
 
-@dataclass(frozen=True)
-class Weights:
-    """Weights of the terms of a method's losses."""
-
-    adversarial: float = 0.5  # of the real-or-fake loss; ½ in Salimans' MNIST code, beside 1 for the supervised term
-    feature_norm: str = "l2"  # "l2" in Salimans' MNIST code, "l1" in his SVHN code
-    conditional_entropy: float = 0.1  # of bad GAN's discriminator; 0.1 in Dai's SVHN code
-    pull_away: float = 0.3  # of bad GAN's generator; 0.8 in Dai's SVHN code
-    pseudo_label: float = 1.0  # of the term on unlabelled images in `pseudo_label`
-    consistency: float = 1.0  # the same in `consistency`; 1 in FixMatch
-    confidence: float = 0.95  # the least probability that makes an answer a label, in both; 0.95 in FixMatch
-    asked_class: float = 0.1  # of conditional SGAN's generator; 1 in Odena 2017, whose L_S and L_C count alike
-    fake_class: float = 0.3  # of conditional SGAN's discriminator; 1 there
-
-
-class Pairs(NamedTuple):
-    """What BiGAN's discriminator tells apart: (x, E(x)) and (G(z), z)."""
-
-    images: Tensor
-    encoded: Tensor
-    generated: Tensor
-    latent: Tensor
-
-    def detached(self) -> "Pairs":
-        return Pairs(*(part.detach() for part in self))
-
-
-@dataclass
-class Seen:
-    """What one step has computed so far that a later player can use."""
-
-    fake: Tensor | None = None  # generated images, with the generator's graph behind them
-    pairs: Pairs | None = None  # of BiGAN, with the graphs of encoder and generator behind them
-    asked: Tensor | None = None  # the classes that they were asked to be of, where the generator takes classes
-    real_features: Tensor | None = None  # features of the unlabelled images, without gradient
-
-
-TermsOf = Callable[[nn.ModuleDict, Batch, Weights, Seen], Terms]
-Objective = Callable[[nn.ModuleDict, Batch], Terms]
-
-
-@dataclass(frozen=True)
-class Method:
-    """One row of the comparison: its two loss functions, and what they need.
-
-    `generator_terms` is None for a method without a generator. `classifies` is False for the plain GAN, whose
-    discriminator has one logit. `real_head` adds a real-or-fake head beside the class logits. `unlabelled` is False
-    for a method that looks at labelled images only; `strong_view` is True for one that wants the unlabelled ones in a
-    strongly augmented view too. `encoder` is True for BiGAN, whose generator moves together with an encoder, and whose
-    discriminator judges pairs. `conditional` makes the generator take a class.
-    """
-
-    name: str
-    discriminator_terms: TermsOf
-    generator_terms: TermsOf | None = None
-    classifies: bool = True
-    real_head: bool = False
-    unlabelled: bool = True
-    strong_view: bool = False
-    encoder: bool = False
-    conditional: bool = False
-
-    def objectives(self, weights: Weights, reuse: bool = True) -> dict[str, Objective]:
-        """What each player minimises, in the order in which they move.
-
-        reuse: the generator moves on the images that the discriminator has just seen, real and generated, and on the
-            features that it had for the real ones. False: on noise and real images of its own.
-        """
-        seen = Seen()
-
-        def discriminator(modules: nn.ModuleDict, batch: Batch) -> Terms:
-            seen.fake = seen.asked = seen.real_features = seen.pairs = None
-            return self.discriminator_terms(modules, batch, weights, seen)
-
-        if self.generator_terms is None:
-            return {"discriminator": discriminator}
-        generator_terms = self.generator_terms
-
-        def generator(modules: nn.ModuleDict, batch: Batch) -> Terms:
-            own = (batch, seen) if reuse else (batch.of_generator(), Seen())
-            return generator_terms(modules, own[0], weights, own[1])
-
-        return {"discriminator": discriminator, "generator": generator}
-
-    def modules(self, networks: Networks) -> nn.ModuleDict:
-        """The networks that this method trains, by name: "discriminator", "generator", "real_head", "encoder".
-
-        Raises:
-            ValueError: where the method needs a generator or an encoder and the networks have none, or where they have
-                an encoder and the method has no use for it.
-        """
-        if self.encoder != (networks.encoder is not None):
-            which = "a network with an encoder, 'bigan_…'" if self.encoder else "a network without an encoder"
-            raise ValueError(f"method {self.name!r} needs {which}")
-        modules = nn.ModuleDict({"discriminator": networks.discriminator})
-        if self.real_head:
-            modules["real_head"] = RealHead(networks.discriminator.classes.in_features)  # type: ignore[union-attr, arg-type]
-        if self.generator_terms is None:
-            return modules
-        if networks.generator is None:
-            raise ValueError(f"method {self.name!r} needs a network with a generator; 'cnn' has none")
-        modules["generator"] = networks.generator
-        if networks.encoder is not None:
-            modules["encoder"] = networks.encoder
-        if self.conditional:
-            n_classes = networks.discriminator.classes.out_features  # type: ignore[union-attr]
-            cast(Generator, networks.generator).take_classes(cast(int, n_classes))
-        return modules
-
-
-class _Outputs(NamedTuple):
-    labelled: DiscriminatorOutput
-    unlabelled: DiscriminatorOutput
-    fake: DiscriminatorOutput
-
-
-def _fake(modules: nn.ModuleDict, batch: Batch, seen: Seen) -> Tensor:
-    """As many generated images as the batch has unlabelled ones: those of this step, or new ones."""
-    if seen.fake is None:
-        generator, n = cast(Generator, modules["generator"]), len(batch.unlabelled)
-        seen.asked = generator.draw_classes(n)
-        seen.fake = generator.sample(n, classes=seen.asked)
-    return seen.fake
-
-
-def _discriminate(modules: nn.ModuleDict, batch: Batch, seen: Seen, with_labelled: bool = True) -> _Outputs:
-    """One pass of the discriminator over labelled, unlabelled and generated images together; a mixed batch counts once.
-
-    Together, so that a layer that looks at the whole batch (batch norm) sees real and fake in one mixture, and because
-    one large matrix product is faster than three small ones.
-    """
-    labelled = batch.images if with_labelled and batch.mask is None else batch.images[:0]
-    parts = [labelled, batch.unlabelled, _fake(modules, batch, seen).detach()]
-    output = _output(modules, torch.cat(parts))
-    sizes = [len(part) for part in parts]
-    split = zip(output.class_logits.split(sizes), output.features.split(sizes), strict=True)
-    outputs = _Outputs(*(DiscriminatorOutput(*part) for part in split))
-    seen.real_features = outputs.unlabelled.features.detach()
-    return outputs if batch.mask is None else outputs._replace(labelled=outputs.unlabelled)
-
-
-def _full(numbers: Tensor) -> Tensor:
-    """The same numbers, in float32 where a layer worked in bfloat16: losses need the digits."""
-    return numbers.float() if numbers.dtype == torch.bfloat16 else numbers
-
-
-def _output(modules: nn.ModuleDict, images: Tensor) -> DiscriminatorOutput:
-    class_logits, features = modules["discriminator"](images)
-    return DiscriminatorOutput(_full(class_logits), _full(features))
-
-
-def _is_real(modules: nn.ModuleDict, features: Tensor) -> Tensor:
-    """The real-or-fake head's logits."""
-    return _full(modules["real_head"](features))
-
-
-def _fake_output(modules: nn.ModuleDict, batch: Batch, seen: Seen) -> DiscriminatorOutput:
-    return _output(modules, _fake(modules, batch, seen))
-
-
-def supervised_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
+def supervised(nets: Nets, batch: Batch, settings: Settings) -> Moves:
     """Cross-entropy on the labelled images and nothing else: the baseline."""
-    logits = _output(modules, batch.images).class_logits
-    return {"supervised": losses.supervised(logits, batch.labels, batch.mask)}
+    yield {"supervised": losses.supervised(judge(nets, batch.images).class_logits, batch.labels, batch.mask)}
 
 
-def gan_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
-    """Real against fake, no labels (Goodfellow 2014, eq. 1)."""
-    output = _discriminate(modules, batch, seen, with_labelled=False)
-    return {"adversarial": _real_against_fake(output)}
+def gan(nets: Nets, batch: Batch, settings: Settings) -> Moves:
+    """Real against fake, without labels (Goodfellow 2014, eq. 1); the generator wants "real" (§3)."""
+    fake = nets["generator"].sample(len(batch.unlabelled))
+    real, generated = judge_together(nets, batch.unlabelled, fake.detach())
+    yield {"adversarial": losses.discriminator(real_logit(real.class_logits), real_logit(generated.class_logits))}
+    fake = fake if settings.reuse else nets["generator"].sample(len(fake))
+    yield {"generator": losses.generator(real_logit(judge(nets, fake).class_logits))}
 
 
-def _real_against_fake(output: _Outputs) -> Tensor:
-    on_real, on_fake = losses.real_logit(output.unlabelled.class_logits), losses.real_logit(output.fake.class_logits)
-    return losses.discriminator(on_real, on_fake)
-
-
-def _n_plus_one_terms(output: _Outputs, batch: Batch, weights: Weights) -> Terms:
-    return {
-        "supervised": losses.supervised(output.labelled.class_logits, batch.labels, batch.mask),
-        "adversarial": weights.adversarial * _real_against_fake(output),
-    }
-
-
-def sgan_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
+def sgan(nets: Nets, batch: Batch, settings: Settings) -> Moves:
     """N+1 classes in one softmax: which class on labelled images, real or fake on the others (Salimans 2016, §5)."""
-    return _n_plus_one_terms(_discriminate(modules, batch, seen), batch, weights)
+    fake = nets["generator"].sample(len(batch.unlabelled))
+    labelled, real, generated = judge_batch(nets, batch, fake.detach())
+    classified = losses.supervised(labelled.class_logits, batch.labels, batch.mask)
+    told_apart = losses.discriminator(real_logit(real.class_logits), real_logit(generated.class_logits))
+    yield {"supervised": classified, "adversarial": settings.adversarial_weight * told_apart}
+    fake = fake if settings.reuse else nets["generator"].sample(len(fake))
+    yield {"generator": losses.generator(real_logit(judge(nets, fake).class_logits))}  # real, as any class
 
 
-def bad_gan_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
-    """The same, and a classifier that decides: small entropy of p(y | x, real) on unlabelled images (Dai 2017, §5)."""
-    output = _discriminate(modules, batch, seen)
-    entropy = losses.conditional_entropy(output.unlabelled.class_logits)
-    return _n_plus_one_terms(output, batch, weights) | {"entropy": weights.conditional_entropy * entropy}
+def two_head(nets: Nets, batch: Batch, settings: Settings) -> Moves:
+    """Two heads on one body: K classes in one softmax, real or fake in a logit of its own (the form of PyTorch-GAN)."""
+    fake = nets["generator"].sample(len(batch.unlabelled))
+    labelled, real, generated = judge_batch(nets, batch, fake.detach())
+    on_real, on_fake = (in_float32(nets["real_head"](judged.features)) for judged in (real, generated))
+    told_apart = losses.discriminator(on_real, on_fake)
+    classified = losses.supervised(labelled.class_logits, batch.labels, batch.mask)
+    yield {"supervised": classified, "adversarial": settings.adversarial_weight * told_apart}
+    fake = fake if settings.reuse else nets["generator"].sample(len(fake))
+    yield {"generator": losses.generator(in_float32(nets["real_head"](judge(nets, fake).features)))}
 
 
-def two_head_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
-    """Two heads on one body: K classes in one softmax, real or fake in a logit of its own (the form of PyTorch-GAN).
+def feature_matching(nets: Nets, batch: Batch, settings: Settings) -> Moves:
+    """SGAN's discriminator; the generator matches the mean features of real images (Salimans 2016, §3.1)."""
+    fake = nets["generator"].sample(len(batch.unlabelled))
+    labelled, real, generated = judge_batch(nets, batch, fake.detach())
+    classified = losses.supervised(labelled.class_logits, batch.labels, batch.mask)
+    told_apart = losses.discriminator(real_logit(real.class_logits), real_logit(generated.class_logits))
+    yield {"supervised": classified, "adversarial": settings.adversarial_weight * told_apart}
+    target, fake = (real.features, fake) if settings.reuse else drawn_afresh(nets, batch)  # reused: one move old
+    matched = judge(nets, fake).features
+    yield {"feature_matching": losses.feature_matching(target, matched, settings.feature_norm)}
 
-    The second head reads `features`: on the dense networks, that is before the noise that the class head sees.
+
+def bad_gan(nets: Nets, batch: Batch, settings: Settings) -> Moves:
+    """Feature matching, a classifier that decides, and samples that differ from one another (Dai 2017, §5).
+
+    The entropy of p(y | x, real) makes it decide; the pull-away term keeps samples apart. Left out is the term that
+    keeps them out of dense regions, which needs a PixelCNN (weight 1e-4 in the MNIST code, and seldom active there).
     """
-    output = _discriminate(modules, batch, seen)
-    on_real, on_fake = _is_real(modules, output.unlabelled.features), _is_real(modules, output.fake.features)
-    return {
-        "supervised": losses.supervised(output.labelled.class_logits, batch.labels, batch.mask),
-        "adversarial": weights.adversarial * losses.discriminator(on_real, on_fake),
-    }
+    fake = nets["generator"].sample(len(batch.unlabelled))
+    labelled, real, generated = judge_batch(nets, batch, fake.detach())
+    undecided = settings.entropy_weight * losses.conditional_entropy(real.class_logits)
+    classified = losses.supervised(labelled.class_logits, batch.labels, batch.mask)
+    told_apart = losses.discriminator(real_logit(real.class_logits), real_logit(generated.class_logits))
+    yield {"supervised": classified, "adversarial": settings.adversarial_weight * told_apart, "entropy": undecided}
+    target, fake = (real.features, fake) if settings.reuse else drawn_afresh(nets, batch)
+    matched = judge(nets, fake).features
+    matching = losses.feature_matching(target, matched, settings.feature_norm)
+    yield {"feature_matching": matching, "pull_away": settings.pull_away_weight * losses.pull_away(matched)}
 
 
-def nonsaturating_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
-    """The generator wants its samples called real, by whichever class (Goodfellow 2014, §3)."""
-    return {"generator": losses.generator(losses.real_logit(_fake_output(modules, batch, seen).class_logits))}
-
-
-def two_head_generator_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
-    """The same, with the real-or-fake head as judge."""
-    return {"generator": losses.generator(_is_real(modules, _fake_output(modules, batch, seen).features))}
-
-
-def _matched(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> tuple[Terms, Tensor]:
-    """The term of feature matching, and the generated images' features."""
-    if seen.real_features is None:
-        with torch.no_grad():
-            seen.real_features = _output(modules, batch.unlabelled).features
-    fake = _fake_output(modules, batch, seen).features
-    return {"feature_matching": losses.feature_matching(seen.real_features, fake, weights.feature_norm)}, fake
-
-
-def feature_matching_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
-    """The generator matches the mean features of real images (Salimans 2016, §3.1).
-
-    Where it reuses what the discriminator saw, the target is one update old.
-    """
-    return _matched(modules, batch, weights, seen)[0]
-
-
-def bad_gan_generator_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
-    """The same, and samples that differ from one another (pull-away term, Dai 2017, §5).
-
-    Left out of Dai's method: the term that keeps samples out of dense regions, which needs a PixelCNN (weight 1e-4 in
-    the MNIST code, and seldom active there).
-    """
-    terms, fake = _matched(modules, batch, weights, seen)
-    return terms | {"pull_away": weights.pull_away * losses.pull_away(fake)}
-
-
-def _logits(modules: nn.ModuleDict, *parts: Tensor) -> tuple[Tensor, ...]:
-    """The class logits of each part, from one pass over all of them."""
-    return _output(modules, torch.cat(parts)).class_logits.split([len(part) for part in parts])
-
-
-def pseudo_label_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
+def pseudo_label(nets: Nets, batch: Batch, settings: Settings) -> Moves:
     """The baseline, and the network's own confident answers as labels of unlabelled images (Lee 2013, §2.4).
 
     Lee lets the weight of the second term grow from 0, and takes every answer. Here the threshold keeps the term small
     while the network is unsure (Sohn 2020, §2.2).
     """
-    parts = [batch.images, batch.unlabelled] if batch.mask is None else [batch.unlabelled]
-    logits = _logits(modules, *parts)
-    labelled, unlabelled = logits[0], logits[-1]
-    pseudo = losses.pseudo_label(unlabelled, unlabelled, weights.confidence)
-    return {
-        "supervised": losses.supervised(labelled, batch.labels, batch.mask),
-        "pseudo_label": weights.pseudo_label * pseudo,
-    }
+    labelled, unlabelled = judge_batch(nets, batch)
+    answered = losses.pseudo_label(unlabelled.class_logits, unlabelled.class_logits, settings.confidence)
+    classified = losses.supervised(labelled.class_logits, batch.labels, batch.mask)
+    yield {"supervised": classified, "pseudo_label": settings.pseudo_label_weight * answered}
 
 
-def consistency_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
+def consistency(nets: Nets, batch: Batch, settings: Settings) -> Moves:
     """The same, but the answers come from one view of an image and are learned on another (FixMatch; Sohn 2020, §2.2).
 
-    FixMatch calls them the weakly and the strongly augmented view. The weak one is shifted as the settings say for all
-    methods, and not mirrored: digits have no mirror images.
-
-    Raises:
-        ValueError: for a batch without the strongly augmented view.
+    The weak view is shifted as the settings say, and not mirrored: digits have no mirror images. Raises ValueError for
+    a batch without the strong view.
     """
     if batch.strong is None:
         raise ValueError("batch.strong must hold the unlabelled images, strongly augmented; got None")
-    labelled, strong = _logits(modules, batch.images, batch.strong)
-    with torch.no_grad():  # second: from a first pass, autocast kept weights without gradient (torch issue 158232)
-        (weak,) = _logits(modules, batch.unlabelled)
-    pseudo = losses.pseudo_label(strong, weak, weights.confidence)
-    return {
-        "supervised": losses.supervised(labelled, batch.labels, batch.mask),
-        "consistency": weights.consistency * pseudo,
-    }
+    labelled, strong = judge_together(nets, batch.images, batch.strong)
+    with torch.no_grad():  # after the pass with gradients: older autocasts keep weights cast without (torch #158232)
+        weak = judge(nets, batch.unlabelled)
+    answered = losses.pseudo_label(strong.class_logits, weak.class_logits, settings.confidence)
+    classified = losses.supervised(labelled.class_logits, batch.labels, batch.mask)
+    yield {"supervised": classified, "consistency": settings.consistency_weight * answered}
 
 
-def _pairs(modules: nn.ModuleDict, batch: Batch, seen: Seen) -> Pairs:
-    """Both kinds of pairs, as many as the batch has unlabelled images: those of this step, or new ones."""
-    if seen.pairs is None:
-        generator = cast(Generator, modules["generator"])
-        latent = generator.latent(len(batch.unlabelled))
-        encoded = modules["encoder"](batch.unlabelled).latent
-        seen.pairs = Pairs(batch.unlabelled, _full(encoded), _full(generator(latent)), latent)
-    return seen.pairs
+def bigan(nets: Nets, batch: Batch, settings: Settings) -> Moves:
+    """(x, E(x)) or (G(z), z)? No labels; encoder and generator move together (Donahue 2016, arXiv:1605.09782, §3)."""
+    encoded, generated = pairs(nets, batch.unlabelled)
+    detached = [(images.detach(), latent.detach()) for images, latent in (encoded, generated)]
+    yield {"adversarial": losses.bigan_discriminator(**judge_pairs(nets, *detached))}
+    if not settings.reuse:
+        encoded, generated = pairs(nets, batch.of_generator().unlabelled)
+    yield {"generator": losses.bigan_encoder_generator(**judge_pairs(nets, encoded, generated))}
 
 
-def _joint_logits(modules: nn.ModuleDict, pairs: Pairs) -> dict[str, Tensor]:
-    """The discriminator's logits on both kinds of pairs, by the names that BiGAN's losses have.
+def conditional_sgan(nets: Nets, batch: Batch, settings: Settings) -> Moves:
+    """SGAN whose generator is asked for a class, which both players' losses know (Odena 2017, eq. 2 and 3).
 
-    A pass for each kind, or one for both where the discriminator says so.
+    At weight 1 the generator's two terms are the cross-entropy of the asked class over all N+1 classes.
     """
-    judge = modules["discriminator"]
-    if judge.together:
-        images, latent = torch.cat([pairs.images, pairs.generated]), torch.cat([pairs.encoded, pairs.latent])
-        logits = judge(images=images, latent=latent).class_logits
-    else:
-        on_encoded = judge(images=pairs.images, latent=pairs.encoded).class_logits
-        logits = torch.cat([on_encoded, judge(images=pairs.generated, latent=pairs.latent).class_logits])
-    on_encoded, on_generated = losses.real_logit(_full(logits)).split([len(pairs.images), len(pairs.generated)])
-    return {"joint_logit_on_encoded": on_encoded, "joint_logit_on_generated": on_generated}
+    asked = nets["generator"].draw_classes(len(batch.unlabelled))
+    fake = nets["generator"].sample(len(asked), classes=asked)
+    labelled, real, generated = judge_batch(nets, batch, fake.detach())
+    fake_class = settings.fake_class_weight * losses.supervised(generated.class_logits, asked)
+    classified = losses.supervised(labelled.class_logits, batch.labels, batch.mask)
+    told_apart = losses.discriminator(real_logit(real.class_logits), real_logit(generated.class_logits))
+    yield {"supervised": classified, "adversarial": settings.adversarial_weight * told_apart, "fake_class": fake_class}
+    if not settings.reuse:
+        asked = nets["generator"].draw_classes(len(asked))
+        fake = nets["generator"].sample(len(asked), classes=asked)
+    judged = judge(nets, fake).class_logits
+    asked_class = settings.class_weight * losses.supervised(judged, asked)
+    yield {"generator": losses.generator(real_logit(judged)), "asked_class": asked_class}
 
 
-def bigan_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
-    """The discriminator of pairs: (x, E(x)) or (G(z), z)? No labels (Donahue 2016, arXiv:1605.09782, §3)."""
-    logits = _joint_logits(modules, _pairs(modules, batch, seen).detached())
-    return {"adversarial": losses.bigan_discriminator(**logits)}
+@dataclass(frozen=True)
+class Method:
+    """What is played, and what it needs. A new method is a loss, a function, its settings and one row in METHODS."""
 
+    play: Callable[[Nets, Batch, Settings], Moves]
+    generator: bool = True  # plays against the discriminator
+    encoder: bool = False  # plays beside the generator; the discriminator then judges pairs
+    classifies: bool = True  # False: the discriminator has one logit
+    real_head: bool = False  # a real-or-fake head on the features, beside the class logits
+    unlabelled: bool = True  # False: looks at labelled images only
+    strong_view: bool = False  # wants the unlabelled images in a strongly augmented view too
+    conditional: bool = False  # its generator takes a class
 
-def bigan_encoder_generator_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
-    """Encoder and generator want each kind of pair taken for the other (Donahue 2016, §3.4)."""
-    logits = _joint_logits(modules, _pairs(modules, batch, seen))
-    return {"generator": losses.bigan_encoder_generator(**logits)}
+    def check_fits(self, network: str, generator: bool, encoder: bool) -> None:
+        """Raise ValueError where the method cannot play on networks with or without a generator or an encoder."""
+        needed = "with an encoder" if self.encoder else "without an encoder" if encoder else "with a generator"
+        if self.encoder != encoder or (self.generator and not generator):
+            raise ValueError(f"method {self.play.__name__!r} needs a network {needed}; got network {network!r}")
 
-
-def conditional_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
-    """SGAN's, and the classes of generated images: they were asked for, so they are known (Odena 2017, eq. 3)."""
-    output = _discriminate(modules, batch, seen)
-    fake_class = losses.supervised(output.fake.class_logits, cast(Tensor, seen.asked))
-    return _n_plus_one_terms(output, batch, weights) | {"fake_class": weights.fake_class * fake_class}
-
-
-def conditional_generator_terms(modules: nn.ModuleDict, batch: Batch, weights: Weights, seen: Seen) -> Terms:
-    """The generator wants its samples called real and of the class that it was asked for (Odena 2017, eq. 2 and 3).
-
-    At weight 1 the two terms are the cross-entropy of the asked class over all N+1 classes.
-    """
-    logits = _fake_output(modules, batch, seen).class_logits
-    asked = weights.asked_class * losses.supervised(logits, cast(Tensor, seen.asked))
-    return {"generator": losses.generator(losses.real_logit(logits)), "asked_class": asked}
+    def modules(self, networks: Networks, n_classes: int, n_features: int) -> nn.ModuleDict:
+        """The networks that it trains, by name. n_classes is K, n_features the width of the features."""
+        generator = networks.generator if self.generator else None
+        if self.conditional and generator is not None:
+            generator.take_classes(n_classes)
+        head = RealHead(n_features) if self.real_head else None
+        parts = {"discriminator": networks.discriminator, "real_head": head, "generator": generator}
+        parts["encoder"] = networks.encoder
+        return nn.ModuleDict({name: part for name, part in parts.items() if part is not None})
 
 
 METHODS: dict[str, Method] = {
-    method.name: method
-    for method in (
-        Method("supervised", supervised_terms, unlabelled=False),
-        Method("gan", gan_terms, nonsaturating_terms, classifies=False),
-        Method("sgan", sgan_terms, nonsaturating_terms),
-        Method("two_head", two_head_terms, two_head_generator_terms, real_head=True),
-        Method("feature_matching", sgan_terms, feature_matching_terms),
-        Method("bad_gan", bad_gan_terms, bad_gan_generator_terms),
-        Method("pseudo_label", pseudo_label_terms),
-        Method("consistency", consistency_terms, strong_view=True),
-        Method("bigan", bigan_terms, bigan_encoder_generator_terms, classifies=False, encoder=True),
-        Method("conditional_sgan", conditional_terms, conditional_generator_terms, conditional=True),
-    )
+    "supervised": Method(supervised, generator=False, unlabelled=False),
+    "gan": Method(gan, classifies=False),
+    "sgan": Method(sgan),
+    "two_head": Method(two_head, real_head=True),
+    "feature_matching": Method(feature_matching),
+    "bad_gan": Method(bad_gan),
+    "pseudo_label": Method(pseudo_label, generator=False),
+    "consistency": Method(consistency, generator=False, strong_view=True),
+    "bigan": Method(bigan, classifies=False, encoder=True),
+    "conditional_sgan": Method(conditional_sgan, conditional=True),
 }
+
+
+def judge(nets: Nets, images: Float[Tensor, "n ..."]) -> DiscriminatorOutput:
+    """What the discriminator says of these images: class logits and features."""
+    return DiscriminatorOutput(*map(in_float32, nets["discriminator"](images)))
+
+
+def judge_together(nets: Nets, *parts: Float[Tensor, "_ ..."]) -> list[DiscriminatorOutput]:
+    """The same for each part, from one pass: faster, and batch norm sees real and fake in one mixture."""
+    sizes = [len(part) for part in parts]
+    split = [output.split(sizes) for output in judge(nets, torch.cat(parts))]
+    return [DiscriminatorOutput(*part) for part in zip(*split, strict=True)]
+
+
+def judge_batch(nets: Nets, batch: Batch, *fake: Float[Tensor, "fake ..."]) -> list[DiscriminatorOutput]:
+    """The same for labelled, unlabelled and generated images. In a mixed batch the first are among the second."""
+    images = batch.images if batch.mask is None else batch.images[:0]
+    labelled, unlabelled, *generated = judge_together(nets, images, batch.unlabelled, *fake)
+    return [labelled if batch.mask is None else unlabelled, unlabelled, *generated]
+
+
+def drawn_afresh(nets: Nets, batch: Batch) -> tuple[Float[Tensor, "real features"], Float[Tensor, "fake ..."]]:
+    """The features of other real images, and other generated images."""
+    others = batch.of_generator().unlabelled
+    with torch.no_grad():
+        target = judge(nets, others).features
+    return target, nets["generator"].sample(len(others))
+
+
+def pairs(nets: Nets, images: Float[Tensor, "n ..."]) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """BiGAN's two kinds of pairs of n images and n latents: (x, E(x)) and (G(z), z)."""
+    latent = nets["generator"].latent(len(images))
+    encoded = nets["encoder"](images)[0]
+    return (images, in_float32(encoded)), (in_float32(nets["generator"](latent)), latent)
+
+
+def judge_pairs(nets: Nets, *kinds: tuple[Tensor, Tensor]) -> dict[str, Float[Tensor, "_"]]:
+    """The logits on both kinds, by the names that BiGAN's losses have; one pass where the discriminator asks for it."""
+    together = getattr(nets["discriminator"], "together", False)
+    passes = [tuple(map(torch.cat, zip(*kinds, strict=True)))] if together else kinds
+    logits = torch.cat([nets["discriminator"](images=images, latent=latent)[0] for images, latent in passes])
+    on_encoded, on_generated = real_logit(in_float32(logits)).split([len(images) for images, _ in kinds])
+    return {"joint_logit_on_encoded": on_encoded, "joint_logit_on_generated": on_generated}
+
+
+def in_float32(numbers: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """The same numbers, in float32 where a layer worked in bfloat16: losses need the digits."""
+    return numbers.float() if numbers.dtype == torch.bfloat16 else numbers

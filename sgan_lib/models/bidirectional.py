@@ -1,10 +1,7 @@
-"""The three networks of a BiGAN after Donahue 2016 (arXiv:1605.09782): encoder, generator, discriminator of pairs.
-
-His images are in [0, 1]. Ours are in [-1, 1] outside the networks: (x + 1) / 2 stands before each first layer, and at
-each output, in place of his sigmoid, tanh: the same curve on [-1, 1], at twice the slope.
-"""
+"""BiGAN's encoder, generator and discriminator of pairs (Donahue 2016, arXiv:1605.09782; his images are in [0, 1])."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import prod
 from typing import NamedTuple
 
@@ -12,117 +9,63 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from sgan_lib.models.layers import DiscriminatorOutput, Generator, Shape, Tanh
-
-SLOPE = 0.2  # of the leaky ReLU, on the left
+from sgan_lib.models.layers import SYMMETRIC, DiscriminatorOutput, Generator, Shape, Tanh
 
 
 class EncoderOutput(NamedTuple):
-    """What an encoder says of a batch: `latent` [batch, Z] is E(x); `features` [batch, F] its last hidden layer."""
+    """`latent` [batch, Z], which is E(x), and `features` [batch, F], what the last hidden layer puts out."""
 
     latent: Tensor
     features: Tensor
 
 
-def dense_body(image_shape: Shape, width: int) -> nn.Sequential:
-    """Images, flattened, to one dense layer with leaky ReLU."""
-    return nn.Sequential(nn.Flatten(), nn.Linear(prod(image_shape), width), nn.LeakyReLU(SLOPE))
+def _first(image_shape: Shape, width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Flatten(), nn.Linear(prod(image_shape), width), nn.LeakyReLU(0.2))
 
 
-def conv_body(image_shape: Shape, channels: Sequence[int] = (32, 64)) -> nn.Sequential:
-    """Images to 5×5 convolutions with stride 2 and leaky ReLU, flattened."""
-    layers: list[nn.Module] = []
-    for n_in, n_out in zip([image_shape[0], *channels], channels, strict=False):
-        layers += [nn.Conv2d(n_in, n_out, 5, stride=2, padding=2), nn.LeakyReLU(SLOPE)]
-    return nn.Sequential(*layers, nn.Flatten())
-
-
-def _last_hidden(body: nn.Module, image_shape: Shape, more: int, width: int) -> nn.Sequential:
-    """Dense, batch norm, leaky ReLU, on what the body gives and `more` numbers beside it.
-
-    Batch norm has no scale and no shift of its own, as in his code.
-    """
-    with torch.no_grad():
-        n_in = body(torch.zeros(1, *image_shape)).shape[1]
-    dense = nn.Linear(n_in + more, width, bias=False)
-    return nn.Sequential(dense, nn.BatchNorm1d(width, affine=False), nn.LeakyReLU(SLOPE))
-
-
-@torch.no_grad()
-def initialise_all_normal(network: nn.Module) -> None:
-    """Weights of dense and convolutional layers ~ N(0, 0.02²), their biases 0, as in his code."""
-    for layer in network.modules():
-        if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
-            nn.init.normal_(layer.weight, std=0.02)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
+def _last(n_in: int, width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(n_in, width, bias=False), nn.BatchNorm1d(width, affine=False), nn.LeakyReLU(0.2))
 
 
 class Encoder(nn.Module):
-    """x to E(x): a body, a last hidden layer with batch norm, a dense layer to the latent.
+    """Images of any shape to latents in [-1, 1]: a dense layer, a second one with batch norm, a third with tanh."""
 
-    Args:
-        image_shape: shape of one input.
-        body: the layers before, of `dense_body` or `conv_body`.
-        width: of the last hidden layer, whose activations are `features`.
-        latent_dim: of E(x).
-        bounded: E(x) goes through tanh, for a generator whose latents are uniform in [-1, 1].
-    """
-
-    def __init__(self, image_shape: Shape, body: nn.Module, width: int, latent_dim: int, bounded: bool) -> None:
+    def __init__(self, image_shape: Shape, width: int, latent_dim: int) -> None:
         super().__init__()
-        self.body = body
-        self.hidden = _last_hidden(body, image_shape, 0, width)
-        self.latent = nn.Linear(width, latent_dim)
-        self.squash = Tanh() if bounded else nn.Identity()
+        self.body = _first(image_shape, width)
+        self.hidden = _last(width, width)
+        self.latent, self.squash = nn.Linear(width, latent_dim), Tanh()
 
     def forward(self, images: Float[Tensor, "batch ..."]) -> EncoderOutput:
         features = self.hidden(self.body((images + 1) / 2))
-        latent = self.latent(features)
-        return EncoderOutput(self.squash(latent), features)
+        return EncoderOutput(self.squash(self.latent(features)), features)
 
 
 class JointDiscriminator(nn.Module):
-    """Judges pairs (x, z): one logit, of the pair being (x, E(x)) and not (G(z), z).
+    """One logit for each pair, of its being (x, E(x)) and not (G(z), z). The latent joins at the last hidden layer.
 
-    The latent joins the image at the last hidden layer, as in his code. Images and latents are given by name, so that
-    no call can exchange them.
-
-    Args:
-        image_shape, body, width, latent_dim: as for `Encoder`.
-        together: in training, both kinds of pairs go through in one pass and share the statistics of batch norm. False,
-            as in his code: a pass for each kind, and batch norm takes away what their means and variances would tell.
-            On MNIST that handicap keeps the discriminator from winning within a hundred steps; on 8×8 digits it makes
-            it too weak.
+    `together`: in training both kinds of pairs share a pass, and batch norm leaves how their means differ.
     """
 
-    def __init__(
-        self, image_shape: Shape, body: nn.Module, width: int, latent_dim: int, together: bool = False
-    ) -> None:
+    def __init__(self, image_shape: Shape, width: int, latent_dim: int, together: bool = False) -> None:
         super().__init__()
         self.together = together
-        self.body = body
-        self.hidden = _last_hidden(body, image_shape, latent_dim, width)
+        self.body = _first(image_shape, width)
+        self.hidden = _last(width + latent_dim, width)
         self.classes = nn.Linear(width, 1)
 
-    def forward(
-        self, *, images: Float[Tensor, "batch ..."], latent: Float[Tensor, "batch latent"]
-    ) -> DiscriminatorOutput:
+    def forward(self, *, images: Float[Tensor, "batch ..."], latent: Float[Tensor, "batch z"]) -> DiscriminatorOutput:
         features = self.hidden(torch.cat([self.body((images + 1) / 2), latent], dim=1))
         return DiscriminatorOutput(self.classes(features), features)
 
 
 class ReLUGenerator(Generator):
-    """z, uniform in [-1, 1), to G(z): dense layers with batch norm and ReLU, a dense layer, tanh.
-
-    In evaluation batch norm uses statistics of its own, so that one latent can be drawn without company. His code also
-    feeds z into the second hidden layer; here it enters once.
-    """
+    """Latents, uniform in [-1, 1), to images: dense layers with batch norm and ReLU, a dense layer, tanh."""
 
     def __init__(self, image_shape: Shape, latent_dim: int, widths: Sequence[int]) -> None:
-        super().__init__(latent_dim, uniform=True, low=-1.0)
+        super().__init__(latent_dim, SYMMETRIC)
         layers: list[nn.Module] = []
-        for n_in, n_out in zip([latent_dim, *widths], widths, strict=False):
+        for n_in, n_out in pairwise([latent_dim, *widths]):
             layers += [nn.Linear(n_in, n_out, bias=False), nn.BatchNorm1d(n_out, affine=False), nn.ReLU()]
-        output = nn.Linear(widths[-1], prod(image_shape))
-        self.layers = nn.Sequential(*layers, output, Tanh(), nn.Unflatten(1, image_shape))
+        layers += [nn.Linear(widths[-1], prod(image_shape)), Tanh(), nn.Unflatten(1, image_shape)]
+        self.layers = nn.Sequential(*layers)

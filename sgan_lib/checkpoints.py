@@ -1,0 +1,64 @@
+"""A training state to a file and back, to the last bit: weights, their average, optimisers, random numbers, history."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from sgan_lib.runtime import available_devices, whole_file
+from sgan_lib.training import Record, TrainingState
+
+
+def save_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any]) -> None:
+    """Write the state as one safetensors file, whole or not at all; `settings` and the history go into its header."""
+    tensors = {f"modules.{name}": tensor for name, tensor in state.modules.state_dict().items()}
+    tensors |= {f"average.{name}": tensor for name, tensor in state.average.state_dict().items()}
+    for name, player in state.players.items():
+        for index, moments in player.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{name}.{index}.{moment}": tensor for moment, tensor in moments.items()}
+    tensors |= {name: device.get_rng_state() for name, device in _random_numbers().items()}
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    header = {"step": state.step, "seconds": state.seconds, "settings": dict(settings)}
+    header["history"] = [asdict(record) for record in state.history]
+    with whole_file(path) as partial:
+        save_file(tensors, partial, metadata={"training": json.dumps(header)})
+
+
+def load_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any]) -> None:
+    """Bring a fresh state to where the file left off. Raises ValueError where it is damaged or of other settings."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads(file.metadata()["training"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, TypeError, KeyError, ValueError, OSError) as error:
+        raise ValueError(f"{path} does not hold a whole checkpoint ({error}); delete it to start afresh") from error
+    there, now = header["settings"], json.loads(json.dumps(dict(settings)))
+    names = [name for name in sorted({*there, *now}) if there.get(name) != now.get(name)]
+    if different := "; ".join(f"{name}: {there.get(name)!r} there, {now.get(name)!r} now" for name in names):
+        raise ValueError(f"checkpoint {path} belongs to a run with other settings ({different})")
+    state.modules.load_state_dict(_below("modules.", tensors))
+    state.average.load_state_dict(_below("average.", tensors))
+    for name, player in state.players.items():
+        moments = _below(f"optimizer.{name}.", tensors)  # by index of the weight and name, such as "3.exp_avg"
+        by_index = {int(index): _below(f"{index}.", moments) for index in {key.split(".")[0] for key in moments}}
+        player.optimizer.load_state_dict({**player.optimizer.state_dict(), "state": by_index})
+    for name, device in _random_numbers().items():
+        device.set_rng_state(tensors.get(name, device.get_rng_state()))
+    state.step, state.seconds = header["step"], header["seconds"]
+    state.history = [Record(**record) for record in header["history"]]
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _random_numbers() -> dict[str, Any]:
+    """What gets and sets the state of each device's random numbers."""
+    sources = {"cpu": torch.random, "cuda": torch.cuda, "mps": torch.mps}
+    return {f"random.{name}": sources[name] for name in available_devices()}

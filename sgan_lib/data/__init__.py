@@ -1,0 +1,14 @@
+"""Data sets as semi-supervised learning sees them: a few labels, a large pool without, and batches of both.
+
+All random choices depend on seeds alone. They come from numpy's `RandomState`, whose numbers never change between
+versions (NEP 19); those of strong augmentation come from torch.
+"""
+
+from sgan_lib.data.batches import Batch, Batches, shift_images
+from sgan_lib.data.sets import DATASETS, OFFLINE, POINTS, DataError, Labelled, RawSet, cache_folder, read
+from sgan_lib.data.splits import SemiSupervisedData, Split, as_images, load, split_indices
+
+__all__ = [
+    "DATASETS", "OFFLINE", "POINTS", "Batch", "Batches", "DataError", "Labelled", "RawSet", "SemiSupervisedData",
+    "Split", "as_images", "cache_folder", "load", "read", "shift_images", "split_indices",
+]  # fmt: skip
