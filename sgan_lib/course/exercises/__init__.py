@@ -1,0 +1,20 @@
+"""Checkers for the exercises: each says what is wrong with an answer, none gives the answer away.
+
+In a notebook: `check("theory.initial_bias", initial_bias)`.
+"""
+
+from sgan_lib.course.exercises import (  # noqa: F401  (each registers its checkers)
+    bigan,
+    conditional_sgan,
+    debugging,
+    feature_matching,
+    gan_baseline,
+    label_scarcity,
+    scaling,
+    sgan,
+    start,
+    theory,
+)
+from sgan_lib.course.exercises.checking import CHECKERS, check, checker
+
+__all__ = ["CHECKERS", "check", "checker"]

@@ -1,0 +1,142 @@
+"""How an answer is checked, and what checkers share: the kind of a result, known mistakes, short answers, fair plans.
+
+A checker takes the answer and returns None where it is right, or one sentence that says what is not right yet.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Checker = Callable[[Any], str | None]
+CHECKERS: dict[str, Checker] = {}
+_EMPTY = "this is still the empty answer; fill it in"
+
+
+class WrongAnswer(Exception):
+    """Raised with the sentence that a checker would return, by the functions below."""
+
+
+def checker(name: str) -> Callable[[Checker], Checker]:
+    """Register a checker under `<notebook>.<exercise>`."""
+
+    def register(function: Checker) -> Checker:
+        CHECKERS[name] = function
+        return function
+
+    return register
+
+
+def check(name: str, answer: Any) -> None:
+    """Print whether the answer is right, and what is not.
+
+    An answer that raises is told so, with its exception: an exercise never stops a notebook.
+
+    Raises:
+        ValueError: where there is no exercise of that name.
+    """
+    if name not in CHECKERS:
+        raise ValueError(f"name must be one of {', '.join(sorted(CHECKERS))}; got {name!r}")
+    try:
+        complaint = CHECKERS[name](_filled_in(answer))
+    except WrongAnswer as wrong:
+        complaint = str(wrong)
+    except Exception as error:  # whatever a learner's code does wrong
+        is_stub = isinstance(error, NotImplementedError) and not error.args  # those of torch have a message
+        complaint = _EMPTY if is_stub else f"your answer raised {type(error).__name__}: {error}"
+    print(f"Not yet: {complaint}." if complaint else "Right.")
+
+
+def _filled_in(answer: Any) -> Any:
+    """The answer, if it is more than None or a dictionary of Nones; of a function, one that refuses to return None."""
+    nothing_but_none = isinstance(answer, Mapping) and answer and all(value is None for value in answer.values())
+    if answer is None or nothing_but_none:
+        raise WrongAnswer(_EMPTY)
+
+    def call(*arguments: Any) -> Any:
+        result = answer(*arguments)
+        if result is None:
+            raise WrongAnswer("the function returns None; let it return its result")
+        return result
+
+    return call if callable(answer) else answer
+
+
+def number(result: Any) -> float:
+    """A result that must be one number, True and False not among them."""
+    value = result.item() if isinstance(result, Tensor) and not result.ndim else result
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise WrongAnswer(f"the function returns {type(value).__name__}; return one number")
+    return float(value)
+
+
+def tensor(result: Any, shape: Sequence[int] = ()) -> Tensor:
+    """A result that must be a tensor of this shape."""
+    needed = f"of shape {list(shape)}" if shape else "with a single value"
+    if not isinstance(result, Tensor):
+        raise WrongAnswer(f"a tensor {needed} is needed; this is of type {type(result).__name__}")
+    if result.shape != tuple(shape):
+        raise WrongAnswer(f"a tensor {needed} is needed; this has the shape {list(result.shape)}")
+    return result
+
+
+def compare(result: Any, right: Any, mistakes: Mapping[str, Any], otherwise: str, rtol: float = 1e-6) -> str | None:
+    """None where the result is `right`; else the complaint whose mistake leads to this result, or `otherwise`."""
+
+    def is_near(value: Any) -> bool:
+        ours, theirs = (torch.as_tensor(each, dtype=torch.float64) for each in (value, result))
+        return torch.allclose(theirs, ours, rtol=rtol, atol=1e-9)
+
+    if is_near(right):
+        return None
+    return next((complaint for complaint, value in mistakes.items() if is_near(value)), otherwise)
+
+
+def check_answers(name: str, kind: str, hint: str, right: Mapping[str, Any]) -> None:
+    """Register a checker of short answers: a dictionary from each statement, or whatever `kind` calls it, to an answer.
+
+    `hint` says where to look when some are wrong; `right` has the right ones, all strings or all True and False.
+    """
+    what = " ".join(("the", {4: "four", 5: "five", 6: "six"}[len(right)], kind))
+    possible = sorted(set(right.values()))
+
+    @checker(name)
+    def complaint(answer: Any) -> str | None:
+        if differing := sorted(set(answer) ^ set(right)):
+            return f"the keys must be {what}, as they are; this one differs: {differing[0]!r}"
+        if any(type(value) is not type(possible[0]) or value not in possible for value in answer.values()):
+            choice = "True or False" if possible == [False, True] else f"one of {', '.join(possible)}"
+            return f"say {choice} for each of {what}"
+        wrong = sum(answer[key] != value for key, value in right.items())
+        return f"{wrong} of {what} are not right yet; {hint}" if wrong else None
+
+
+def plan_complaint(runs: Any, free: Sequence[str], min_splits: int, question: tuple[str, int]) -> str | None:
+    """What keeps a plan of runs from being a fair comparison, whatever it compares.
+
+    Args:
+        runs: a dictionary of arguments to `experiments.run` for each run.
+        free: the settings that are compared; all others but seeds must be the same in all runs.
+        min_splits: how many different splits each of the compared must get; all must get the same seeds and splits.
+        question: the data set and the number of labels that the plan is about.
+    """
+    are_runs = isinstance(runs, Sequence) and all(isinstance(run, Mapping) and "method" in run for run in runs)
+    if not are_runs or not runs:
+        return "the plan must be a list of dictionaries, one a run, each with at least a method"
+    if any((run.get("dataset"), run.get("n_labels")) != question for run in runs):
+        return f"the question is about {question[1]} labels on {question[0]}; a run asks for something else"
+    fixed = sorted({name for run in runs for name in run} - {*free, "seed", "split_seed"})
+    defaults = {"preset": "quick"}  # of `experiments.run`
+    if differing := [name for name in fixed if len({repr(run.get(name, defaults.get(name))) for run in runs}) > 1]:
+        return f"the runs differ in {', '.join(differing)}, so a difference in error may come from that"
+    compared: dict[tuple[Any, ...], set[tuple[int, int]]] = {}
+    for run in runs:
+        seeds = run.get("seed", 0), run.get("split_seed", run.get("seed", 0))
+        compared.setdefault(tuple(run.get(name) for name in free), set()).add(seeds)
+    if len(set(map(frozenset, compared.values()))) > 1:
+        return "what is compared does not get the same seeds and splits, so the runs are not paired"
+    if len({split for seeds in compared.values() for _, split in seeds}) < min_splits:
+        return f"fewer than {min_splits} splits: which images are labelled may decide the outcome"
+    return None

@@ -1,0 +1,53 @@
+"""Checkers of `05_label_scarcity`: worth in labels, standard errors, statements, a fair plan."""
+
+from collections.abc import Callable, Sequence
+from math import sqrt
+from statistics import stdev
+from typing import Any
+
+from sgan_lib.course.exercises.checking import check_answers, checker, number, plan_complaint
+
+
+@checker("label_scarcity.labels_worth")
+def _labels_worth(answer: Callable[[list[int], list[float], float], Any]) -> str | None:
+    counts, errors = [20, 50, 100, 400], [0.32, 0.16, 0.08, 0.02]
+    # between the first two the geometric means belong together; from the second on, the error is 8 / n
+    worth = {0.32: 20, sqrt(0.32 * 0.16): sqrt(20 * 50), 0.16: 50, 0.12: 8 / 0.12, 0.05: 8 / 0.05, 0.02: 400}
+    for error, expected in worth.items():
+        result = number(answer(list(counts), list(errors), error))
+        if not abs(result - expected) < 1e-3 * expected:
+            where = "a point of the curve" if error in errors else "between two points of the curve"
+            return f"the error {error:.3g}, {where}, gives {result:.4g} labels, and that is not where the line is"
+    return None
+
+
+@checker("label_scarcity.standard_errors")
+def _standard_errors(answer: Callable[[list[float], list[float]], Any]) -> str | None:
+    for a, b in (([9.0, 5.0, 7.0], [6.0, 3.0, 3.0]), ([2.0, 8.0, 4.0, 5.0], [3.0, 1.0, 2.0, 2.5])):
+        result = answer(list(a), list(b))
+        if not isinstance(result, Sequence) or len(result) != 2:
+            return "return two numbers: the unpaired and the paired standard error"
+        unpaired = sqrt((stdev(a) ** 2 + stdev(b) ** 2) / len(a))
+        paired = stdev([x - y for x, y in zip(a, b, strict=True)]) / sqrt(len(a))
+        for name, ours, theirs in zip(("unpaired", "paired"), (unpaired, paired), map(number, result), strict=True):
+            if not abs(theirs - ours) < 1e-6:
+                return f"on errors {a} and {b} your {name} standard error {theirs:.4g} is not right"
+    return None
+
+
+check_answers("label_scarcity.statements", "statements", "look at the tables once more", {
+    "on MNIST with 100 labels, feature matching beats the same network trained on the labels alone": True,
+    "feature matching therefore beats every supervised network at 100 labels by 20 points": False,
+    "if two intervals overlap, there is no difference between the methods": False,
+    "a gain at 20 labels predicts the gain at 1,000": False,
+})  # fmt: skip
+
+
+@checker("label_scarcity.plan")
+def _plan(answer: Any) -> str | None:
+    if complaint := plan_complaint(answer, ["method"], min_splits=5, question=("mnist", 100)):
+        return complaint
+    if {run["method"] for run in answer} != {"feature_matching", "consistency"}:
+        return "the question is about feature matching and consistency; the plan needs runs of both and of nothing else"
+    no_generator = answer[0].get("network") == "cnn"
+    return "the network 'cnn' has no generator, so feature matching cannot run on it" if no_generator else None

@@ -1,0 +1,43 @@
+"""Checkers of `09_scaling_up`: when a grid of runs ends, how many splits it needs, and which tool to take."""
+
+from collections.abc import Callable
+from typing import Any
+
+from sgan_lib.course.exercises.checking import check_answers, checker, number
+
+
+@checker("scaling.makespan")
+def _makespan(answer: Callable[[list[int], int], Any]) -> str | None:
+    grids = [([5, 5, 5], 1, 15), ([20] * 20 + [400], 2, 600), ([400] + [20] * 20, 2, 400),
+             ([3, 1, 4, 1, 5, 9, 2, 6], 3, 12), ([7], 4, 7)]  # fmt: skip
+    for seconds, workers, end in grids:
+        copy = list(seconds)
+        result = answer(copy, workers)
+        if copy != seconds:
+            return "the function changes the list that it is given; make a copy"
+        if number(result) != end:
+            what = f"{len(seconds)} runs" if len(seconds) > 8 else f"{seconds}"
+            return f"with {what} and workers={workers} the last run ends at {end}, not at {result:g}"
+    return None
+
+
+@checker("scaling.splits_needed")
+def _splits_needed(answer: Callable[[float, float], Any]) -> str | None:
+    for sd, difference in ((1.0, 1.96), (0.9, 0.3), (2.0, 1.0), (3.0, 0.1), (0.2, 1.0)):
+        n = answer(sd, difference)
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            return f"the function returns {n!r}; return a whole number, 1 or more"
+        visible, with_fewer = (1.96 * sd / max(1, splits) ** 0.5 for splits in (n, n - 1))
+        if visible > difference * (1 + 1e-9):
+            return f"with sd {sd} and {n} splits 1.96 standard errors are {visible:.3f}, more than {difference}"
+        if n > 1 and with_fewer <= difference * (1 - 1e-9):
+            return f"with sd {sd} one split less than {n} is still enough for a difference of {difference}"
+    return None
+
+
+check_answers("scaling.which_tool", "situations", "read the rules above once more", {
+    "20,000 labelled photos of screws, 30,000 without labels, all ten types": "supervised",
+    "60 labelled and 50,000 unlabelled street numbers; small shifts and contrast do not change a number": "consistency",
+    "40 labelled and 100,000 unlabelled spectra of a new sensor; nobody knows which changes keep the class": "gan",
+    "100 labels; the next 1,000 cost an afternoon of one person": "label more",
+})  # fmt: skip

@@ -1,0 +1,27 @@
+"""Figures from results. Every function returns a `Figure` and shows nothing; in a notebook, let it end the cell."""
+
+from sgan_lib.course.plotting.errors import (
+    conditional_samples,
+    curves,
+    draw_errors_by_labels,
+    errors_by_labels,
+    errors_by_labels_of_sets,
+    errors_by_method,
+    learning_curves,
+)
+from sgan_lib.course.plotting.pictures import (
+    confusion,
+    decision_regions,
+    filmstrip,
+    image_grid,
+    samples_by_class,
+    stored_figure,
+)
+from sgan_lib.course.plotting.style import COLOURS, METHOD_STYLES, methods_in, new_figure, use_course_style
+
+__all__ = [
+    "COLOURS", "METHOD_STYLES", "conditional_samples", "confusion", "curves", "decision_regions",
+    "draw_errors_by_labels", "errors_by_labels", "errors_by_labels_of_sets", "errors_by_method", "filmstrip",
+    "image_grid", "learning_curves", "methods_in", "new_figure", "samples_by_class", "stored_figure",
+    "use_course_style",
+]  # fmt: skip

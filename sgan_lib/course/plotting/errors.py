@@ -1,0 +1,191 @@
+"""Errors as points and lines: by method, by step, by number of labels; and named curves of anything."""
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from sgan_lib.course.plotting.style import COLOURS, METHOD_STYLES, add_title, methods_in, new_figure
+
+
+def errors_by_method(table: pd.DataFrame, title: str) -> Figure:
+    """Test errors of several seeds: a point a run, lines between runs on the same split, means with 95 % intervals.
+
+    `table` has a row a run and the columns method, seed, test_error (a fraction in [0, 1]).
+    """
+    methods = methods_in(table["method"])
+    figure, axes = new_figure(1.9 * len(methods) + 1.2, 3.8)
+    panel = axes[0, 0]
+    percent = 100 * table.pivot(index="seed", columns="method", values="test_error")[methods]
+    panel.plot(range(len(methods)), percent.T, color="#BBBBBB", linewidth=0.8, zorder=1)
+    for x, method in enumerate(methods):
+        _, colour, marker = METHOD_STYLES[method]
+        errors = percent[method].dropna().to_numpy()
+        panel.scatter([x] * len(errors), errors, color=colour, marker=marker, alpha=0.5, s=28)
+        sns.pointplot(x=[x] * len(errors), y=errors, ax=panel, color=colour, marker=marker, errorbar=("ci", 95),
+                      seed=0, capsize=0.12, native_scale=True)  # fmt: skip
+    means = percent.mean()
+    names = [f"{METHOD_STYLES[m][0]}\n{means[m]:.{1 if means[m] > 2 else 2}f} %" for m in methods]
+    panel.set(xticks=range(len(methods)), xticklabels=names, xlabel="", ylabel="test error, %", ylim=(0, None),
+              xlim=(-0.4, len(methods) - 0.6), title=title)  # fmt: skip
+    return figure
+
+
+def curves(
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    title: str,
+    x: str,
+    y: str,
+    logarithmic: bool = False,
+) -> Figure:
+    """Lines, each named where it ends. `lines`: name -> (x values, y values); a method's name brings its style."""
+    figure, axes = new_figure(7.0, 3.6)
+    panel = axes[0, 0]
+    taken = {METHOD_STYLES[name][1] for name in lines if name in METHOD_STYLES}
+    order = ("blue", "vermilion", "green", "orange", "purple", "sky", "grey", "black")
+    spare = cycle(COLOURS[name] for name in order if COLOURS[name] not in taken)
+    for name, line in lines.items():
+        across, up = map(np.asarray, line)
+        label, colour, _ = METHOD_STYLES.get(name) or (name, next(spare), "")
+        panel.plot(across, up, color=colour)
+        end = (across[-1], up[-1])
+        panel.annotate(label, end, xytext=(5, 0), textcoords="offset points", color=colour, va="center")
+    panel.set(xlabel=x, ylabel=y, title=title)
+    if logarithmic:
+        panel.set_yscale("log")
+    return figure
+
+
+def learning_curves(table: pd.DataFrame, title: str, reference: Mapping[str, float] | None = None) -> Figure:
+    """Test error against steps and against the processor's time, logarithmic: a thin line a seed, a thick one the mean.
+
+    Args:
+        table: a row a record, with the columns method, seed, step, cpu_seconds, test_error (a fraction in [0, 1]).
+        title: the message.
+        reference: label -> test error in percent, drawn as a dotted line across.
+    """
+    figure, axes = new_figure(10.5, 4.2, 1, 2)
+    table = table.assign(percent=100 * table["test_error"], minutes=table["cpu_seconds"] / 60)
+    means = table.groupby(["method", "step"])[["percent", "minutes"]].mean().reset_index()
+    last = means.groupby("method")["percent"].last()
+    heights = _spread({str(method): float(error) for method, error in last.items()})
+    for panel, (column, label) in zip(axes[0], (("step", "steps"), ("minutes", "minutes on one core")), strict=True):
+        for method in heights:
+            name, colour, _ = METHOD_STYLES[method]
+            for _, run in table[table["method"] == method].groupby("seed"):
+                panel.plot(run[column], run["percent"], color=colour, alpha=0.3, linewidth=0.8)
+            line = means[means["method"] == method]
+            panel.plot(line[column], line["percent"], color=colour, linewidth=2.2)
+            if panel is axes[0, -1]:
+                text = f"{name} {last[method]:.2g} %"
+                _name_beyond(panel, text, (float(line[column].iloc[-1]), last[method]), heights[method], colour)
+        for name, percent in (reference or {}).items():
+            panel.axhline(percent, color="black", linewidth=0.8, linestyle=":")
+            panel.annotate(name, (0, percent), xycoords=("axes fraction", "data"), xytext=(3, 2),
+                           textcoords="offset points", fontsize=8)  # fmt: skip
+        panel.set(yscale="log", xlabel=label, ylabel="test error, %", xlim=(0, None))
+        _percent_ticks(panel, 0.2, table["percent"].max())
+    return add_title(figure, title)
+
+
+def errors_by_labels(table: pd.DataFrame, title: str, published: pd.DataFrame | None = None) -> Figure:
+    """Test error against the number of labels, both axes logarithmic: a line a method, with 95 % bootstrap intervals.
+
+    Args:
+        table: a row a run, with the columns method, n_labels, test_error (a fraction in [0, 1]).
+        title: the message.
+        published: values to draw as hollow marks, with the columns method, n_labels, test_error, source.
+    """
+    figure, axes = new_figure(8.5, 4.8)
+    draw_errors_by_labels(axes[0, 0], table, published)
+    axes[0, 0].set_title(title)
+    return figure
+
+
+def errors_by_labels_of_sets(table: pd.DataFrame, title: str, published: Mapping[str, pd.DataFrame]) -> Figure:
+    """`errors_by_labels` for each data set in the column dataset, side by side; `published` by data set."""
+    names = list(dict.fromkeys(table["dataset"]))
+    figure, axes = new_figure(6.2 * len(names), 4.8, columns=len(names))
+    for panel, name in zip(axes[0], names, strict=True):
+        rows = table[table["dataset"] == name]
+        draw_errors_by_labels(panel, rows, published.get(name))
+        runs = rows.groupby(["method", "n_labels"]).size()
+        low, high = int(runs.min()), int(runs.max())
+        splits = f"{low} to {high} splits" if low != high else "1 split" if low == 1 else f"{low} splits"
+        hollow = "; hollow marks: published" if name in published else ""
+        panel.set_title(f"{name}: {splits} a point{hollow}")
+    return add_title(figure, title)
+
+
+def draw_errors_by_labels(panel: Axes, table: pd.DataFrame, published: pd.DataFrame | None = None) -> None:
+    """`errors_by_labels` on axes that are there already."""
+    table = table.assign(percent=100 * table["test_error"])
+    methods = methods_in(table["method"])
+    means = table.groupby(["method", "n_labels"])["percent"].mean()
+    last = {method: float(means[method].iloc[-1]) for method in methods}  # where the line ends
+    heights = _spread(last, 1.18)
+    for method in methods:
+        name, colour, marker = METHOD_STYLES[method]
+        rows = table[table["method"] == method]
+        sns.lineplot(rows, x="n_labels", y="percent", ax=panel, color=colour, marker=marker, markersize=7, seed=0,
+                     errorbar=("ci", 95), err_style="bars", err_kws={"capsize": 3, "elinewidth": 1})  # fmt: skip
+        _name_beyond(panel, name, (float(rows["n_labels"].max()), last[method]), heights[method], colour)
+    for _, row in (published if published is not None else table[:0]).iterrows():
+        _, colour, marker = METHOD_STYLES[row["method"]]
+        percent = 100 * row["test_error"]
+        panel.plot(row["n_labels"], percent, marker, markerfacecolor="none", markersize=10, color=colour)
+    counts = sorted(table["n_labels"].unique())
+    names = [f"{count:,}" if count > 1.4 * before else "" for before, count in zip([0, *counts], counts, strict=False)]
+    panel.set(xscale="log", yscale="log", xlabel="labelled images", ylabel="test error, %")
+    panel.set_xticks(counts, names)
+    _percent_ticks(panel, max(0.2, panel.dataLim.ymin / 2), table["percent"].max())
+
+
+def conditional_samples(table: pd.DataFrame, title: str) -> Figure:
+    """Against the number of labels: how many samples are not of the class asked for, and the test error.
+
+    `table` has a row a run and the columns method, n_labels, seed, test_error, and sample_accuracy where a class was
+    asked for (fractions in [0, 1]). Left, a small mark a run and a line through the means; right, `errors_by_labels`.
+    """
+    figure, axes = new_figure(11, 4, 1, 2)
+    wrong, errors = axes[0]
+    _, colour, marker = METHOD_STYLES["conditional_sgan"]
+    rows = table.dropna(subset=["sample_accuracy"]).assign(percent=lambda rows: 100 * (1 - rows["sample_accuracy"]))
+    means = rows.groupby("n_labels")["percent"].mean()
+    wrong.plot(rows["n_labels"], rows["percent"], marker, color=colour, alpha=0.4, markersize=5, linestyle="none")
+    wrong.plot(means.index, means, color=colour)
+    for count, percent in means.items():
+        wrong.annotate(f"{percent:.2g} %", (count, percent), xytext=(4, 5), textcoords="offset points", fontsize=8)
+    draw_errors_by_labels(errors, table)
+    wrong.set(xscale="log", yscale="log", xlim=errors.get_xlim(), xlabel="labelled images",
+              ylabel="samples not of the class asked for, %", title="Samples of another class")  # fmt: skip
+    errors.set_title("Test error of the classifier")
+    wrong.set_xticks(errors.get_xticks(), [text.get_text() for text in errors.get_xticklabels()])
+    _percent_ticks(wrong, means.min() / 2, 2 * means.max())
+    return add_title(figure, title)
+
+
+def _percent_ticks(panel: Axes, above: float, below: float) -> None:
+    """Ticks 1, 2, 5, 10, … of a logarithmic axis of percentages, between two bounds."""
+    panel.set_yticks([tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if above < tick < below])
+    panel.minorticks_off()
+    panel.yaxis.set_major_formatter("{x:g}")
+
+
+def _name_beyond(panel: Axes, name: str, end: tuple[float, float], height: float, colour: str) -> None:
+    """Write a line's name to the right of the panel at `height`, and join it to the line's end."""
+    line = {"arrowstyle": "-", "color": colour, "linewidth": 0.6, "relpos": (0, 0.5)}
+    across = panel.get_yaxis_transform()
+    panel.annotate(name, end, (1.05, height), textcoords=across, color=colour, va="center", fontsize=9, arrowprops=line)
+
+
+def _spread(heights: Mapping[str, float], ratio: float = 1.25) -> dict[str, float]:
+    """The heights, in order from the bottom, moved up where needed until each is at least `ratio` times the last."""
+    spread: dict[str, float] = {}
+    for name, height in sorted(heights.items(), key=lambda item: item[1]):
+        spread[name] = max([height, *(ratio * lower for lower in spread.values())])
+    return spread

@@ -1,0 +1,150 @@
+"""Pictures: images in rows, samples by class, the plane as classifiers divide it, a confusion matrix, a stored PNG."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import Tensor
+
+from sgan_lib.course.plotting.style import COLOURS, add_title, new_figure
+from sgan_lib.course.stored import course_file
+
+
+def _as_pictures(images: Tensor) -> np.ndarray:
+    """[n, channels, height, width] in [-1, 1] -> [n, height, width] or [n, height, width, 3] in [0, 1]."""
+    pictures = ((images.detach().cpu().float() + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).numpy()
+    return pictures[..., 0] if pictures.shape[-1] == 1 else pictures
+
+
+def _show(axes: Axes, picture: np.ndarray) -> None:
+    axes.imshow(picture, cmap="gray", vmin=0, vmax=1)
+    axes.set(xticks=[], yticks=[])
+
+
+def image_grid(
+    images: Tensor,
+    title: str,
+    captions: Sequence[str] | None = None,
+    marked: Sequence[bool] | None = None,
+    per_row: int = 10,
+    size: float = 0.7,
+) -> Figure:
+    """Images [n, channels, height, width] in [-1, 1] in rows; `captions` below each, `marked` ones framed in red."""
+    rows = -(-len(images) // per_row)
+    height = size + (0.25 if captions else 0.05)
+    figure, axes = new_figure(size * per_row, height * rows + 0.4, rows, per_row)
+    for cell in axes.flat[len(images) :]:
+        cell.set_axis_off()
+    for i, (cell, picture) in enumerate(zip(axes.flat, _as_pictures(images), strict=False)):
+        _show(cell, picture)
+        is_marked = bool(marked is not None and marked[i])
+        cell.spines[:].set(visible=True, color=COLOURS["vermilion"] if is_marked else "white", linewidth=2.5)
+        if captions:
+            cell.set_xlabel(captions[i], fontsize=8, color=COLOURS["vermilion"] if is_marked else "black", labelpad=2)
+    return add_title(figure, title)
+
+
+def filmstrip(frames: Mapping[str, Tensor], title: str, size: float = 0.6) -> Figure:
+    """One row a frame: the key names it, the images [n, channels, height, width] in [-1, 1] stand beside it."""
+    columns = len(next(iter(frames.values())))
+    figure, axes = new_figure(size * columns + 1.2, size * len(frames) + 0.4, len(frames), columns)
+    for row, (name, images) in zip(axes, frames.items(), strict=True):
+        for cell, picture in zip(row, _as_pictures(images), strict=True):
+            _show(cell, picture)
+            cell.spines[:].set_visible(False)
+        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    return add_title(figure, title)
+
+
+def samples_by_class(
+    panels: Mapping[str, Tensor], title: str, marked: Mapping[str, Tensor] | None = None, size: float = 0.36
+) -> Figure:
+    """What generators draw when asked for each class: a panel a generator, a row a class.
+
+    Args:
+        panels: title of the panel -> images [classes, n, channels, height, width] in [-1, 1].
+        title: the message.
+        marked: panel's title -> which images are framed in red, [classes, n] of True or False.
+        size: of an image, in inches.
+    """
+    classes, n = next(iter(panels.values())).shape[:2]
+    figure, axes = new_figure(size * n * len(panels) + 0.8, size * classes + 0.8, 1, len(panels))
+    for cell, (name, images) in zip(axes[0], panels.items(), strict=True):
+        height, width = (side + 1 for side in images.shape[-2:])
+        sheet = torch.nn.functional.pad(images, (0, 1, 0, 1)).permute(2, 0, 3, 1, 4)  # between them mid-grey, 0
+        _show(cell, _as_pictures(sheet.flatten(3, 4).flatten(1, 2)[None])[0])
+        cell.set_yticks([(k + 0.5) * height - 1 for k in range(classes)], range(classes))
+        cell.tick_params(length=0)
+        cell.spines[:].set_visible(False)
+        cell.set_title(name, weight="normal", fontsize=10)
+        for k, i in marked[name].nonzero().tolist() if marked and name in marked else []:
+            corner = (i * width - 1, k * height - 1)
+            cell.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=COLOURS["vermilion"], linewidth=2))
+    axes[0, 0].set_ylabel("class asked for")
+    return add_title(figure, title)
+
+
+def decision_regions(
+    panels: Mapping[str, Callable[[Tensor], Tensor]],
+    points: Tensor,
+    labelled: tuple[Tensor, Tensor],
+    title: str,
+    reach: float = 1.1,
+    generated: Mapping[str, Tensor] | None = None,
+) -> Figure:
+    """How classifiers of two classes divide the plane, a panel each.
+
+    Args:
+        panels: title of the panel -> function from points [n, 2] to the probability of class 1, [n], in [0, 1].
+        points: unlabelled points [n, 2], drawn small.
+        labelled: their positions [m, 2] and classes [m], drawn large.
+        title: the message.
+        reach: the square drawn is [-reach, reach]².
+        generated: panel's title -> generated points [n, 2], drawn as small crosses.
+    """
+    steps = torch.linspace(-reach, reach, 160)
+    across, up = torch.meshgrid(steps, steps, indexing="xy")
+    figure, axes = new_figure(3.3 * len(panels), 3.7, 1, len(panels))
+    for cell, (name, probability) in zip(axes[0], panels.items(), strict=True):
+        shades = probability(torch.stack([across.flatten(), up.flatten()], dim=1)).reshape(across.shape)
+        cell.contourf(across, up, shades.numpy(), levels=np.linspace(0, 1, 11), cmap="PuOr", alpha=0.6)
+        cell.contour(across, up, shades.numpy(), levels=[0.5], colors="black", linewidths=1.5)
+        cell.scatter(*points.T.numpy(), s=3, color="#444444", alpha=0.5, linewidths=0)
+        if generated and name in generated:
+            cell.scatter(*generated[name].T.numpy(), s=10, marker="x", color=COLOURS["green"], linewidths=0.7)
+        for k, marker, colour in ((0, "o", "vermilion"), (1, "s", "purple")):
+            cell.scatter(*labelled[0][labelled[1] == k].T.numpy(), s=90, marker=marker, edgecolor="black",
+                         color=COLOURS[colour], zorder=3)  # fmt: skip
+        cell.set(xticks=[], yticks=[], aspect="equal", xlim=(-reach, reach), ylim=(-reach, reach))
+        cell.set_title(name, weight="normal", fontsize=10)
+    return add_title(figure, title)
+
+
+def confusion(matrix: Sequence[Sequence[int]], class_names: Sequence[str], title: str) -> Figure:
+    """A confusion matrix of counts, true class by row; the diagonal is as pale as a cell without errors."""
+    counts = np.asarray(matrix)
+    figure, axes = new_figure(5.2, 4.6)
+    mistakes = counts * (1 - np.eye(len(counts), dtype=int))
+    sns.heatmap(mistakes, annot=counts, fmt="d", cmap="Oranges", cbar=False, ax=axes[0, 0], linewidths=0.5,
+                xticklabels=list(class_names), yticklabels=list(class_names), annot_kws={"size": 8})  # fmt: skip
+    axes[0, 0].set(xlabel="predicted class", ylabel="true class", title=title)
+    axes[0, 0].tick_params(axis="y", rotation=0)
+    return figure
+
+
+def stored_figure(name: str, width: float = 8.0) -> Figure:
+    """A PNG of `figures/`, by file name, as a figure of `width` inches.
+
+    Raises:
+        FileNotFoundError: where there is no such file.
+    """
+    picture = plt.imread(course_file("figures", name))
+    figure, axes = new_figure(width, width * picture.shape[0] / picture.shape[1])
+    axes[0, 0].imshow(picture)
+    axes[0, 0].set_axis_off()
+    return figure
