@@ -1,22 +1,19 @@
 """What is to run: the grid, with every setting resolved and checked, and an estimate of its time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import product
-from statistics import median
 from typing import Any
 
+import pandas as pd
+
 from sgan_lib import data
-from sgan_lib.experiments import RunResult, Settings
-from sgan_lib.runtime import check_whole_number
+from sgan_lib.experiments import Settings, resolve
+from sgan_lib.networks import NETWORKS
 
 RESULT, NOTEBOOK = "result.json", "run_experiment.ipynb"  # what a run leaves in its folder
-_OF_THE_GRID = ("method", "dataset", "n_labels", "seed", "preset")
-
-# For a first estimate only, before there are results: seconds on one core of the machine that the course was made on.
-ROUGH_START = 6.0  # until a kernel has started, imported the library and loaded the data
-ROUGH_STEP = {"mlp": 0.03, "mlp_published": 0.03, "mlp_small": 0.02, "mlp_digits": 0.005, "mlp_2d": 0.003,
-              "dcgan": 0.05, "upsample": 0.2, "svhn": 3.0, "svhn_small": 0.15, "cnn": 0.02}  # others: 0.1  # fmt: skip
+START_SECONDS = 6.0  # roughly, until a kernel has started, imported the library and loaded the data
 
 
 @dataclass(frozen=True)
@@ -34,86 +31,48 @@ class Run:
         return "-".join([s.dataset, s.method, str(s.n_labels), f"seed{s.seed}", s.preset, *extras])
 
     def parameters(self, device: str) -> dict[str, Any]:
-        """What the notebook `run_experiment` is given."""
-        given = {name: getattr(self.settings, name) for name in _OF_THE_GRID}
-        overrides = {name: getattr(self.settings, name) for name in self.overrides}
-        return given | {"overrides": overrides, "device": device, "result_file": RESULT}
+        """The parameters of the notebook `run_experiment`."""
+        s, overrides = self.settings, {name: getattr(self.settings, name) for name in self.overrides}
+        return {"method": s.method, "dataset": s.dataset, "n_labels": s.n_labels, "seed": s.seed, "preset": s.preset,
+                "overrides": overrides, "device": device, "result_file": RESULT}  # fmt: skip
 
 
 def grid(
-    methods: Sequence[str],
-    dataset: str,
-    n_labels: Sequence[int],
-    seeds: Sequence[int],
-    preset: str = "quick",
-    **overrides: Any,
-) -> list[Run]:
+    methods: Sequence[str], dataset: str, n_labels: Sequence[int], seeds: Sequence[int], preset: str = "quick",
+    **more: Any,
+) -> list[Run]:  # fmt: skip
     """All combinations, each once; the seeds outermost, so that a sweep that is stopped has whole pairs of runs.
 
-    `overrides` are other fields of `Settings`, the same for the whole grid. A seed is also the split's seed, unless
-    `split_seed` is among them.
+    `more` are other settings, the same for all runs. A seed is also the split's, unless `split_seed` is among them.
 
-    Raises ValueError or TypeError for whatever `Settings` refuses, for an override that the grid itself sets, and for
+    Raises ValueError or TypeError for whatever `Settings` refuses, for a setting that the grid itself varies, and for
     more labels than the data set has or fewer than it has classes (where it need not be downloaded to know that).
     """
-    if taken := [name for name in _OF_THE_GRID if name in overrides]:
-        raise ValueError(f"{', '.join(taken)} cannot be set for the whole grid: each has an argument of its own")
     if not (methods and n_labels and seeds):
-        raise ValueError(f"methods, n_labels and seeds must each hold one at least; got {methods}, {n_labels}, {seeds}")
-    runs = [
-        Run(
-            Settings.resolve(method, dataset, preset, n_labels=n, seed=seed, **({"split_seed": seed} | overrides)),
-            tuple(sorted(overrides)),
-        )
-        for seed, n, method in product(seeds, n_labels, methods)
-    ]
-    if dataset in data.OFFLINE:
-        for n in {min(n_labels), max(n_labels)}:
-            data.load(dataset, n)
+        raise ValueError(f"methods, n_labels and seeds must each hold at least one; got {methods}, {n_labels}, {seeds}")
+    if taken := {"method", "dataset", "n_labels", "seed", "preset"} & {*more}:
+        raise ValueError(f"{', '.join(sorted(taken))} cannot be set for the whole grid: there is an argument for it")
+    runs = []
+    for seed, n, method in product(seeds, n_labels, methods):
+        settings = resolve(method, dataset, preset, n_labels=n, seed=seed, **({"split_seed": seed} | more))
+        runs.append(Run(settings, tuple(sorted(more))))
+    for n in {min(n_labels), max(n_labels)} if dataset in data.OFFLINE else ():
+        data.load(dataset, n)
     return list(dict.fromkeys(runs))
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """How long runs may take: seconds with the workers asked for, and for how many of them nothing like it was run."""
+def estimate(runs: Sequence[Run], table: pd.DataFrame, workers: int) -> str:
+    """How long `runs` may take, in words: a start-up for each, and steps × seconds per step.
 
-    seconds: float
-    guessed: int
-
-    def __str__(self) -> str:
-        minutes, seconds = divmod(round(self.seconds), 60)
-        time = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min {seconds} s"
-        like = (
-            f"rough for {self.guessed}, since the folder holds nothing like them" if self.guessed else "from the folder"
-        )
-        return f"about {time} (an estimate, {like})"
-
-
-def estimate(runs: Sequence[Run], results: Sequence[RunResult], workers: int) -> Estimate:
-    """Estimate the time of `runs`: steps × the median seconds a step of `results` that are alike, and the start-up.
-
-    Alike means the same network, data set and method; where there is none, the same network and data set; failing
-    that, a rough cost a step is taken, which may be off by a factor of a few.
+    Seconds per step are the median over rows of `table` with the same network and data set, else the network's own.
     """
-    check_whole_number("workers", workers, at_least=1)
-    costs: dict[tuple[str, ...], list[float]] = {}
-    for result in results:
-        for key in _likeness(result.settings):
-            costs.setdefault(key, []).append(result.seconds / result.settings.steps)
-    known = {key: median(seconds) for key, seconds in costs.items()}
-    steps = [_step_cost(run.settings, known) for run in runs]
-    total = sum(ROUGH_START + run.settings.steps * cost for run, (cost, _) in zip(runs, steps, strict=True))
-    return Estimate(total / max(1, min(workers, len(runs))), sum(guessed for _, guessed in steps))
-
-
-def _likeness(settings: Settings) -> list[tuple[str, ...]]:
-    """Keys under which a run's cost is known, the closest first."""
-    return [(settings.network, settings.dataset, settings.method), (settings.network, settings.dataset)]
-
-
-def _step_cost(settings: Settings, known: Mapping[tuple[str, ...], float]) -> tuple[float, bool]:
-    """Seconds a step, and whether they are a guess."""
-    for key in _likeness(settings):
-        if key in known:
-            return known[key], False
-    return ROUGH_STEP.get(settings.network, 0.1), True
+    per_step = table["seconds"].astype(float) / table["steps"].astype(float)
+    known = per_step.groupby([table["network"], table["dataset"]]).median().dropna()
+    seconds, rough = START_SECONDS * len(runs), 0
+    for settings in (run.settings for run in runs):
+        cost = known.get((settings.network, settings.dataset))
+        seconds += settings.steps * (cost or NETWORKS[settings.network].step_seconds)
+        rough += cost is None
+    time = timedelta(seconds=round(seconds / min(workers, len(runs))))
+    source = f"rough for {rough}, since the folder holds nothing like them" if rough else "from the folder"
+    return f"about {time} h with {workers} worker{'s' if workers > 1 else ''} (an estimate, {source})"
