@@ -38,7 +38,7 @@ def timed(contender: Contender, steps: int) -> tuple[float, float]:
 
 
 def interleaved(contenders: Mapping[str, Contender], effort: Effort) -> pd.DataFrame:
-    """Seconds a step, a row a round; columns "<name>", "<name>: loading" and "<name>: computing"."""
+    """Seconds a step, one row per round; columns "<name>", "<name>: loading" and "<name>: computing"."""
     steps = {}
     for name, contender in contenders.items():
         timed(contender, 2)  # the first steps allocate
@@ -56,7 +56,7 @@ def interleaved(contenders: Mapping[str, Contender], effort: Effort) -> pd.DataF
 def each_step(contender: Contender, seconds: float) -> "pd.Series[float]":
     """Seconds of each of several steps, about `seconds` in all; at least one, after one that is not counted."""
     timed(contender, 1)
-    found: list[float] = []
-    while not found or sum(found) < seconds:
-        found.append(sum(timed(contender, 1)))
-    return pd.Series(found)
+    steps = [sum(timed(contender, 1))]
+    while sum(steps) < seconds:
+        steps.append(sum(timed(contender, 1)))
+    return pd.Series(steps)

@@ -1,6 +1,6 @@
 """The matrix products of one step of feature matching on dense networks, by shape."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -39,27 +39,21 @@ def products_of_a_step(
     """
     n_all = n_labelled + 2 * n_unlabelled
     return [
-        *_forward(generator, n_unlabelled),
-        *_forward(discriminator, n_all),
-        *_to_weights(discriminator, n_all),
-        *_to_input(discriminator[1:], n_all),
-        *_forward(discriminator, n_unlabelled),
-        *_to_input(discriminator[:-1], n_unlabelled),
-        *_to_weights(generator, n_unlabelled),
-        *_to_input(generator[1:], n_unlabelled),
+        *_each_layer("forward", generator, n_unlabelled),
+        *_each_layer("forward", discriminator, n_all),
+        *_each_layer("weights", discriminator, n_all),
+        *_each_layer("input", discriminator[1:], n_all),
+        *_each_layer("forward", discriminator, n_unlabelled),
+        *_each_layer("input", discriminator[:-1], n_unlabelled),
+        *_each_layer("weights", generator, n_unlabelled),
+        *_each_layer("input", generator[1:], n_unlabelled),
     ]
 
 
-def _forward(sizes: Sequence[int], n: int) -> list[Product]:
-    return [Product("forward", n, n_in, n_out) for n_in, n_out in pairwise(sizes)]
-
-
-def _to_weights(sizes: Sequence[int], n: int) -> list[Product]:
-    return [Product("weights", n_out, n, n_in) for n_in, n_out in pairwise(sizes)]
-
-
-def _to_input(sizes: Sequence[int], n: int) -> list[Product]:
-    return [Product("input", n, n_out, n_in) for n_in, n_out in pairwise(sizes)]
+def _each_layer(kind: str, sizes: Sequence[int], n: int) -> Iterator[Product]:
+    for n_in, n_out in pairwise(sizes):
+        shape = {"forward": (n, n_in, n_out), "weights": (n_out, n, n_in), "input": (n, n_out, n_in)}[kind]
+        yield Product(kind, *shape)
 
 
 def multiplier(products: Sequence[Product]) -> Callable[[], None]:

@@ -62,22 +62,12 @@ def _weight_normed(n_in: int, n_out: int, train_scale: bool) -> nn.Linear:
     return layer
 
 
-class DenseGenerator(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(LATENT, 500, bias=False),
-            nn.BatchNorm1d(500, track_running_stats=False),
-            nn.Softplus(),
-            nn.Linear(500, 500, bias=False),
-            nn.BatchNorm1d(500, track_running_stats=False),
-            nn.Softplus(),
-            _weight_normed(500, 784, train_scale=True),
-            nn.Tanh(),
-        )
-
-    def forward(self, latent: Tensor) -> Tensor:
-        return self.layers(latent)
+def dense_generator() -> nn.Sequential:
+    hidden: list[nn.Module] = []
+    for n_in in (LATENT, 500):
+        norm = nn.BatchNorm1d(500, track_running_stats=False)
+        hidden += [nn.Linear(n_in, 500, bias=False), norm, nn.Softplus()]
+    return nn.Sequential(*hidden, _weight_normed(500, 784, train_scale=True), nn.Tanh())
 
 
 class DenseDiscriminator(nn.Module):
@@ -98,10 +88,10 @@ class DenseDiscriminator(nn.Module):
 
 
 class FeatureMatching:
-    """Salimans 2016, MNIST: two functions that each draw latents of their own, as in his code."""
+    """Salimans 2016, MNIST: each move draws latents of its own, as in his code."""
 
     def __init__(self) -> None:
-        self.discriminator, self.generator = DenseDiscriminator(), DenseGenerator()
+        self.discriminator, self.generator = DenseDiscriminator(), dense_generator()
         trained = [p for p in self.discriminator.parameters() if p.requires_grad]
         self.discriminator_adam = torch.optim.Adam(trained, lr=3e-3, betas=(0.5, 0.999))
         self.generator_adam = torch.optim.Adam(self.generator.parameters(), lr=3e-3, betas=(0.5, 0.999))
@@ -111,9 +101,6 @@ class FeatureMatching:
 
     def step(self, batch: LabelledAndPool) -> dict[str, float]:
         (images, labels), (unlabelled, _) = batch
-        return self.train_discriminator(images, labels, unlabelled) | self.train_generator(unlabelled)
-
-    def train_discriminator(self, images: Tensor, labels: Tensor, unlabelled: Tensor) -> dict[str, float]:
         fake = self.generator(self.latent(len(unlabelled))).detach()
         on_labelled, _ = self.discriminator(images)
         on_unlabelled, _ = self.discriminator(unlabelled)
@@ -124,9 +111,7 @@ class FeatureMatching:
         self.discriminator_adam.zero_grad()
         (supervised + 0.5 * real + 0.5 * generated).backward()
         self.discriminator_adam.step()
-        return {"supervised": supervised.item(), "adversarial": 0.5 * real.item() + 0.5 * generated.item()}
-
-    def train_generator(self, unlabelled: Tensor) -> dict[str, float]:
+        terms = {"supervised": supervised.item(), "adversarial": 0.5 * real.item() + 0.5 * generated.item()}
         fake = self.generator(self.latent(len(unlabelled)))
         _, features_real = self.discriminator(unlabelled)
         _, features_fake = self.discriminator(fake)
@@ -134,33 +119,19 @@ class FeatureMatching:
         self.generator_adam.zero_grad()
         loss.backward()
         self.generator_adam.step()
-        return {"feature_matching": loss.item()}
+        return terms | {"feature_matching": loss.item()}
 
 
 # --- the convolutional pair of PyTorch-GAN, and its two heads
 
 
-class ConvolutionalGenerator(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(LATENT, 128 * 8 * 8, bias=False),
-            nn.Unflatten(1, (128, 8, 8)),
-            nn.BatchNorm2d(128),
-            nn.Upsample(scale_factor=2),
-            nn.Conv2d(128, 128, 3, padding=1, bias=False),
-            nn.BatchNorm2d(128),
-            nn.LeakyReLU(0.2),
-            nn.Upsample(scale_factor=2),
-            nn.Conv2d(128, 64, 3, padding=1, bias=False),
-            nn.BatchNorm2d(64),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(64, 1, 3, padding=1),
-            nn.Tanh(),
-        )
-
-    def forward(self, latent: Tensor) -> Tensor:
-        return self.layers(latent)
+def convolutional_generator() -> nn.Sequential:
+    blocks: list[nn.Module] = []
+    for n_out in (128, 64):
+        convolution = nn.Conv2d(128, n_out, 3, padding=1, bias=False)
+        blocks += [nn.Upsample(scale_factor=2), convolution, nn.BatchNorm2d(n_out), nn.LeakyReLU(0.2)]
+    first = [nn.Linear(LATENT, 128 * 8 * 8, bias=False), nn.Unflatten(1, (128, 8, 8)), nn.BatchNorm2d(128)]
+    return nn.Sequential(*first, *blocks, nn.Conv2d(64, 1, 3, padding=1), nn.Tanh())
 
 
 class ConvolutionalDiscriminator(nn.Module):
@@ -184,7 +155,7 @@ class TwoHead:
     """Two heads, binary cross-entropy on probabilities; the generator's move judges the images already generated."""
 
     def __init__(self) -> None:
-        self.discriminator, self.generator = ConvolutionalDiscriminator(), ConvolutionalGenerator()
+        self.discriminator, self.generator = ConvolutionalDiscriminator(), convolutional_generator()
         self.discriminator_adam = torch.optim.Adam(self.discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
         self.generator_adam = torch.optim.Adam(self.generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
         self.adversarial, self.auxiliary = nn.BCELoss(), nn.CrossEntropyLoss()
@@ -195,24 +166,19 @@ class TwoHead:
     def step(self, batch: LabelledAndPool) -> dict[str, float]:
         (images, labels), (unlabelled, _) = batch
         fake = self.generator(self.latent(len(unlabelled)))
-        return self.train_discriminator(images, labels, unlabelled, fake.detach()) | self.train_generator(fake)
-
-    def train_discriminator(self, images: Tensor, labels: Tensor, unlabelled: Tensor, fake: Tensor) -> dict[str, float]:
         _, classes = self.discriminator(images)
         on_unlabelled, _ = self.discriminator(unlabelled)
-        on_fake, _ = self.discriminator(fake)
+        on_fake, _ = self.discriminator(fake.detach())
         supervised = self.auxiliary(classes, labels)
         real = self.adversarial(on_unlabelled, torch.ones_like(on_unlabelled))
         generated = self.adversarial(on_fake, torch.zeros_like(on_fake))
         self.discriminator_adam.zero_grad()
         (supervised + (real + generated) / 2).backward()
         self.discriminator_adam.step()
-        return {"supervised": supervised.item(), "adversarial": (real.item() + generated.item()) / 2}
-
-    def train_generator(self, fake: Tensor) -> dict[str, float]:
+        terms = {"supervised": supervised.item(), "adversarial": (real.item() + generated.item()) / 2}
         on_fake, _ = self.discriminator(fake)
         loss = self.adversarial(on_fake, torch.ones_like(on_fake))
         self.generator_adam.zero_grad()
         loss.backward()
         self.generator_adam.step()
-        return {"generator": loss.item()}
+        return terms | {"generator": loss.item()}
