@@ -21,7 +21,7 @@ import nbformat
 import nbstripout
 from nbformat import NotebookNode
 
-from sgan_lib.course import WORKERS, Outcome, run_all
+from sgan_lib.course.runner import WORKERS, Outcome, run_all
 
 NOTEBOOKS = Path(__file__).resolve().parent
 METADATA = {
@@ -124,8 +124,8 @@ def _store(outcome: Outcome, folder: Path) -> str | None:
 def parse_repository(text: str) -> str | None:
     """The OWNER/NAME in "owner/name" or in the address of a GitHub remote; None where there is none."""
     host = r"(?:https://|ssh://git@|git@)github\.com[/:]"
-    found = re.fullmatch(rf"(?:{host})?(\w[\w.-]*/\w[\w.-]*?)(?:\.git)?/?", text.strip())
-    return found[1] if found else None
+    matched = re.fullmatch(rf"(?:{host})?(\w[\w.-]*/\w[\w.-]*?)(?:\.git)?/?", text.strip())
+    return matched[1] if matched else None
 
 
 def choose_repository(argument: str) -> str | None:

@@ -45,7 +45,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.distributions import Categorical, MixtureSameFamily, Normal
 
-from sgan_lib import data, evaluation, exercises, experiments, losses, plotting, runtime
+from sgan_lib import data, evaluation, experiments, losses, runtime
+from sgan_lib.course import exercises, plotting
 
 plotting.use_course_style()
 
@@ -561,9 +562,9 @@ assert torch.allclose(sgan_loss(labelled, labels, unlabelled, generated), by_lib
 print("the eight lines agree with sgan_lib.losses")
 
 # %% [markdown]
-# That is the whole method. `methods.sgan_terms` returns two terms, the labelled one and the bracket with its weight,
-# and the generator minimises the non-saturating loss of part 3 with $\log Z$ as its logit. From here on the notebook
-# uses the library.
+# That is the whole method. The library has it as `methods.sgan`: first come the discriminator's two terms, the labelled
+# one and the bracket with its weight, and then the generator's, the non-saturating loss of part 3 with $\log Z$ as its
+# logit. From here on the notebook uses the library.
 
 # %% [markdown]
 # ## 7 · A playground in two dimensions
@@ -660,7 +661,7 @@ plotting.errors_by_method(table.rename(columns={"split": "seed"}), "With six lab
 
 # %% tags=["nbval-check-output"]
 def number_to_add(full_logits):
-    return None  # your code here
+    raise NotImplementedError  # one number a row, [batch]
 
 
 exercises.check("theory.number_to_add", number_to_add)
@@ -690,7 +691,7 @@ exercises.check("theory.number_to_add", number_to_add)
 
 # %% tags=["nbval-check-output"]
 def log_probabilities(class_logits):
-    return None  # your code here
+    raise NotImplementedError  # log p(k | x), [batch, K+1]
 
 
 exercises.check("theory.log_probabilities", log_probabilities)
@@ -723,7 +724,7 @@ exercises.check("theory.log_probabilities", log_probabilities)
 
 # %% tags=["nbval-check-output"]
 def best_discriminator(density_p, density_q, real_share):
-    return None  # your code here
+    raise NotImplementedError  # the best D(x), a tensor of the densities' shape
 
 
 exercises.check("theory.best_discriminator", best_discriminator)
@@ -758,7 +759,7 @@ exercises.check("theory.best_discriminator", best_discriminator)
 
 # %% tags=["nbval-check-output"]
 def initial_bias(n_classes):
-    return None  # your code here
+    raise NotImplementedError  # the bias of each of the K logits, a number
 
 
 exercises.check("theory.initial_bias", initial_bias)

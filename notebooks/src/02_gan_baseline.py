@@ -36,6 +36,7 @@ if "google.colab" in sys.modules:
     subprocess.run([*install, *pure_python, repository], check=True)
 
 # %% tags=["imports"]
+import inspect
 import math
 
 import pandas as pd
@@ -44,7 +45,8 @@ import torch.nn.functional as F
 from scipy import stats
 from torch import nn
 
-from sgan_lib import data, evaluation, exercises, experiments, losses, methods, models, plotting, runtime, training
+from sgan_lib import data, evaluation, experiments, losses, methods, models, networks, runtime, training
+from sgan_lib.course import exercises, plotting, stored
 
 plotting.use_course_style()
 
@@ -107,21 +109,27 @@ def generator_loss(discriminator, generator, n):
 # `class_logits` of shape [batch, K] and `features`; a plain GAN's has K = 1, so column 0 is *the* logit. D sees real
 # and fake in *one* batch; why that matters, and where it goes wrong, is section 5.
 #
-# The library has the same two functions in `sgan_lib.methods`, and the check is short: same weights, same batch, same
-# seed, same numbers. `Seen` is the library's note of what a step has computed so far. An empty one makes G draw its own
-# images, as above; in training, G is judged on the images that D has just seen, which saves a pass of G.
+# The library has both steps in one function. Read it from `yield` to `yield`: each is one player's move, the terms that
+# this player minimises. D moves first; once it has taken its step, the training loop asks for the next move, which is G's.
 
 # %% tags=["nbval-check-output"]
-with runtime.seeded(seed):
-    modules = methods.METHODS["gan"].modules(models.build("dcgan", parts.image_shape, n_classes=1)).to(device)
+print(inspect.getsource(methods.gan))
+
+# %% [markdown]
+# The check is short: same weights, same batch, same seed, same numbers. In training `reuse` is on: G is judged on the
+# images that D has just seen, which saves a pass of G. Here it is off, and G draws its own images, as above.
+
+# %% tags=["nbval-check-output"]
+settings = experiments.resolve("gan", "mnist", network="dcgan", seed=seed, batch_size=64, reuse=False)
+with experiments.reproducible(settings):
+    prepared = experiments.prepare(settings, parts, device)  # builds the networks, and will make the batches
+modules, batch = prepared.state.modules, prepared.batches.at(0)
 D, G = modules["discriminator"], modules["generator"]
-batch = data.Batches(parts, batch_size=64, labelled_batch_size=64, seed=seed).at(0)
 with runtime.seeded(seed):
     ours = [discriminator_loss(D, G, batch.unlabelled), generator_loss(D, G, 64)]
 with runtime.seeded(seed):
-    weights = methods.Weights()
-    theirs = [methods.gan_terms(modules, batch, weights, methods.Seen())["adversarial"],
-              methods.nonsaturating_terms(modules, batch, weights, methods.Seen())["generator"]]  # fmt: skip
+    moves = methods.gan(modules, batch, settings)
+    theirs = [next(moves)["adversarial"], next(moves)["generator"]]
 torch.testing.assert_close(torch.stack(ours), torch.stack(theirs))
 print("the two losses agree with sgan_lib.methods")
 
@@ -169,7 +177,7 @@ print("D moved in G's step:    ", not torch.equal(between, all_weights(D)))
 # %%
 latents = torch.randn(400, 100, generator=torch.Generator().manual_seed(seed)).to(device)
 real = parts.unlabelled[:400]
-n_steps = experiments.PRESETS[preset].steps["dcgan"]
+n_steps = networks.NETWORKS["dcgan"].settings(preset)["steps"]
 moments = [n_steps * part // 20 for part in (1, 2, 4, 7, 12, 20)]  # early ones lie closer: most happens there
 samples, verdicts = {}, []
 
@@ -251,7 +259,7 @@ figure
 # rise? Here is the stored `standard` run.
 
 # %%
-plotting.stored_table("dcgan_filmstrip.csv").set_index("step").loc[
+stored.stored_table("dcgan_filmstrip.csv").set_index("step").loc[
     [400, 800, 1600, 3000], ["adversarial", "generator"]
 ].round(2)
 
@@ -288,7 +296,8 @@ watched[watched["step"].isin(moments)].round(2).set_index("step")
 
 
 # %% tags=["nbval-check-output"]
-def blind_loss(p): ...
+def blind_loss(p):
+    raise NotImplementedError  # L_D for each p
 
 
 exercises.check("gan_baseline.blind_loss", blind_loss)
@@ -330,11 +339,11 @@ exercises.check("gan_baseline.blind_loss", blind_loss)
 # %%
 rows = []
 for shift in (0, 2):
-    for one in seeds:
+    for run_seed in seeds:
         run = experiments.run(
-            "supervised", "mnist", n_labels=100, seed=one, network="cnn", steps=baseline_steps, shift=shift
+            "supervised", "mnist", n_labels=100, seed=run_seed, network="cnn", steps=baseline_steps, shift=shift
         )
-        rows.append({"random shifts": "up to 2 pixels" if shift else "none", "seed": one,
+        rows.append({"random shifts": "up to 2 pixels" if shift else "none", "seed": run_seed,
                      "test error, %": 100 * run.test_error})  # fmt: skip
 live = pd.DataFrame(rows).pivot(index="seed", columns="random shifts", values="test error, %")
 live.round(1)
@@ -353,7 +362,7 @@ live.round(1)
 # 102. The numbers are mean validation errors in percent, one column per learning rate.
 
 # %%
-tuning = plotting.stored_table("baseline_tuning.csv").assign(percent=lambda t: 100 * t["validation_error"])
+tuning = stored.stored_table("baseline_tuning.csv").assign(percent=lambda t: 100 * t["validation_error"])
 grid = tuning.pivot_table(index=["network", "shift"], columns="learning_rate", values="percent")
 grid.round(1)
 
@@ -363,7 +372,7 @@ grid.round(1)
 # errors in percent:
 
 # %%
-tuned = plotting.stored_table("baseline_tuned.csv").assign(percent=lambda t: 100 * t["test_error"])
+tuned = stored.stored_table("baseline_tuned.csv").assign(percent=lambda t: 100 * t["test_error"])
 tuned.groupby(["network", "shift", "learning_rate", "steps"])["percent"].agg(["mean", "min", "max"]).round(1)
 
 # %% [markdown]
@@ -390,7 +399,8 @@ tuned.groupby(["network", "shift", "learning_rate", "steps"])["percent"].agg(["m
 
 
 # %% tags=["nbval-check-output"]
-def error_to_report(table): ...
+def error_to_report(table):
+    raise NotImplementedError  # one number
 
 
 exercises.check("gan_baseline.error_to_report", error_to_report)
@@ -535,7 +545,8 @@ for name, (D, G, _) in games.items():
 
 
 # %% tags=["nbval-check-output"]
-def generator_loss_in_company(discriminator, real, fake): ...
+def generator_loss_in_company(discriminator, real, fake):
+    raise NotImplementedError  # a scalar
 
 
 exercises.check("gan_baseline.generator_loss_in_company", generator_loss_in_company)
@@ -613,7 +624,7 @@ def ring_game(rate_d, seed, n_steps=1000, pictured=(250, 500, 750, 1000)):
 # %%
 rates = {"D at 0.002": 2e-3, "D at 0.0002": 2e-4}
 ring_seeds = (seed, seed + 1, seed + 2)
-ring_games = {(name, one): ring_game(rate, one) for name, rate in rates.items() for one in ring_seeds}
+ring_games = {(name, k): ring_game(rate, k) for name, rate in rates.items() for k in ring_seeds}
 
 # %%
 figure, axes = plotting.new_figure(8.0, 4.4, 2, 4)
@@ -649,7 +660,7 @@ def coverage(points):
     return {"modes hit": int((counts >= len(points) / 80).sum()), "good points": good.float().mean().item()}
 
 
-rows = [{"game": name, "seed": one, **coverage(points[1000])} for (name, one), (points, _) in ring_games.items()]
+rows = [{"game": name, "seed": k, **coverage(points[1000])} for (name, k), (points, _) in ring_games.items()]
 rings = pd.DataFrame(rows)
 rings.set_index(["game", "seed"]).round(2)
 
@@ -671,7 +682,7 @@ for panel, column, name, level in ((axes[0, 0], 0, "L_D", 2 * math.log(2)), (axe
 axes[0, 0].legend(frameon=False, loc="lower right")
 figure.suptitle("Eight modes or one: the losses hardly differ", x=0.01, ha="left", weight="bold")
 for name in rates:
-    loss_d, loss_g = torch.stack([ring_games[name, one][1][-200:] for one in ring_seeds]).mean(dim=(0, 1)).tolist()
+    loss_d, loss_g = torch.stack([ring_games[name, k][1][-200:] for k in ring_seeds]).mean(dim=(0, 1)).tolist()
     print(f"{name}: L_D {loss_d:.2f} and L_G {loss_g:.2f}, means of the last 200 steps and three seeds")
 figure
 
@@ -741,7 +752,8 @@ figure
 
 
 # %% tags=["nbval-check-output"]
-def effective_classes(classes, n_classes): ...
+def effective_classes(classes, n_classes):
+    raise NotImplementedError  # e to the entropy, a float
 
 
 exercises.check("gan_baseline.effective_classes", effective_classes)

@@ -39,6 +39,7 @@ if "google.colab" in sys.modules:
     subprocess.run([*install, *pure_python, repository], check=True)
 
 # %% tags=["imports"]
+import inspect
 import math
 from dataclasses import asdict, fields
 
@@ -48,7 +49,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from sgan_lib import data, evaluation, exercises, experiments, losses, methods, models, plotting, runtime
+from sgan_lib import data, evaluation, experiments, losses, methods, runtime
+from sgan_lib.course import exercises, plotting, stored
 
 plotting.use_course_style()
 
@@ -68,7 +70,7 @@ picture_labels = 100  # labelled images in the MNIST run
 # shows the same runs with 30,000 labels.
 
 # %% tags=["nbval-ignore-output"]
-half = plotting.stored_table("sgan_half_of_labels.csv")
+half = stored.stored_table("sgan_half_of_labels.csv")
 means = 100 * half.groupby(["n_labels", "method"])["test_error"].mean()
 alone, one_form, other_form = (means[100, name] for name in ("supervised", "sgan", "two_head"))
 title = f"100 labels: {alone:.1f} % alone, {one_form:.1f} % with N+1 classes, {other_form:.1f} % with two heads"
@@ -164,9 +166,9 @@ figure, axes = plotting.new_figure(9.5, 3.4, 1, 2)
 
 def draw(panel, title, boxes, arrows):
     """Boxes, name -> (x, y, colour), and arrows between them, by their numbers."""
-    places, shrink = list(boxes.values()), {"arrowstyle": "->", "color": "black", "shrinkA": 14, "shrinkB": 18}
+    centres, shrink = list(boxes.values()), {"arrowstyle": "->", "color": "black", "shrinkA": 14, "shrinkB": 18}
     for start, end in arrows:
-        panel.annotate("", places[end][:2], places[start][:2], arrowprops=shrink)
+        panel.annotate("", centres[end][:2], centres[start][:2], arrowprops=shrink)
     for name, (x, y, colour) in boxes.items():
         frame = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": plotting.COLOURS[colour]}
         panel.text(x, y, name, ha="center", va="center", fontsize=9, bbox=frame)
@@ -176,10 +178,11 @@ def draw(panel, title, boxes, arrows):
 
 body = {"image x": (0, 3, "grey"), "body: features f(x)": (0, 2.05, "grey")}
 answers = {"softmax: which class": (-0.6, 0, "blue")}
-one = {**body, "K class logits": (0, 1.05, "blue"), **answers, "log-sum-exp: real or fake": (0.6, 0, "vermilion")}
+n_plus_one = {**body, "K class logits": (0, 1.05, "blue"),
+              **answers, "log-sum-exp: real or fake": (0.6, 0, "vermilion")}  # fmt: skip
 two = {**body, "K class logits": (-0.6, 1.05, "blue"), "1 logit": (0.6, 1.05, "vermilion"),
        **answers, "sigmoid: real or fake": (0.6, 0, "vermilion")}  # fmt: skip
-draw(axes[0, 0], "N+1 classes: both answers from K logits", one, [(0, 1), (1, 2), (2, 3), (2, 4)])
+draw(axes[0, 0], "N+1 classes: both answers from K logits", n_plus_one, [(0, 1), (1, 2), (2, 3), (2, 4)])
 draw(axes[0, 1], "Two heads: only the body is shared", two, [(0, 1), (1, 2), (1, 3), (2, 4), (3, 5)])
 figure
 
@@ -245,20 +248,29 @@ def two_head_loss(modules, batch, weight):
 
 
 # %% [markdown]
-# Do these lines say the same as the library? Same weights, same batch, same random numbers (both draw latents and
-# noise), both methods. The batch has as many unlabelled as generated images, which the factor 2 above relies on.
+# And so the library has them. Each `yield` is one player's move: the named terms that the discriminator minimises, and
+# then those of the generator. `judge_batch` is one pass of the discriminator over labelled, unlabelled and generated
+# images.
 
 # %% tags=["nbval-check-output"]
-parts = data.load("digits", n_labels=50, split_seed=0)
-batch = data.Batches(parts, batch_size=64, labelled_batch_size=50, seed=0).at(0)
-for name, mine in (("sgan", n_plus_one_loss), ("two_head", two_head_loss)):
-    method = methods.METHODS[name]
-    with runtime.seeded(0):
-        modules = method.modules(models.build("mlp_digits", parts.image_shape, parts.n_classes))
+print(inspect.getsource(methods.sgan), inspect.getsource(methods.two_head), sep="\n")
+
+# %% [markdown]
+# Do these lines say the same as the library's first move? Same weights, same batch, same random numbers (both draw
+# latents and noise), both methods. The batch has as many unlabelled as generated images, which the factor 2 above relies on.
+
+# %% tags=["nbval-check-output"]
+for play, mine in ((methods.sgan, n_plus_one_loss), (methods.two_head, two_head_loss)):
+    name = play.__name__
+    settings = experiments.resolve(name, "digits", n_labels=50, adversarial_weight=0.5)
+    with experiments.reproducible(settings):
+        prepared = experiments.prepare(settings)  # builds the networks, and will make the batches
+    modules, batch = prepared.state.modules, prepared.batches.at(0)
     with runtime.seeded(1):
         written_out = mine(modules, batch, weight=0.5)
     with runtime.seeded(1):
-        terms = method.discriminator_terms(modules, batch, methods.Weights(adversarial=0.5), methods.Seen())
+        moves = play(modules, batch, settings)
+        terms = next(moves)
     assert torch.isclose(written_out, sum(terms.values()), rtol=1e-5)
     print(f"{name}: the loss written out equals the library's {' + '.join(terms)}")
 
@@ -314,7 +326,7 @@ print(shown.round(3).to_string())
 # %% tags=["nbval-check-output"]
 def fake_probability(logits, n_classes):
     """[batch, K] or [batch, K + 1] logits, the last of K + 1 for "fake"; n_classes is K -> p(fake | x), [batch]."""
-    ...
+    raise NotImplementedError  # one probability an image
 
 
 exercises.check("sgan.fake_probability", fake_probability)
@@ -347,7 +359,7 @@ exercises.check("sgan.fake_probability", fake_probability)
 def masked_loss(class_logits, labels, mask):
     """[batch, K] logits, [batch] labels, [batch] mask of 0 and 1 -> mean cross-entropy where the mask is 1, or 0."""
     # F.cross_entropy(class_logits, labels, reduction="none") is one loss an image, [batch]
-    ...
+    raise NotImplementedError  # a scalar
 
 
 exercises.check("sgan.masked_loss", masked_loss)
@@ -387,8 +399,8 @@ exercises.check("sgan.masked_loss", masked_loss)
 
 # %% tags=["nbval-ignore-output"]
 runs = [
-    experiments.run(method, "digits", n_labels, seed=one, steps=digits_steps, progress=True)
-    for one in range(seed, seed + n_seeds)
+    experiments.run(method, "digits", n_labels, seed=split, steps=digits_steps, progress=True)
+    for split in range(seed, seed + n_seeds)
     for method in ("supervised", "sgan", "two_head")
 ]
 table = pd.DataFrame([{**asdict(run.settings), "test_error": run.test_error} for run in runs])
@@ -428,8 +440,8 @@ percent.assign(mean=percent.mean(axis=1)).round(2)
 # needs.
 
 # %% tags=["nbval-ignore-output"]
-place = runtime.choose_device("auto")
-parts = data.load("mnist", picture_labels, split_seed=seed).to(place)
+device = runtime.choose_device("auto")
+parts = data.load("mnist", picture_labels, split_seed=seed).to(device)
 labelled_errors = {}
 
 
@@ -451,7 +463,7 @@ fifty = torch.randperm(len(truth), generator=torch.Generator().manual_seed(seed)
 wrong = (answers != truth)[fifty].tolist()
 pairs = zip(answers[fifty].tolist(), truth[fifty].tolist(), strict=True)
 captions = [f"{answer}" if answer == label else f"{answer}, not {label}" for answer, label in pairs]
-pictures = parts.test.images[fifty.to(place)]
+pictures = parts.test.images[fifty.to(device)]
 plotting.image_grid(pictures, f"Fifty test images, drawn at random: {sum(wrong)} wrong", captions, wrong)
 
 # %% [markdown]
@@ -776,7 +788,7 @@ exercises.check("sgan.without_fake_class", predictions)
 # %% tags=["nbval-check-output"]
 def combined_accuracy(real_accuracy, fake_accuracy, n_real, n_fake):
     """Accuracy over n_real real and n_fake generated images together, all accuracies in [0, 1]."""
-    ...
+    raise NotImplementedError  # a number in [0, 1]
 
 
 exercises.check("sgan.combined_accuracy", combined_accuracy)
@@ -836,7 +848,7 @@ print(f"neighbours in the pool that share a class: {same_as_next:.3f}; by chance
 
 # %% tags=["nbval-ignore-output"]
 split = data.split_indices(raw.labels, picture_labels, len(parts.validation.labels), split_seed=seed)
-hidden = raw.labels[split.unlabelled[:5000]].to(place)
+hidden = raw.labels[split.unlabelled[:5000]].to(device)
 pool_error = evaluation.error_rate(discriminator, parts.unlabelled[:5000], hidden)
 errors = {"labelled images": labelled_errors[shown.settings.steps], "pool": pool_error, "test images": shown.test_error}
 for name, error in errors.items():
@@ -866,8 +878,8 @@ exercises.check("sgan.fair_comparison", plan)
 #
 # ```python
 # plan = [
-#     {"method": method, "dataset": "digits", "n_labels": 200, "seed": one, "preset": "quick"}
-#     for one in range(5)
+#     {"method": method, "dataset": "digits", "n_labels": 200, "seed": split, "preset": "quick"}
+#     for split in range(5)
 #     for method in ("supervised", "sgan")
 # ]
 # exercises.check("sgan.fair_comparison", plan)
@@ -905,7 +917,7 @@ exercises.check("sgan.fair_comparison", plan)
 # ## What you found
 #
 # - Both forms of the SGAN minimise a supervised and a real-or-fake term. Your own lines for each agree with
-#   `methods.sgan_terms` and `methods.two_head_terms`. They differ in whether unlabelled images push the class logits.
+#   `methods.sgan` and `methods.two_head`. They differ in whether unlabelled images push the class logits.
 # - On `digits` with 50 labels (three seeds and splits, 1,000 steps): 13.0 % error without the GAN, 8.1 % with two
 #   heads, 5.5 % with N+1 classes, in the same order on every split.
 # - On MNIST with 100 labels (three seeds and splits, preset `standard`): 21.2 % without the GAN, 20.0 % with two

@@ -39,6 +39,7 @@ if "google.colab" in sys.modules:
 
 # %% tags=["imports"]
 import copy
+import inspect
 import math
 from dataclasses import asdict
 
@@ -47,19 +48,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from sgan_lib import (
-    data,
-    evaluation,
-    exercises,
-    experiments,
-    losses,
-    methods,
-    models,
-    plotting,
-    quality,
-    runtime,
-    training,
-)
+from sgan_lib import data, evaluation, experiments, losses, methods, models, networks, quality, runtime
+from sgan_lib.course import exercises, plotting, stored
 
 plotting.use_course_style()
 
@@ -125,29 +115,28 @@ print(f"{len(pool)} real points; {len(sparse):,} of {len(anywhere):,} random poi
 # %% [markdown]
 # The next cell is a training run whose generator never moves. It takes an SGAN of the library, replaces the
 # generator's `sample` by draws from given points, and takes the generator's turn away. Networks, initial weights,
-# batches, steps and learning rate are those of `experiments.run("sgan", "moons")`.
+# batches, steps and learning rate are those of `experiments.run("sgan", "moons")`, which goes through the same three
+# doors: `prepare` builds the networks and the batches, `train` trains, `finish` reads the test set.
 
 
 # %%
 def against_fixed(fakes, split):
     """An SGAN on the moons whose fakes are drawn from points [n, 2]: its discriminator, and what was measured."""
-    parts = data.load("moons", point_labels, split_seed=split)
-    given = {"n_labels": point_labels, "seed": seed, "split_seed": split, "steps": point_steps}
-    settings = experiments.Settings.resolve("sgan", "moons", preset, **given)
-    with runtime.threads(1), runtime.seeded(seed):
-        state = experiments.prepare(settings, parts.unlabelled, parts.n_classes)
-        state.modules["generator"].sample = lambda n, classes: fakes[torch.randint(len(fakes), (n,))]
-        del state.players["generator"]
-        batches = data.Batches(parts, settings.batch_size, settings.labelled_batch_size, seed)
-        *_, last = training.train(state, batches.at, settings.steps, settings.hold, settings.steps // 20)
-    judge = state.averaged["discriminator"]
-    return judge, {"test_error": evaluation.error_rate(judge, *parts.test), **last.terms}
+    chosen = {"n_labels": point_labels, "seed": seed, "split_seed": split, "steps": point_steps}
+    settings = experiments.resolve("sgan", "moons", preset, **chosen)
+    with experiments.reproducible(settings):
+        run = experiments.prepare(settings)
+        run.state.modules["generator"].sample = lambda n: fakes[torch.randint(len(fakes), (n,))]
+        del run.state.players["generator"]
+        *_, last = experiments.train(run)
+        result = experiments.finish(run)
+    return result.modules["discriminator"], {"test_error": result.test_error, **last.terms}
 
 
 def on_moons(method, split):
     """A run of the library on the moons."""
-    given = {"seed": seed, "split_seed": split, "steps": point_steps, "preset": preset, "device": "cpu"}
-    return experiments.run(method, "moons", point_labels, **given)
+    chosen = {"seed": seed, "split_seed": split, "steps": point_steps, "preset": preset, "device": "cpu"}
+    return experiments.run(method, "moons", point_labels, **chosen)
 
 
 # %% tags=["nbval-ignore-output"]
@@ -155,8 +144,8 @@ own_generator = {"feature matching": "feature_matching", "non-saturating": "sgan
 measured, judges, trained = [], {}, {}
 for split in range(seed, seed + n_splits):
     for name, fakes in (("the data again", pool), ("sparse regions", sparse)):
-        judges[name, split], found = against_fixed(fakes, split)
-        measured.append({"split": split, "fakes": name, **found})
+        judges[name, split], numbers = against_fixed(fakes, split)
+        measured.append({"split": split, "fakes": name, **numbers})
     for name, method in own_generator.items():
         run = on_moons(method, split)
         judges[name, split], trained[name, split] = run.modules["discriminator"], run.modules
@@ -311,6 +300,14 @@ for norm in ("l2", "l1"):
     print(f"{norm}: {matching_loss(real, fake, norm):.5f}, the same in sgan_lib.losses")
 
 # %% [markdown]
+# The whole method on one screen. Each `yield` is one player's move: first the two terms of notebook 03 for the
+# discriminator, then the matching loss for the generator. With `reuse` the features of the real images are those that
+# the discriminator had just before its step; without it, it is asked again, about other images.
+
+# %% tags=["nbval-check-output"]
+print(inspect.getsource(methods.feature_matching))
+
+# %% [markdown]
 # ### What each loss says to a sample
 #
 # Look at the gradients. The non-saturating loss of notebook 03 is softplus(−r) for each sample, so a sample with
@@ -442,7 +439,7 @@ exercises.check("feature_matching.unseen_fakes", fakes)
 # %% tags=["nbval-check-output"]
 def match_two_moments(real, fake):
     """[batch, features] twice -> a scalar; `real` is the target and gets no gradient."""
-    ...
+    raise NotImplementedError  # a scalar
 
 
 exercises.check("feature_matching.two_moments", match_two_moments)
@@ -492,12 +489,12 @@ print(f"batches without any: {100 * (counts == 0).double().mean():.0f} %")
 
 # %% tags=["nbval-ignore-output"]
 separate, by_mask = [], []
-for one in range(seed, seed + n_seeds):
-    given = {"preset": preset, "steps": digits_steps, "device": "cpu", "progress": True}
-    separate.append(experiments.run("feature_matching", "digits", n_labels, seed=one, **given))
-    by_mask.append(experiments.run("feature_matching", "digits", n_labels, seed=one, label_mask=True, **given))
+same = {"preset": preset, "steps": digits_steps, "device": "cpu", "progress": True}
+for split in range(seed, seed + n_seeds):
+    separate.append(experiments.run("feature_matching", "digits", n_labels, seed=split, **same))
+    by_mask.append(experiments.run("feature_matching", "digits", n_labels, seed=split, label_mask=True, **same))
 ways = {"separate labelled batches": separate, "label mask": by_mask}
-price = pd.DataFrame({way: [100 * run.test_error for run in found] for way, found in ways.items()})
+price = pd.DataFrame({way: [100 * run.test_error for run in results] for way, results in ways.items()})
 price.index = pd.Index([run.settings.seed for run in separate], name="split")
 price.loc["mean"] = price.mean()
 price.round(1)
@@ -518,7 +515,7 @@ price.round(1)
 # %% tags=["nbval-check-output"]
 def empty_share(n_labels, n_images, batch_size):
     """Probability that a batch holds no labelled image, in [0, 1]."""
-    ...  # math.comb(n, k) counts the ways to choose k of n
+    raise NotImplementedError  # math.comb(n, k) counts the ways to choose k of n
 
 
 exercises.check("feature_matching.empty_share", empty_share)
@@ -570,8 +567,8 @@ class_logits, features = torch.randn(64, 10, generator=randomness), torch.rand(6
 assert torch.isclose(entropy(class_logits), losses.conditional_entropy(class_logits))
 assert torch.isclose(pull_away(features), losses.pull_away(features))
 print("both terms agree with sgan_lib.losses")
-weights = methods.Weights()
-print(f"weights: {weights.conditional_entropy} for the entropy, {weights.pull_away} for pull-away")
+usual = experiments.resolve("bad_gan", "digits")
+print(f"weights: {usual.entropy_weight} for the entropy, {usual.pull_away_weight} for pull-away")
 
 # %% [markdown]
 # These are the terms of Dai's code for SVHN, where pull-away has the weight 0.8; our 0.3 comes from trials on MNIST. Dai's
@@ -585,10 +582,9 @@ print(f"weights: {weights.conditional_entropy} for the entropy, {weights.pull_aw
 # **Predict.** Order the four.
 
 # %% tags=["nbval-ignore-output"]
-given = {"preset": preset, "steps": digits_steps, "device": "cpu", "progress": True}
 others = [
-    experiments.run(method, "digits", n_labels, seed=one, **given)
-    for one in range(seed, seed + n_seeds)
+    experiments.run(method, "digits", n_labels, seed=split, **same)
+    for split in range(seed, seed + n_seeds)
     for method in ("supervised", "sgan", "bad_gan")
 ]
 digits = pd.DataFrame([{**asdict(run.settings), "test_error": run.test_error} for run in [*separate, *others]])
@@ -620,9 +616,9 @@ for better in ("sgan", "feature_matching", "bad_gan"):
 # that? The stored runs of notebook 00 have ten splits and 3,000 steps:
 
 # %% tags=["nbval-check-output"]
-stored = 100 * plotting.stored_table("digits_50_labels.csv").pivot(index="seed", columns="method", values="test_error")
-print(stored.mean().round(1).rename_axis(None).to_string())
-gains = stored["sgan"] - stored["feature_matching"]
+errors = 100 * stored.stored_table("digits_50_labels.csv").pivot(index="seed", columns="method", values="test_error")
+print(errors.mean().round(1).rename_axis(None).to_string())
+gains = errors["sgan"] - errors["feature_matching"]
 low, high = evaluation.bootstrap_interval(gains.tolist())
 print(f"feature matching against sgan: gain {gains.mean():.1f} points, 95 % interval {low:.1f} to {high:.1f}")
 
@@ -648,8 +644,8 @@ exercises.check("feature_matching.which_term", plan)
 #
 # ```python
 # plan = [
-#     {"method": "bad_gan", "dataset": "digits", "n_labels": 50, "seed": one, "entropy_weight": e, "pull_away_weight": p}
-#     for one in range(5)
+#     {"method": "bad_gan", "dataset": "digits", "n_labels": 50, "seed": split, "entropy_weight": e, "pull_away_weight": p}
+#     for split in range(5)
 #     for e in (0.0, 0.1)
 #     for p in (0.0, 0.3)
 # ]
@@ -672,13 +668,13 @@ exercises.check("feature_matching.which_term", plan)
 # lines end together. Is one of them the best on every split?
 
 # %% tags=["nbval-check-output"]
-records = plotting.stored_table("mnist_100_labels.csv")
+records = stored.stored_table("mnist_100_labels.csv")
 last = records[records["step"] == records["steps"]].assign(percent=100 * records["test_error"])
-tuned = plotting.stored_table("baseline_tuned.csv").query("network == 'cnn' and shift == 2 and preset == 'standard'")
+tuned = stored.stored_table("baseline_tuned.csv").query("network == 'cnn' and shift == 2 and preset == 'standard'")
 errors_of = {"convolutional baseline with shifts, notebook 02": tuned["test_error"]}
 errors_of |= {f"{method}, standard": errors for method, errors in last.groupby("method")["test_error"]}
 for name, table in (("standard, longer", "longer"), ("nearly paper", "rounded"), ("paper", "paper")):
-    errors_of[f"feature_matching, {name}"] = plotting.stored_table(f"mnist_100_labels_{table}.csv")["test_error"]
+    errors_of[f"feature_matching, {name}"] = stored.stored_table(f"mnist_100_labels_{table}.csv")["test_error"]
 ours = {name: (100 * errors).agg(["mean", "std", "min", "max", "count"]) for name, errors in errors_of.items()}
 print(pd.DataFrame(ours).T.astype({"count": int}).sort_values("mean").round(2).to_string(na_rep="–"))
 
@@ -686,7 +682,7 @@ print(pd.DataFrame(ours).T.astype({"count": int}).sort_values("mean").round(2).t
 # And what was published for 100 labels: test error in %, its standard deviation, and over how many splits.
 
 # %% tags=["nbval-check-output"]
-published = plotting.stored_table("published.csv").query("dataset == 'mnist' and metric == 'error_percent'")
+published = stored.stored_table("published.csv").query("dataset == 'mnist' and metric == 'error_percent'")
 known = published.query("n_labels == 100 and method in ['feature matching', 'bad GAN']")
 print(known[["method", "value", "spread", "seeds", "source"]].to_string(index=False, na_rep="–"))
 
@@ -695,6 +691,7 @@ print(known[["method", "value", "spread", "seeds", "source"]].to_string(index=Fa
 # for a GAN), averaged weights, and splits 0 to 4. The settings were chosen on splits 100 and 101, with 10,000 training
 # images held out.
 #
+# <!-- numbers: four findings -->
 # - The GAN is worth a factor of thirteen. The same network errs on 22.7 % alone and on 1.72 % with feature matching, and
 #   the worst of its five splits (2.42 %) is far better than the best supervised one (21.1 %). For comparison: with 300
 #   times as many labels, notebook 03's supervised convolutional network reaches 1.4 %.
@@ -728,7 +725,7 @@ print(f"sgan minus feature matching: {gains.round(2).tolist()}, mean {gains.mean
 # **Predict.** Split 2 has 107 wrong more than split 0. Are they spread over the ten digits?
 
 # %% tags=["nbval-check-output"]
-mistakes = plotting.stored_table("mnist_100_labels_mistakes.csv").rename(columns={"seed": "split"})
+mistakes = stored.stored_table("mnist_100_labels_mistakes.csv").rename(columns={"seed": "split"})
 per_digit = mistakes.query("split < 5").pivot_table(index="split", columns="label", aggfunc="size", fill_value=0)
 per_digit["all"] = per_digit.sum(axis=1)
 per_digit["all but 7"] = per_digit["all"] - per_digit[7]
@@ -739,6 +736,7 @@ lost = mistakes.query("split == 2 and label == 7 and image not in @elsewhere")
 print(f"{len(lost)} sevens are misread on split 2 and on none of splits 0, 3 and 4")
 
 # %% [markdown]
+# <!-- numbers: one digit -->
 # It is one digit. Without the sevens, all five runs make nearly the same number of mistakes, 109 to 124. Of the
 # sevens, splits 0, 3 and 4 lose 15 to 21, split 1 loses 95 and split 2 loses 128: what looked like a spread over
 # splits is the fate of a single digit. So look at sevens: the ten that had a label, and ten of those that were
@@ -777,6 +775,7 @@ plotting.image_grid(shown, "Among the labelled sevens of split 2 none is crossed
 print("sevens misread, of 1,028:", mistakes.query("label == 7").groupby("split").size().to_dict())
 
 # %% [markdown]
+# <!-- numbers: splits 102 and 103 -->
 # Split 103 loses 129, as split 2 does, and split 102 loses 12. So the story is half a law: with a plain crossed seven
 # among the labels all three splits found the others, without one it was luck, good once and bad twice. One split
 # would have told us a neater story.
@@ -799,13 +798,14 @@ print("sevens misread, of 1,028:", mistakes.query("label == 7").groupby("split")
 # **Predict.** If the labels of split 2 are to blame, what will its rows have in common?
 
 # %% tags=["nbval-check-output"]
-starts = plotting.stored_table("mnist_100_labels_starts.csv").query("step == 2000").sort_values(["reuse", "split_seed"])
+starts = stored.stored_table("mnist_100_labels_starts.csv").query("step == 2000").sort_values(["reuse", "split_seed"])
 starts["short cuts"] = starts["reuse"].map({True: "yes", False: "no"})
 starts = starts.rename(columns={"split_seed": "split", "adversarial": "real or fake", "feature_matching": "matching"})
 print("mean losses in steps 1,501 to 2,000, preset paper")
 print(starts[["split", "seed", "short cuts", "real or fake", "matching"]].to_string(index=False))
 
 # %% [markdown]
+# <!-- numbers: lost start -->
 # Nothing. With seeds 208 and 209 the same labels make an ordinary start: with the short cuts, in nine of the eleven rows
 # the discriminator's loss is 0.10 to 0.19 and the matching loss 2.7 to 4.6. In the other two, seed 2 and split 206, the
 # discriminator tells real from fake almost without fail (0.033 and 0.001), and the features of the fakes drift away
@@ -820,7 +820,7 @@ print(starts[["split", "seed", "short cuts", "real or fake", "matching"]].to_str
 # **Predict.** Seeds 208 and 209 start well. Which of the three runs on split 2 will find the crossed sevens?
 
 # %% tags=["nbval-ignore-output"]
-luck = plotting.stored_table("mnist_100_labels_luck.csv")
+luck = stored.stored_table("mnist_100_labels_luck.csv")
 luck["all"] = luck[[f"wrong_{digit}" for digit in range(10)]].sum(axis=1)
 luck["short cuts"] = luck["reuse"].map({True: "yes", False: "no"})
 luck = luck.rename(columns={"split_seed": "split", "wrong_7": "sevens"})
@@ -848,6 +848,7 @@ print("test images misread at the end, of 10,000")
 print(ended[["split", "seed", "short cuts", "sevens", "others", "all"]].to_string(index=False))
 
 # %% [markdown]
+# <!-- numbers: three seeds -->
 # Seed 208 has found them, with 12 sevens misread and 87 images in all: 0.87 %. Seed 209, after as good a start,
 # misreads 137 sevens, and 215 images: 2.15 %. Seed 2, whose start was lost, misreads 139 sevens, and without the
 # short cuts 13. Of everything else all five misread about as much, 75 to 87 images. So a good start does not make a
@@ -857,16 +858,19 @@ print(ended[["split", "seed", "short cuts", "sevens", "others", "all"]].to_strin
 # The run on split 1 lost its own late, when its rate had begun to fall. No other digit went with them. Why just then,
 # two runs do not say.
 #
+# <!-- numbers: whole runs -->
 # Count the whole runs with the authors' discriminator, those of the next section included: all four runs on splits 0,
 # 3 and 4 end at 0.87 to 1.04 %, and of the eight on splits 1 and 2, three end at 0.87 to 1.00 % and five at 1.77 to
 # 2.25 %. The published figure is what this method reaches where every style of a digit has found its class.
 #
+# <!-- numbers: the rule -->
 # And the rule that sounded so sensible? It would have replaced seed 2, and the mean of the five splits, 1.20 %, would
 # be another: with seed 208 0.92 %, with seed 209 1.18 %. One more run would have "confirmed" the rule or not, as
 # chance would have it. So the five runs that were fixed beforehand stay in the table.
 #
 # ### How far "the same method" reaches
 #
+# <!-- numbers: nearly paper -->
 # Before preset `paper` was what it is now, three runs of 180,000 steps had the authors' discriminator, losses,
 # batches and rates, and ended at 0.99, 2.25 and 1.77 % on splits 0 to 2, on average 1.67 %. (In the table: "nearly
 # paper".) Besides the second short cut of the last section, three small things were not the authors':
@@ -885,8 +889,8 @@ print(ended[["split", "seed", "short cuts", "sevens", "others", "all"]].to_strin
 inputs, slopes = [-2.0, -3.0, -4.0, -6.0], {}
 for kind in (torch.float32, torch.bfloat16):
     entering = torch.tensor(inputs, dtype=kind, requires_grad=True)
-    (found,) = torch.autograd.grad(torch.tanh(entering).sum(), entering)
-    slopes[str(kind)] = found.tolist()
+    (slope,) = torch.autograd.grad(torch.tanh(entering).sum(), entering)
+    slopes[str(kind)] = slope.tolist()
 print("slope of tanh")
 print(pd.DataFrame(slopes, index=inputs).round(6).to_string())
 
@@ -907,7 +911,7 @@ print(pd.DataFrame(slopes, index=inputs).round(6).to_string())
 # And at the other numbers of labels that Salimans reports? A quarter of the steps (6,000), three splits each:
 
 # %% tags=["nbval-check-output"]
-fewer = plotting.stored_table("mnist_20_to_200_labels.csv")
+fewer = stored.stored_table("mnist_20_to_200_labels.csv")
 fewer["percent"] = 100 * fewer["test_error"]
 spread = fewer.groupby(["n_labels", "method"])["percent"].agg(["mean", "min", "max", "count"]).round(2)
 print(spread.to_string())
@@ -953,9 +957,9 @@ for row in published.query("method == 'feature matching' and n_labels != 100").i
 # steps. **Predict.** Which generator gets the better numbers, which discriminator the lower test error?
 
 # %% tags=["nbval-ignore-output"]
-steps = experiments.PRESETS[preset].steps["dcgan"] // 4
-given = {"network": "dcgan", "seed": seed, "preset": preset, "steps": steps, "progress": True}
-pair = {method: experiments.run(method, "mnist", 100, **given) for method in ("sgan", "feature_matching")}
+steps = networks.NETWORKS["dcgan"].settings(preset)["steps"] // 4
+same = {"network": "dcgan", "seed": seed, "preset": preset, "steps": steps, "progress": True}
+pair = {method: experiments.run(method, "mnist", 100, **same) for method in ("sgan", "feature_matching")}
 frames = {"real": mnist.unlabelled[:14]}
 rows = {"real images": (None, *quality.sample_quality(mnist.unlabelled[-1000:])[:2])}
 for method, run in pair.items():
@@ -1006,7 +1010,7 @@ plotting.stored_figure("sample_quality.png", width=10.5)
 # steps on lies far above all others.
 
 # %% tags=["nbval-check-output"]
-looks = plotting.stored_table("sample_quality.csv")
+looks = stored.stored_table("sample_quality.csv")
 runs_of = ["method", "n_labels"]
 for measure in ("digit_frechet", "digit_score"):
     by_step = looks.pivot_table(index=runs_of, columns="step", values=measure)
@@ -1015,6 +1019,7 @@ at_the_end = looks[looks["step"] == looks["step"].max()].groupby(runs_of)["digit
 print(f"digit_frechet at the end, from seed to seed\n{at_the_end.round(0).to_string()}")
 
 # %% [markdown]
+# <!-- numbers: who draws better -->
 # **Sooner: yes, at first.** After 300 steps the SGANs are at 521 to 605 and the plain GAN at 1,097 (706, 866 and
 # 1,720 on the three seeds); after 1,200 steps at 293 to 347 and 434. By the clock the lead is smaller, since a step
 # of the SGAN takes a fifth longer. **Better: no.** Every SGAN ends behind the plain GAN, on all three seeds and by
@@ -1058,23 +1063,16 @@ def sizes(judge, generator, real):
 
 # %%
 def watch_scales(method, trained, rate=0.03, n_steps=500):
-    """Train a small pair on digits: the history's terms and the first layer's mean scale, and the networks."""
-    parts, rows = data.load("digits", n_labels, split_seed=seed), []
-    with runtime.threads(1), runtime.seeded(seed):
-        shape = parts.image_shape
-        judge = models.MLPDiscriminator(shape, 10, (64, 64, 64), hidden_noise=1.0, train_hidden_scales=trained)
-        generator = models.MLPGenerator(shape, latent_dim=32, widths=(64, 64))
-        recipe = methods.METHODS[method]
-        modules = recipe.modules(models.Networks(judge, generator))
-        models.initialise_from_data(judge, parts.unlabelled[:500])
-        players = {}
-        for name, objective in recipe.objectives(methods.Weights()).items():
-            free = [weight for weight in modules[name].parameters() if weight.requires_grad]
-            players[name] = training.Player(objective, torch.optim.Adam(free, rate, (0.5, 0.999), fused=True), rate)
-        state = training.TrainingState(modules, players, training.average_of(modules, 0.99))
-        batches = data.Batches(parts, batch_size=32, labelled_batch_size=32, seed=seed)
-        for record in training.train(state, batches.at, n_steps, record_every=25):
-            rows.append({"step": record.step} | sizes(judge, generator, parts.unlabelled))
+    """Train a small pair on digits: what `sizes` measures every 25 steps, and the networks."""
+    chosen = {"n_labels": n_labels, "seed": seed, "steps": n_steps, "batch_size": 32, "labelled_batch_size": 32}
+    settings = experiments.resolve(method, "digits", preset, **chosen, learning_rate=rate, hold=1.0)
+    with experiments.reproducible(settings):
+        judge = models.MLPDiscriminator((1, 8, 8), 10, (64, 64, 64), hidden_noise=1.0, train_hidden_scales=trained)
+        generator = models.MLPGenerator((1, 8, 8), latent_dim=32, widths=(64, 64))
+        run = experiments.prepare(settings, network=models.Networks(judge, generator))
+        modules, images = run.state.modules, run.data.unlabelled
+        rows = [{"step": record.step} | sizes(modules["discriminator"], modules["generator"], images)
+                for record in experiments.train(run, record_every=25)]  # fmt: skip
     return pd.DataFrame(rows), modules
 
 
@@ -1140,9 +1138,10 @@ def both_losses(judge, generator, n_batches=40):
     parts, total = data.load("digits", n_labels, split_seed=seed), 0.0
     batches = data.Batches(parts, batch_size=64, labelled_batch_size=n_labels, seed=seed)
     modules = nn.ModuleDict({"discriminator": judge, "generator": generator})
+    settings = experiments.resolve("sgan", "digits")  # for the weight of the real-or-fake term
     with torch.no_grad(), runtime.seeded(seed):
         for step in range(n_batches):
-            terms = methods.sgan_terms(modules, batches.at(step), methods.Weights(), methods.Seen())
+            terms = next(methods.sgan(modules, batches.at(step), settings))
             total += sum(terms.values()).item()
         judge.eval()
         fake = judge(generator.sample(1000)).features
@@ -1254,7 +1253,7 @@ plotting.image_grid(images[:20], "Digits over photographs: a stand-in for SVHN",
 # **Predict.** With 1,000 labels, how many points better than the same network alone? In part 6 it was 21, with 100.
 
 # %% tags=["nbval-check-output"]
-in_colour = plotting.stored_table("mnist_rgb_1000_labels.csv")
+in_colour = stored.stored_table("mnist_rgb_1000_labels.csv")
 print((100 * in_colour.pivot(index="split_seed", columns="method", values="test_error")).round(1).to_string())
 
 # %% [markdown]

@@ -41,7 +41,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from sgan_lib import data, evaluation, exercises, experiments, plotting, runtime, training, widgets
+from sgan_lib import data, evaluation, experiments, runtime
+from sgan_lib.course import exercises, plotting, stored, widgets
 
 plotting.use_course_style()
 
@@ -81,11 +82,11 @@ plotting.stored_figure("label_scarcity.png", width=11)
 runtime.check_whole_number("n_seeds", n_seeds, at_least=2)
 live = []
 for n in counts:
-    for one in range(seed, seed + n_seeds):
+    for split in range(seed, seed + n_seeds):
         for method in ("supervised", "sgan", "feature_matching"):
-            given = {"seed": one, "preset": preset, "steps": digits_steps, "device": "cpu"}
-            run = experiments.run(method, "digits", n, **given)
-            live.append({"method": method, "n_labels": n, "seed": one, "test_error": run.test_error})
+            same = {"seed": split, "preset": preset, "steps": digits_steps, "device": "cpu"}
+            run = experiments.run(method, "digits", n, **same)
+            live.append({"method": method, "n_labels": n, "seed": split, "test_error": run.test_error})
 live = pd.DataFrame(live)
 plotting.errors_by_labels(live, "A GAN lies below the supervised network at 20, 50 and 100 labels")
 
@@ -116,7 +117,7 @@ means.round(1)
 # %% tags=["nbval-check-output"]
 def labels_worth(counts, errors, error):
     """How many labels bring the curve through (counts, errors) down to `error`; `error` lies within the curve."""
-    ...  # np.interp wants rising x values: turn the lists round
+    raise NotImplementedError  # np.interp wants rising x values: turn the lists round
 
 
 exercises.check("label_scarcity.labels_worth", labels_worth)
@@ -138,6 +139,7 @@ exercises.check("label_scarcity.labels_worth", labels_worth)
 # %% [markdown]
 # ## 2 · Seven methods, stored runs
 #
+# <!-- numbers: the sweep -->
 # Now with more methods and longer training: twenty splits of `digits` (1,500 steps), and five of MNIST, whose runs
 # take a minute and more each even at 3,000 steps, an eighth of preset `standard`. All seven share one pair of
 # networks and one set of splits. (On MNIST the supervised network learns at 0.001 and the others at 0.003, each the
@@ -155,7 +157,7 @@ exercises.check("label_scarcity.labels_worth", labels_worth)
 # On how many of the five splits is the network worse *with* the GAN?
 
 # %% tags=["nbval-check-output"]
-runs = plotting.stored_table("label_scarcity.csv")
+runs = stored.stored_table("label_scarcity.csv")
 budget = runs.groupby(["dataset", "preset", "network", "steps"])
 print(budget.agg(methods=("method", "nunique"), splits=("seed", "nunique"), runs=("seed", "size")).to_string())
 
@@ -177,12 +179,14 @@ for n in (20, 25):
     print(f"MNIST, {n} labels, split by split, %\n{by_split.round(1).to_string()}\n")
 
 # %% [markdown]
+# <!-- numbers: methods on digits -->
 # On `digits` the two forms of the SGAN differ, between feature matching, bad GAN, the N+1 SGAN and consistency, which
 # has no generator, nothing is clear. With 50 labels the SGAN's 5.2 % is what the supervised network reaches with
 # about 165 (exercise 1 on this table): here a GAN is worth more than three times the labels. Pseudo-labels alone help
 # less (9.9 against 13.1 %). They teach the network what it believes already; the GANs and consistency teach it
 # something about the *images*.
 #
+# <!-- numbers: methods on MNIST -->
 # On MNIST the order at 20 labels is another one: the two-head SGAN, behind on `digits`, is best on each of the five
 # splits (21.7 %), consistency second (29.4 %), and bad GAN cannot be told from no GAN at all (41.3 against 44.3 %).
 # Look at its runs one by one: worse than the supervised network on splits 0 and 1, better by 11 points on split 3.
@@ -194,6 +198,7 @@ for n in (20, 25):
 # %): here a GAN is worth ten times the labels. And at 1,000 all but pseudo-label and the baseline are within a point
 # of each other.
 #
+# <!-- numbers: best gain -->
 # What to carry away: at these short budgets the best GAN's gain on MNIST is a factor of three at 50 to 200 labels and
 # less than two at 1,000 (notebook 04: a factor of thirteen with 100 labels, after 24,000 steps); and at 20 labels
 # luck decides much. With splits 0 and 1 alone, this page would say that bad GAN is worse than no GAN. And an order of
@@ -231,6 +236,7 @@ unrelated = np.hypot(hundred["supervised"].sem(), hundred["pseudo_label"].sem())
 print(f"standard error of the difference: {ahead.sem():.2f} points; taken as unrelated {unrelated:.2f}")
 
 # %% [markdown]
+# <!-- numbers: paired -->
 # The intervals of the supervised network (7.1 to 8.4 %) and of pseudo-label (6.1 to 7.4 %) overlap. And yet
 # pseudo-label is better on sixteen of the twenty splits and worse on one, and the interval of the *difference*, 0.6
 # to 1.4, does not contain zero. A good part of the scatter is shared: both methods start from the same labels and the
@@ -252,6 +258,7 @@ for n in (10, 17, 20):
     print(f"after {n} splits, sgan minus consistency: {interval(ahead[:n])} points")
 
 # %% [markdown]
+# <!-- numbers: looking again -->
 # After 17 splits consistency is ahead by 2.1 points, "significantly". After twenty it is 1.0, and zero lies within
 # the interval. Nothing was wrong with any run. But whoever goes on until an interval leaves zero, and then stops,
 # finds differences far more often than five times in a hundred. (This table is no exception: it was looked at after
@@ -269,7 +276,7 @@ for n in (10, 17, 20):
 # %% tags=["nbval-check-output"]
 def standard_errors(a, b):
     """Two lists of n errors on the same splits -> (unpaired, paired) standard error of the mean difference."""
-    ...
+    raise NotImplementedError  # two numbers
 
 
 exercises.check("label_scarcity.standard_errors", standard_errors)
@@ -299,9 +306,9 @@ exercises.check("label_scarcity.standard_errors", standard_errors)
 # unlabelled image:
 
 # %% tags=["nbval-check-output"]
-baselines = plotting.stored_table("baseline_tuned.csv").query("preset == 'standard' or network == 'mlp'")
+baselines = stored.stored_table("baseline_tuned.csv").query("preset == 'standard' or network == 'mlp'")
 alone = 100 * baselines.groupby(["network", "shift", "preset"])["test_error"].mean()
-longest = plotting.stored_table("mnist_100_labels.csv").query("method == 'feature_matching' and step == steps")
+longest = stored.stored_table("mnist_100_labels.csv").query("method == 'feature_matching' and step == steps")
 ours = 100 * longest["test_error"].mean()  # notebook 04: five splits, 24,000 steps
 for (network, shift, budget), error in alone.sort_values(ascending=False).items():
     name = f"{network}, shifts of up to {shift} pixels, {budget}"
@@ -326,7 +333,7 @@ for (network, shift, budget), error in alone.sort_values(ascending=False).items(
 # **Predict.** Whom do the shifts help most: the supervised network, which sees 50 images, or the SGAN, which sees them all?
 
 # %% tags=["nbval-check-output"]
-shifted = plotting.stored_table("label_scarcity_shifts.csv")
+shifted = stored.stored_table("label_scarcity_shifts.csv")
 both = pd.concat([runs.query("dataset == 'digits' and n_labels == 50"), shifted])
 by_split = 100 * both.pivot(index=["method", "seed"], columns="shift", values="test_error").dropna()
 print(f"50 labels, test error in %, {shifted['seed'].nunique()} splits, without shifts (0) and with them (1)")
@@ -335,6 +342,7 @@ worse = (by_split[1] > by_split[0]).groupby("method").sum()
 print("splits on which the shifts do harm:", ", ".join(f"{method} {n}" for method, n in worse.items()))
 
 # %% [markdown]
+# <!-- numbers: shifts for all -->
 # Not what one hopes. The supervised network gains a point (13.1 to 12.0 %), and the five that learn from the *images*
 # of the pool lose 1.6 to 4.6 points, each of them on every split: the SGAN goes from 4.3 to 7.6 %. (Pseudo-label
 # hardly moves.) One pixel of eight is a long way; what is moved over the edge is gone, and the pool that a generator
@@ -347,19 +355,20 @@ print("splits on which the shifts do harm:", ", ".join(f"{method} {n}" for metho
 # ## 5 · Beside published tables
 
 # %% tags=["nbval-check-output"]
-published = plotting.published_errors("mnist").assign(error=lambda rows: 100 * rows["test_error"])
+published = stored.published_errors("mnist").assign(error=lambda rows: 100 * rows["test_error"])
 theirs = published.pivot_table(index="published_as", columns="n_labels", values="error").round(2)
 print(f"published, %\n{theirs.to_string(na_rep='')}\n")
 names = ["supervised", "sgan", "feature_matching", "bad_gan"]
 print(f"this course, the sweep of part 2, %\n{errors_of('mnist').loc[names].to_string(na_rep='')}\n")
 columns = ["method", "n_labels", "steps", "test_error"]
-long_runs = pd.concat([longest[columns], plotting.stored_table("mnist_20_to_200_labels.csv")[columns]])
+long_runs = pd.concat([longest[columns], stored.stored_table("mnist_20_to_200_labels.csv")[columns]])
 long_runs = long_runs[long_runs["method"] == "feature_matching"]
 print(
     f"this course, longer runs, %\n{(100 * long_runs.groupby(columns[:3])['test_error'].mean()).round(2).to_string()}"
 )
 
 # %% [markdown]
+# <!-- numbers: published rows -->
 # Read across the rows. **Odena** uses a convolutional pair and says nothing of splits or seeds: one figure each. His
 # SGAN gains 5.2 points on his baseline at 25 labels, and loses a tenth of one at 1,000. Ours gains 14.0 at 25, and
 # its baseline is the reason: 43.7 % where his is 25.0 %. **Salimans** uses a dense pair of which ours is a smaller
@@ -423,14 +432,14 @@ def parts_of(split, counts, pool_classes=10, wrong=0):
     random = np.random.RandomState(split)
     order = torch.from_numpy(random.permutation(len(labels)))
     labelled = torch.cat([order[labels[order] == k][:count] for k, count in enumerate(counts)])
-    given = labels[labelled].clone()
-    changed = torch.from_numpy(random.permutation(len(given))[:wrong])
-    given[changed] = (given[changed] + torch.from_numpy(random.randint(1, 10, wrong))) % 10
+    told = labels[labelled].clone()
+    changed = torch.from_numpy(random.permutation(len(told))[:wrong])
+    told[changed] = (told[changed] + torch.from_numpy(random.randint(1, 10, wrong))) % 10
     whole = data.load("digits", 50, split_seed=split, validation=0)
     test = whole.test.labels < len(counts)
     return replace(
         whole,
-        labelled=data.Labelled(images[labelled], given),
+        labelled=data.Labelled(images[labelled], told),
         pool=images[order[labels[order] < pool_classes]],
         test=data.Labelled(whole.test.images[test], whole.test.labels[test]),
         class_names=whole.class_names[: len(counts)],
@@ -439,15 +448,14 @@ def parts_of(split, counts, pool_classes=10, wrong=0):
 
 # %%
 def test_error(method, split, parts):
-    """One run on these parts, as `experiments.run` does it: test error in %."""
-    given = {"n_labels": len(parts.labelled.labels), "seed": split, "split_seed": split, "steps": digits_steps}
-    settings = experiments.Settings.resolve(method, "digits", preset, **given)
-    with runtime.threads(1), runtime.seeded(split):
-        state = experiments.prepare(settings, parts.unlabelled, parts.n_classes)
-        batches = data.Batches(parts, settings.batch_size, settings.labelled_batch_size, split)
-        for _ in training.train(state, batches.at, settings.steps, settings.hold):
+    """One run on these parts: test error in %."""
+    n = len(parts.labelled.labels)
+    settings = experiments.resolve(method, "digits", preset, n_labels=n, seed=split, steps=digits_steps)
+    with experiments.reproducible(settings):
+        run = experiments.prepare(settings, parts)
+        for _ in experiments.train(run):
             pass
-    return 100 * evaluation.error_rate(state.averaged["discriminator"], *parts.test)
+        return 100 * experiments.finish(run).test_error
 
 
 # %% tags=["nbval-ignore-output"]
@@ -500,8 +508,8 @@ exercises.check("label_scarcity.plan", plan)
 #
 # ```python
 # plan = [
-#     {"method": method, "dataset": "mnist", "n_labels": 100, "seed": one, "network": "dcgan"}
-#     for one in range(5)
+#     {"method": method, "dataset": "mnist", "n_labels": 100, "seed": split, "network": "dcgan"}
+#     for split in range(5)
 #     for method in ("feature_matching", "consistency")
 # ]
 # exercises.check("label_scarcity.plan", plan)
@@ -522,7 +530,7 @@ exercises.check("label_scarcity.plan", plan)
 # here.)
 
 # %% tags=["nbval-ignore-output"]
-explorer = widgets.label_explorer(runs, plotting.published_errors("mnist"))
+explorer = widgets.label_explorer(runs, stored.published_errors("mnist"))
 explorer
 
 # %% [markdown]
@@ -553,6 +561,7 @@ explorer
 #
 # ## What you found
 #
+# <!-- numbers: what notebook 05 found -->
 # - On `digits`, twenty splits, 1,500 steps: with 50 labels 13.1 % alone, 5.2 % with the SGAN, as much as three times
 #   the labels bring. From 50 labels on SGAN, feature matching, bad GAN and consistency cannot be told apart. (With
 #   20, feature matching is 1.1 points behind bad GAN and 1.7 behind consistency. Both intervals just miss zero: two

@@ -40,24 +40,15 @@ if "google.colab" in sys.modules:
     subprocess.run([*install, *pure_python, repository], check=True)
 
 # %% tags=["imports"]
+import inspect
+
 import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from sgan_lib import (
-    data,
-    evaluation,
-    exercises,
-    experiments,
-    losses,
-    methods,
-    models,
-    plotting,
-    quality,
-    runtime,
-    widgets,
-)
+from sgan_lib import data, evaluation, experiments, losses, methods, networks, quality, runtime
+from sgan_lib.course import exercises, plotting, stored, widgets
 
 plotting.use_course_style()
 
@@ -158,23 +149,30 @@ def encoder_generator_loss(on_encoded, on_generated):
 
 
 # %% [markdown]
-# Do these lines say the same as the library? Same weights, same batch, same random numbers.
+# And so the library has them. Each `yield` is one player's move: first the term that the discriminator minimises, then the
+# one that encoder and generator minimise together. `pairs` makes both kinds of pairs, and `judge_pairs` asks the
+# discriminator about them. `detach` keeps the discriminator's move from reaching the other two networks.
+
+# %% tags=["nbval-check-output"]
+print(inspect.getsource(methods.bigan))
+
+# %% [markdown]
+# Do both say the same? Same weights, same batch, same random numbers.
 
 # %% tags=["nbval-check-output"]
 parts = data.load("digits", n_labels=50, split_seed=0)
-batch = data.Batches(parts, batch_size=64, labelled_batch_size=1, seed=0).at(0)
-method = methods.METHODS["bigan"]
-with runtime.seeded(0):
-    modules = method.modules(models.build("bigan_digits", parts.image_shape, parts.n_classes))
+settings = experiments.resolve("bigan", "digits", n_labels=50)
+with experiments.reproducible(settings):
+    prepared = experiments.prepare(settings, parts)  # builds the networks, and will make the batches
+modules, batch = prepared.state.modules, prepared.batches.at(0)
 with runtime.seeded(1):
     on_encoded, on_generated = pair_logits(modules, batch.unlabelled)
-for terms_of, mine in (
-    (method.discriminator_terms, discriminator_loss),
-    (method.generator_terms, encoder_generator_loss),
-):
-    with runtime.seeded(1):
-        (name, theirs), *_ = terms_of(modules, batch, methods.Weights(), methods.Seen()).items()
-    assert torch.isclose(theirs, mine(on_encoded, on_generated), rtol=1e-5)
+with runtime.seeded(1):
+    moves = methods.bigan(modules, batch, settings)
+    theirs = next(moves) | next(moves)
+mine = (discriminator_loss(on_encoded, on_generated), encoder_generator_loss(on_encoded, on_generated))
+for (name, term), written_out in zip(theirs.items(), mine, strict=True):
+    assert torch.isclose(term, written_out, rtol=1e-5)
     print(f"the term {name!r}, written out, equals the library's")
 
 # %% [markdown]
@@ -219,8 +217,8 @@ entropy = torch.special.entr  # −p log p, and 0 where p is 0
 divergence = entropy(half).sum(-1) - (entropy(p_encoded).sum(-1)[:, None] + entropy(p_generated).sum(-1)[None]) / 2
 come_back = (maps[:, maps] == torch.arange(4)).sum(-1).T  # maps[j][maps[i]] is G_j(E_i(x)), for all four x at once
 for k in range(5):
-    found = divergence[come_back == k]
-    print(f"{k} of 4 images come back: {len(found):6,} combinations, divergence {found.min():.4f} to {found.max():.4f}")
+    there = divergence[come_back == k]
+    print(f"{k} of 4 images come back: {len(there):6,} combinations, divergence {there.min():.4f} to {there.max():.4f}")
 
 # %% [markdown]
 # Twenty-four: one for each way to match four images with four latents, $4! = 24$. The table says more. `come_back`
@@ -244,7 +242,7 @@ for k in range(5):
 def jensen_shannon(p, q):
     """Two tables of the same shape, each summing to 1 -> their divergence, between 0 and log 2."""
     # torch.special.xlogy(a, b) is a · log b, and 0 where a is 0
-    ...
+    raise NotImplementedError  # a number
 
 
 exercises.check("bigan.jensen_shannon", jensen_shannon)
@@ -458,7 +456,7 @@ plotting.filmstrip({"codes": walk, "pixels": mixed}, "Between two codes lie digi
 # 190, says what came back.
 
 # %% tags=["nbval-ignore-output"]
-both, originals = models.bigan_pair(), data.read("mnist").test
+both, originals = stored.bigan_pair(), data.read("mnist").test
 x = data.as_images(originals.images)
 back = evaluation.generate(both.generator, evaluation.encode(both.encoder, x).latent)
 own, other = ((image - back).flatten(1).norm(dim=1).mean() for image in (x, x.roll(1, 0)))
@@ -501,7 +499,7 @@ widgets.latent_explorer()
 def nearest_neighbour(features, labels, known, known_labels):
     """[n, d], [n], [m, d], [m] -> the share of the n features whose nearest known one has the same label."""
     # torch.cdist(a, b) is the table of all distances, [n, m]
-    ...
+    raise NotImplementedError  # a share, in [0, 1]
 
 
 exercises.check("bigan.nearest_neighbour", nearest_neighbour)
@@ -529,7 +527,7 @@ exercises.check("bigan.nearest_neighbour", nearest_neighbour)
 
 # %% tags=["nbval-ignore-output"]
 with runtime.seeded(seed):
-    untrained = models.build("bigan_digits", parts.image_shape, parts.n_classes).encoder
+    untrained = networks.build("bigan_digits", parts.image_shape, parts.n_classes).encoder
 evaluation.settle(untrained, parts.unlabelled)  # batch norm needs the statistics of some images; no label, no training
 features = {
     "raw pixels": lambda x: x.flatten(1),
@@ -591,7 +589,7 @@ for name in ("untrained, hidden layer", "untrained, E(x)", "BiGAN, hidden layer"
 # %%
 def of_encoders(name):
     """A stored table in which the runs of preset `paper` go by a name of their own."""
-    rows = plotting.stored_table(name)
+    rows = stored.stored_table(name)
     rows.loc[rows["preset"] == "paper", "representation"] += ", paper"
     return rows
 
@@ -609,7 +607,7 @@ layers = {"raw pixels": ("pixels", "pixels"), "untrained encoder": ("random", "h
           "discriminator": ("latent_regressor", "discriminator"), "latent regressor": ("latent_regressor", "hidden"),
           "autoencoder, ℓ2": ("autoencoder_l2", "hidden"), "its E(x), ℓ2": ("autoencoder_l2", "latent"),
           "autoencoder, ℓ1": ("autoencoder_l1", "hidden"), "its E(x), ℓ1": ("autoencoder_l1", "latent")}  # fmt: skip
-published = plotting.stored_table("published.csv").set_index("method")["value"]  # Donahue 2016, Table 1
+published = stored.stored_table("published.csv").set_index("method")["value"]  # Donahue 2016, Table 1
 rows_there = {"BiGAN, paper": "BiGAN encoder 1-NN", "discriminator": "discriminator features 1-NN",
               "latent regressor": "latent regressor 1-NN", "autoencoder, ℓ2": "autoencoder l2 1-NN",
               "autoencoder, ℓ1": "autoencoder l1 1-NN"}  # fmt: skip
@@ -622,11 +620,11 @@ print(one_nn.round(2).to_string(na_rep="–"))
 shown = one_nn.drop(index=[name for name in one_nn.index if "E(x)" in name])  # some are far below the others
 figure, axes = plotting.new_figure(7.0, 3.4)
 panel = axes[0, 0]
-for place, name in enumerate(shown.index):
+for row, name in enumerate(shown.index):
     learned = name != "raw pixels" and not name.startswith("untrained")
     colour = plotting.COLOURS["blue" if learned else "vermilion"]
-    panel.plot(shown["ours"][name], place, "o", color=colour, label="" if place else "ours")
-    panel.plot(shown["published"][name], place, "ks", markerfacecolor="none", label="" if place else "published")
+    panel.plot(shown["ours"][name], row, "o", color=colour, label="" if row else "ours")
+    panel.plot(shown["published"][name], row, "ks", markerfacecolor="none", label="" if row else "published")
 panel.legend(loc="lower left")
 panel.axvline(shown["ours"]["raw pixels"], color=plotting.COLOURS["vermilion"], linewidth=0.8, linestyle=":")
 panel.set(yticks=range(len(shown)), yticklabels=shown.index, xlabel="1-NN accuracy, % (ours: on 10,000 test images)",
@@ -697,7 +695,7 @@ print(held_out.assign(**{"on test images": ours[held_out.index]}).round(2).to_st
 # %% tags=["nbval-check-output"]
 def honest_gain(accuracy):
     """A dictionary with the keys "raw pixels", "untrained encoder" and "encoder", in % -> percentage points."""
-    ...
+    raise NotImplementedError  # a number
 
 
 exercises.check("bigan.honest_gain", honest_gain)
@@ -771,13 +769,13 @@ few.assign(mean=few.mean(axis=1)).sort_values("mean").round(1)
 linear_rows = table.query("classifier == 'linear' and layer != 'before_tanh'")
 accuracies = linear_rows.pivot_table(index=["representation", "layer"], columns="n_labels", values="accuracy")
 of_features = 100 * (1 - accuracies)
-grid = plotting.stored_table("label_scarcity.csv").query("dataset == 'mnist' and seed < 3")
+grid = stored.stored_table("label_scarcity.csv").query("dataset == 'mnist' and seed < 3")
 of_methods = 100 * grid.pivot_table(index="method", columns="n_labels", values="test_error")[list(of_features)]
 print("test error, %, mean of three splits: a linear classifier on features")
 print(of_features.round(1).to_string())
 print("networks trained for 3,000 steps on labelled and, but for the supervised one, unlabelled images")
 print(of_methods.round(1).to_string())
-longer = plotting.stored_table("mnist_100_labels.csv").query("step == steps and seed < 3")
+longer = stored.stored_table("mnist_100_labels.csv").query("step == steps and seed < 3")
 longer = 100 * longer.groupby("method")["test_error"].mean()
 print(f"with 100 labels and 24,000 steps: {longer.round(1).to_dict()}")
 
@@ -815,6 +813,7 @@ figure
 # linear classifiers at 1,000. The SGAN starts above the discriminator's features with 20 labels and is far below
 # everything else from 50 on. Lines of the last two are runs of 3,000 steps; squares at 100 labels are runs of 24,000.
 #
+# <!-- numbers: features with few labels -->
 # Here the features earn something. A linear classifier on the hidden layer errs on 23.0 % with 100 labels, on pixels
 # on 26.3 %; with 1,000 labels on 9.0 and 12.6 %. An untrained encoder of the same width gets little of this gain
 # (25.9 and 12.0 %), one of twice the width about half (24.5 and 11.0 %). Nor is it BiGAN's own merit: with 100 labels
@@ -824,6 +823,7 @@ figure
 # throughout. Twice the width and six times the steps (preset `paper`) hardly change the hidden layer (22.7 % with 100
 # labels) and make $E(x)$ still worse (53.6 instead of 41.1 %).
 #
+# <!-- numbers: features of a discriminator -->
 # **The best features here come from the discriminator of a plain GAN**, the loser by 1-NN: on its hidden layer the
 # linear classifier errs on 32.7 % with 20 labels and on 15.9 % with 100 (one GAN, seed 0). It is the training that
 # does it: on the same discriminator before its first step the linear classifier errs on 46.6 and 26.5 %, as on any
@@ -832,6 +832,7 @@ figure
 # may need strokes more than slant and shade; no run here tests it.) It is this kind of network that the course builds
 # on: `03_sgan` trains its features with the labels instead of before them.
 #
+# <!-- numbers: features against methods -->
 # But neither gain is what this course is after. On the same splits, with 100 labels and 3,000 steps, an SGAN errs on
 # 6.7 %, after 24,000 steps on 2.0 % (`mlp_small`, preset `standard`). With 20 labels features can keep up: the
 # discriminator's 32.7 % is less than an SGAN's 34.9 and feature matching's 37.7 %, and more than the 28.7 % of

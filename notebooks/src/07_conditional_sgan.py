@@ -37,24 +37,14 @@ if "google.colab" in sys.modules:
     subprocess.run([*install, *pure_python, repository], check=True)
 
 # %% tags=["imports"]
+import inspect
+
 import pandas as pd
 import torch
 import torch.nn.functional as F
 
-from sgan_lib import (
-    data,
-    evaluation,
-    exercises,
-    experiments,
-    losses,
-    methods,
-    models,
-    plotting,
-    quality,
-    runtime,
-    training,
-    widgets,
-)
+from sgan_lib import data, evaluation, experiments, losses, methods, networks, quality, runtime
+from sgan_lib.course import exercises, plotting, stored, widgets
 
 plotting.use_course_style()
 
@@ -73,7 +63,7 @@ order = "31415926"  # the digits to draw in part 1
 # parameters if you like.
 
 # %% tags=["nbval-ignore-output"]
-seller = models.conditional_generator()
+seller = stored.conditional_generator()
 ordered = torch.tensor([int(digit) for digit in str(order)])
 latents = seller.latent(3, torch.Generator().manual_seed(seed)).repeat_interleave(len(ordered), dim=0)
 delivered = evaluation.generate(seller, latents, ordered.repeat(3))
@@ -96,7 +86,7 @@ plotting.image_grid(delivered, f"Ordered: {order}, three times", per_row=len(ord
 
 # %% tags=["nbval-check-output"]
 with runtime.seeded(seed):
-    generator = models.build("mlp_digits", (1, 8, 8), 10).generator
+    generator = networks.build("mlp_digits", (1, 8, 8), 10).generator
     plain = sum(weight.numel() for weight in generator.parameters())
     generator.take_classes(10)  # from now on it wants classes
 latent, classes = generator.latent(4), torch.tensor([7, 7, 1, 0])
@@ -136,50 +126,57 @@ print(f"deviation of z {generator.latent(1000).std():.2f}, of the class vectors 
 # | $\tilde x = G(z + e_y)$, $y$ | `fake`, `asked` |
 # | $-\log p_{K+1}(\text{real} \mid \tilde x)$ | `losses.generator(losses.real_logit(...))` |
 # | $-\log p(y \mid \tilde x, \text{real})$ | `F.cross_entropy` over the K logits |
-# | $w_G$, $w_D$ | `Weights.asked_class`, `Weights.fake_class` |
+# | $w_G$, $w_D$ | `settings.class_weight`, `settings.fake_class_weight` |
 
 
 # %%
-def discriminator_loss(modules, batch, fake, asked, weights):
+def discriminator_loss(modules, batch, fake, asked, settings):
     """SGAN's loss, and the classes of what the generator drew."""
     parts = [batch.images, batch.unlabelled, fake.detach()]
     logits = modules["discriminator"](torch.cat(parts)).class_logits
     labelled, unlabelled, generated = logits.split([len(part) for part in parts])
     real_or_fake = losses.discriminator(losses.real_logit(unlabelled), losses.real_logit(generated))
-    which_class = losses.supervised(labelled, batch.labels)
-    return which_class + weights.adversarial * real_or_fake + weights.fake_class * F.cross_entropy(generated, asked)
+    of_sgan = losses.supervised(labelled, batch.labels) + settings.adversarial_weight * real_or_fake
+    return of_sgan + settings.fake_class_weight * F.cross_entropy(generated, asked)
 
 
-def generator_loss(modules, fake, asked, weights):
+def generator_loss(modules, fake, asked, class_weight):
     """Taken for real, and for the class that was asked for."""
     logits = modules["discriminator"](fake).class_logits
-    return losses.generator(losses.real_logit(logits)) + weights.asked_class * F.cross_entropy(logits, asked)
+    return losses.generator(losses.real_logit(logits)) + class_weight * F.cross_entropy(logits, asked)
 
 
 # %% [markdown]
-# Do these lines say the same as the library? Same weights, same batch, same random numbers. And is the generator's
-# loss at weight 1 the cross-entropy over N+1 classes?
+# And so the library has them. Each `yield` is one player's move: the named terms that the discriminator minimises, and
+# then those of the generator. `reuse` is on: the generator is judged on the images that the discriminator has just seen.
 
 # %% tags=["nbval-check-output"]
-parts = data.load("digits", n_labels=50, split_seed=0)
-batch = data.Batches(parts, batch_size=64, labelled_batch_size=50, seed=0).at(0)
-method, weights = methods.METHODS["conditional_sgan"], methods.Weights()
-with runtime.seeded(0):
-    modules = method.modules(models.build("mlp_digits", parts.image_shape, parts.n_classes)).eval()  # without noise
-seen = methods.Seen()
-theirs = (
-    method.discriminator_terms(modules, batch, weights, seen),
-    method.generator_terms(modules, batch, weights, seen),
-)
-mine = (discriminator_loss(modules, batch, seen.fake, seen.asked, weights),
-        generator_loss(modules, seen.fake, seen.asked, weights))  # fmt: skip
+print(inspect.getsource(methods.conditional_sgan))
+
+# %% [markdown]
+# Do both say the same? Same weights, same batch, same random numbers. And is the generator's loss at weight 1 the
+# cross-entropy over N+1 classes?
+
+# %% tags=["nbval-check-output"]
+settings = experiments.resolve("conditional_sgan", "digits", n_labels=50)
+with experiments.reproducible(settings):
+    prepared = experiments.prepare(settings)  # builds the networks, and will make the batches
+modules, batch = prepared.state.modules.eval(), prepared.batches.at(0)  # without noise
+with runtime.seeded(1):
+    asked = modules["generator"].draw_classes(len(batch.unlabelled))
+    fake = modules["generator"].sample(len(asked), classes=asked)
+with runtime.seeded(1):
+    moves = methods.conditional_sgan(modules, batch, settings)
+    theirs = (next(moves), next(moves))
+mine = (discriminator_loss(modules, batch, fake, asked, settings),
+        generator_loss(modules, fake, asked, settings.class_weight))  # fmt: skip
 for name, terms, written_out in zip(("discriminator", "generator"), theirs, mine, strict=True):
     assert torch.isclose(written_out, sum(terms.values()), rtol=1e-5)
     print(f"{name}: the loss written out equals the library's {' + '.join(terms)}")
 
-logits = modules["discriminator"](seen.fake).class_logits
-at_weight_1 = generator_loss(modules, seen.fake, seen.asked, methods.Weights(asked_class=1.0))
-assert torch.isclose(at_weight_1, F.cross_entropy(losses.append_fake_logit(logits), seen.asked))
+over_n_plus_1 = losses.append_fake_logit(modules["discriminator"](fake).class_logits)
+at_weight_1 = generator_loss(modules, fake, asked, class_weight=1.0)
+assert torch.isclose(at_weight_1, F.cross_entropy(over_n_plus_1, asked))
 print("at weight 1 the generator's loss is the cross-entropy of the class asked for over N+1 classes")
 
 # %% [markdown]
@@ -193,7 +190,7 @@ print("at weight 1 the generator's loss is the cross-entropy of the class asked 
 # %% tags=["nbval-check-output"]
 def joined_weight(weight, vectors):
     """[units, latent] and [K, latent] -> [units, latent + K]."""
-    ...
+    raise NotImplementedError  # the joined weight
 
 
 exercises.check("conditional_sgan.joined_weight", joined_weight)
@@ -223,7 +220,7 @@ exercises.check("conditional_sgan.joined_weight", joined_weight)
 # %% tags=["nbval-check-output"]
 def weighted_loss(class_logits, asked, weight):
     """[batch, K] logits, [batch] classes -> mean of −log p(real) − weight · log p(asked | real)."""
-    ...
+    raise NotImplementedError  # a scalar
 
 
 exercises.check("conditional_sgan.generator_loss", weighted_loss)
@@ -269,9 +266,9 @@ print(f"the judge's own error on {len(data.load('digits').test.labels)} test ima
 
 ARMS = {"sgan": {}, "asked only": {"fake_class_weight": 0.0}, "conditional_sgan": {}}
 runs = {
-    (name, one): experiments.run("sgan" if name == "sgan" else "conditional_sgan", "digits", n_labels, seed=one,
+    (name, split): experiments.run("sgan" if name == "sgan" else "conditional_sgan", "digits", n_labels, seed=split,
                                  steps=digits_steps, preset=preset, progress=True, **changes)
-    for one in range(seed, seed + n_seeds)
+    for split in range(seed, seed + n_seeds)
     for name, changes in ARMS.items()
 }  # fmt: skip
 
@@ -292,12 +289,12 @@ def share_right(network, images, asked):
 
 
 rows = []
-for (name, one), run in runs.items():
+for (name, split), run in runs.items():
     images, classifier = drawn(run.modules["generator"]), run.modules["discriminator"].cpu()
     asked = evaluation.predict(classifier, images) if name == "sgan" else ASKED  # picked, or ordered
-    found = {"judge": share_right(judge, images, asked), "its own classifier": share_right(classifier, images, asked)}
-    found["both agree"] = share_right(judge, images, evaluation.predict(classifier, images))
-    rows.append({"method": name, "seed": one, "test error": 100 * run.test_error, **found})
+    shares = {"judge": share_right(judge, images, asked), "its own classifier": share_right(classifier, images, asked)}
+    shares["both agree"] = share_right(judge, images, evaluation.predict(classifier, images))
+    rows.append({"method": name, "seed": split, "test error": 100 * run.test_error, **shares})
 table = pd.DataFrame(rows).set_index(["seed", "method"])
 table.round(1)
 
@@ -308,14 +305,14 @@ table.round(1)
 
 # %% tags=["nbval-ignore-output"]
 means = table.groupby("method", sort=False).mean()
-for one in range(seed, seed + n_seeds):
-    run = runs["sgan", one]
+for split in range(seed, seed + n_seeds):
+    run = runs["sgan", split]
     images = drawn(run.modules["generator"])
     over_k_plus_1 = losses.append_fake_logit(evaluation.class_logits(run.modules["discriminator"], images)).softmax(1)
     certainty, named = over_k_plus_1[:, :-1].max(dim=1)
     surest = certainty.topk(100).indices
     share, fewest = share_right(judge, images[surest], named[surest]), named[surest].bincount(minlength=10).min()
-    print(f"seed {one}, SGAN, the surest tenth: {share:.0f} % right; the rarest class occurs {fewest} times")
+    print(f"seed {split}, SGAN, the surest tenth: {share:.0f} % right; the rarest class occurs {fewest} times")
 gain = table["test error"].unstack("method")
 for name in ("asked only", "conditional_sgan"):
     print(f"test error, {name} − sgan, split by split: {(gain[name] - gain['sgan']).round(2).tolist()} points")
@@ -365,20 +362,20 @@ plotting.samples_by_class({"conditional SGAN": first_twenty}, title, {"condition
 # **Predict.** What share of the noise does the discriminator find right, and what share the judge?
 
 # %% tags=["nbval-ignore-output"]
-parts = data.load("digits", n_labels, split_seed=seed)
-settings = experiments.Settings.resolve("conditional_sgan", "digits", preset, n_labels=n_labels, seed=seed,
-                                        split_seed=seed, steps=digits_steps)  # fmt: skip
-with runtime.threads(1), runtime.seeded(seed):
-    state = experiments.prepare(settings, parts.unlabelled, parts.n_classes)
-    idle = state.modules["generator"]
+chosen = {"n_labels": n_labels, "seed": seed, "steps": digits_steps}
+settings = experiments.resolve("conditional_sgan", "digits", preset, **chosen)
+with experiments.reproducible(settings):
+    prepared = experiments.prepare(settings)
+    idle = prepared.state.modules["generator"]
     idle.classes.weight.data.mul_(10)
-    del state.players["generator"]  # it has no turn
-    batches = data.Batches(parts, settings.batch_size, settings.labelled_batch_size, seed)
-    *_, last = training.train(state, batches.at, settings.steps, settings.hold)
-noise, credulous = drawn(idle), state.averaged["discriminator"]
+    del prepared.state.players["generator"]  # it has no turn
+    for _ in experiments.train(prepared):
+        pass
+    result = experiments.finish(prepared)
+noise, credulous = drawn(idle), result.modules["discriminator"]
 for who, network in (("the discriminator", credulous), ("the judge", judge)):
     print(f"share of the noise that is right for {who}: {share_right(network, noise, ASKED):.0f} %")
-print(f"its test error: {100 * evaluation.error_rate(credulous, *parts.test):.1f} %")
+print(f"its test error: {100 * result.test_error:.1f} %")
 
 # %% tags=["nbval-ignore-output"]
 ten = noise[:100].unflatten(0, (10, 10)).transpose(0, 1)
@@ -447,7 +444,7 @@ plotting.stored_figure("class_collapse.png", width=9)
 # in every row the same digit ten times, nearly all of the class asked for.
 
 # %% tags=["nbval-check-output"]
-collapse = plotting.stored_table("class_collapse.csv").set_index("start")
+collapse = stored.stored_table("class_collapse.csv").set_index("start")
 shown = {"right for the judge, %": 100 * collapse["sample_accuracy"], "Fréchet distance": collapse["digit_frechet"]}
 print(pd.DataFrame(shown).round(1).to_string())
 
@@ -483,9 +480,9 @@ for start, share in (100 * collapse["class_share"]).items():
 
 # %% tags=["nbval-ignore-output"]
 small = {"real test images": class_share(*data.load("digits").test)}
-for one in range(seed, seed + n_seeds):
-    images = drawn(runs["conditional_sgan", one].modules["generator"])
-    small[f"samples of part 3, seed {one}"] = class_share(images, ASKED)
+for split in range(seed, seed + n_seeds):
+    images = drawn(runs["conditional_sgan", split].modules["generator"])
+    small[f"samples of part 3, seed {split}"] = class_share(images, ASKED)
 print("8 × 8 digits:", ", ".join(f"{name} {100 * share:.0f} %" for name, share in small.items()))
 
 # %% [markdown]
@@ -496,7 +493,7 @@ print("8 × 8 digits:", ", ".join(f"{name} {100 * share:.0f} %" for name, share 
 
 # %% tags=["nbval-ignore-output"]
 with runtime.seeded(seed):
-    untrained = models.build("dcgan", (1, 28, 28), 10).generator
+    untrained = networks.build("dcgan", (1, 28, 28), 10).generator
     untrained.take_classes(10)
 for start, factor in ((0.1, 1), (1, 10)):
     untrained.classes.weight.data.mul_(factor)
@@ -527,7 +524,7 @@ for start, factor in ((0.1, 1), (1, 10)):
 # %% tags=["nbval-check-output"]
 def worst_class(answers, asked):
     """[n] answers and [n] classes asked for -> the class with the least accuracy, and that accuracy."""
-    ...
+    raise NotImplementedError  # two numbers
 
 
 exercises.check("conditional_sgan.worst_class", worst_class)
@@ -611,8 +608,8 @@ plotting.image_grid(samples[rejected], f"{int((answers != ASKED).sum())} of 1,00
 # SGAN's classifier gain on the SGAN's with few labels, with many, or never?
 
 # %% tags=["nbval-check-output"]
-stored = plotting.stored_table("conditional_sgan.csv")
-by_method = 100 * stored.pivot(index=["n_labels", "seed"], columns="method", values=["sample_accuracy", "test_error"])
+records = stored.stored_table("conditional_sgan.csv")
+by_method = 100 * records.pivot(index=["n_labels", "seed"], columns="method", values=["sample_accuracy", "test_error"])
 right = by_method["sample_accuracy", "conditional_sgan"].dropna()
 print(right.rename("as ordered, %").round(2).to_string())
 
@@ -620,7 +617,7 @@ print(right.rename("as ordered, %").round(2).to_string())
 shares = right.groupby("n_labels").mean()
 few, many = shares.index[[0, -1]]
 title = f"{few:,} labels: {shares[few]:.1f} % as ordered; {many:,} labels: {shares[many]:.1f} %"
-plotting.conditional_samples(stored, title)
+plotting.conditional_samples(records, title)
 
 # %% [markdown]
 # **Figure.** Two panels with the number of labels across, on a logarithmic scale. Left, the share of samples that the
@@ -651,7 +648,7 @@ print(pairs.round(2).to_string())
 
 # %% tags=["nbval-check-output"]
 names = {"digit_frechet": "Fréchet distance", "digit_score": "score"}
-quality_of = stored.rename(columns=names).pivot(index=["n_labels", "seed"], columns="method", values=[*names.values()])
+quality_of = records.rename(columns=names).pivot(index=["n_labels", "seed"], columns="method", values=[*names.values()])
 print(quality_of.dropna().round(1).to_string())
 
 # %% [markdown]

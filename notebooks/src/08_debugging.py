@@ -47,7 +47,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 from torch.utils.data import Subset, TensorDataset
 
-from sgan_lib import checks, data, evaluation, exercises, experiments, losses, models, plotting, runtime, training
+from sgan_lib import checks, data, evaluation, experiments, losses, models, networks, runtime, training
+from sgan_lib.course import exercises, plotting
 
 plotting.use_course_style()
 
@@ -154,13 +155,13 @@ ledger = []
 
 def verdict(defect, statement, holds, found, mended, form="{:.0%}"):
     """Does the statement hold for what was measured? Print yes or no, and keep the numbers for the table at the end."""
-    row, said = {"defect": defect, "statement": statement}, []
+    row, answers = {"defect": defect, "statement": statement}, []
     for name, value in (("as found", found), ("mended", mended)):
         answer = "yes" if holds(value) else "no"
         row[name] = f"{answer} ({form.format(value)})"
-        said.append(f"{name} {answer}")
+        answers.append(f"{name} {answer}")
     ledger.append(row)
-    print(f"verdict {defect}: {statement}: {', '.join(said)}")
+    print(f"verdict {defect}: {statement}: {', '.join(answers)}")
 
 
 # %% [markdown]
@@ -335,8 +336,8 @@ losses_of_class = {
 }
 rows = []
 for name, loss in losses_of_class.items():
-    for one in range(seed, seed + 3):
-        with runtime.seeded(one):
+    for own_seed in range(seed, seed + 3):
+        with runtime.seeded(own_seed):
             network = mlp(64, 10)
         for steps, upto in ((20, 20), (280, 300)):
             fit(network, lambda network=network, loss=loss: loss(network(few_pixels), few_labels), steps)
@@ -503,7 +504,7 @@ verdict(6, "D tells apart what does not differ", lambda share: share > 0.9, oppo
 # %% tags=["nbval-check-output"]
 def bigan_losses(on_encoded, on_generated):
     """[n] and [m] logits -> (D's loss, encoder and generator's loss), each a mean over encoded plus one over generated."""
-    ...
+    raise NotImplementedError  # two scalars
 
 
 exercises.check("debugging.bigan_losses", bigan_losses)
@@ -645,7 +646,7 @@ verdict(8, "training accuracy above 80 % by step 100", lambda right: right > 0.8
 #
 # **Symptom.** Both losses fall towards zero, which no honest game allows. Notebook 02, section 5, has the whole
 # story: batch statistics tell a batch of fakes from a batch of real images when single images cannot be told apart.
-# Here is only the check that finds it, `checks.company_changes_nothing`: the verdict on an image must not depend on
+# Here is only the check that finds it, `checks.batch_changes_nothing`: the verdict on an image must not depend on
 # what else is in the batch. The "fakes" are other real digits, a twentieth of the range brighter. (These could be
 # told one by one, by their background. The question here is only whether the verdict depends on the company.)
 #
@@ -669,14 +670,12 @@ def brightness_judge(batch_norm, n_steps=100):
 
 # %% tags=["nbval-ignore-output"]
 some_real, some_bright = raw.train.images[1000:1064], raw.train.images[1100:1164] + 0.1
-company = {
-    name: checks.company_changes_nothing(brightness_judge(name), some_real, some_bright) for name in (True, False)
-}
-for name, report in company.items():
+reports = {name: checks.batch_changes_nothing(brightness_judge(name), some_real, some_bright) for name in (True, False)}
+for name, report in reports.items():
     print("with batch norm:" if name else "without:", report)
 
 # %% tags=["nbval-check-output"]
-turned = [company[name].measured["verdicts turned, fake"] for name in (True, False)]
+turned = [reports[name].measured["verdicts turned, fake"] for name in (True, False)]
 verdict(9, "verdicts on fakes turn with the company", lambda share: share > 0, *turned)
 
 # %% [markdown]
@@ -709,9 +708,9 @@ order = test_labels.argsort(stable=True)
 ways = {"running averages": (None, 45, False), "random order": (None, 45, True), "sorted by class": (order, 45, True),
         "one at a time": (None, 1, True)}  # fmt: skip
 errors = {}
-for name, (places, size, keep) in ways.items():
-    places = torch.arange(len(order)) if places is None else places
-    errors[name] = (answers(raw.test.images[places], size, keep) != test_labels[places]).float().mean().item()
+for name, (rows, size, keep) in ways.items():
+    rows = torch.arange(len(order)) if rows is None else rows
+    errors[name] = (answers(raw.test.images[rows], size, keep) != test_labels[rows]).float().mean().item()
     print(f"{name + ':':18} {errors[name]:.1%} error")
 
 # %% tags=["nbval-check-output"]
@@ -801,14 +800,14 @@ for own, other in (("normal", "uniform"), ("uniform", "normal")):
 
 # %% tags=["nbval-ignore-output"]
 as_in_svhn, is_zero, zeros_right = torch.where(labels == 0, 10, labels), test_labels == 0, []
-for name, given, n_outputs in (("as found", as_in_svhn, 10), ("with fake", as_in_svhn, 11), ("mended", labels, 10)):
+for name, classes, n_outputs in (("as found", as_in_svhn, 10), ("with fake", as_in_svhn, 11), ("mended", labels, 10)):
     row_of = (torch.arange(11)[:, None] == torch.arange(n_outputs)).float()  # what TensorFlow's one_hot gives
     with runtime.seeded(seed):
         network = mlp(64, n_outputs)
 
-        def loss(network=network, given=given, row_of=row_of):
+        def loss(network=network, classes=classes, row_of=row_of):
             rows = torch.randint(len(labels), (64,))
-            return -(row_of[given[rows]] * network(pixels[rows]).log_softmax(dim=1)).sum(dim=1).mean()
+            return -(row_of[classes[rows]] * network(pixels[rows]).log_softmax(dim=1)).sum(dim=1).mean()
 
         fit(network, loss, 300)
     answer = network(test_pixels).argmax(dim=1)[is_zero]
@@ -837,9 +836,9 @@ verdict(12, "most zeros are recognised", lambda share: share > 0.5, zeros_right[
 mnist_labels = data.read("mnist").train.labels
 print("MNIST, first 100 rows, by class:", torch.bincount(mnist_labels[:100], minlength=10).tolist())
 draws_of_20 = {"random": [], "balanced": []}
-for one in range(20):
-    draws_of_20["random"].append(np.random.RandomState(one).permutation(len(labels))[:20])
-    draws_of_20["balanced"].append(data.split_indices(labels, 20, 0, one).labelled.numpy())
+for draw in range(20):
+    draws_of_20["random"].append(np.random.RandomState(draw).permutation(len(labels))[:20])
+    draws_of_20["balanced"].append(data.split_indices(labels, 20, 0, draw).labelled.numpy())
 lacking = {kind: sum(len(labels[rows].unique()) < 10 for rows in draws) for kind, draws in draws_of_20.items()}
 print(f"20 random rows of digits: {lacking['random']} of 20 draws lack a class")
 
@@ -856,9 +855,9 @@ def error_with(rows, classifier=None):
 
 spread = {name: np.array([error_with(rows) for rows in chosen]) for name, chosen in draws_of_20.items()}
 figure, axes = plotting.new_figure(7.5, 2.2)
-for place, (name, colour, marker) in enumerate((("random", "vermilion", "^"), ("balanced", "blue", "s"))):
-    axes[0, 0].scatter(100 * spread[name], [place] * 20, color=plotting.COLOURS[colour], marker=marker, alpha=0.5)
-    axes[0, 0].scatter(100 * spread[name].mean(), place, s=200, color=plotting.COLOURS[colour], marker="|")
+for height, (name, colour, marker) in enumerate((("random", "vermilion", "^"), ("balanced", "blue", "s"))):
+    axes[0, 0].scatter(100 * spread[name], [height] * 20, color=plotting.COLOURS[colour], marker=marker, alpha=0.5)
+    axes[0, 0].scatter(100 * spread[name].mean(), height, s=200, color=plotting.COLOURS[colour], marker="|")
 axes[0, 0].set(yticks=[0, 1], yticklabels=["random", "balanced"], ylim=(-0.6, 1.6), xlim=(0, None))
 axes[0, 0].set(xlabel="test error, %", title="Twenty balanced labels are worth more than twenty random ones")
 print({name: f"mean {100 * errors.mean():.1f} %" for name, errors in spread.items()})
@@ -941,7 +940,7 @@ verdict(14, "more labels used than the 50 claimed", lambda n: n > 50, *used, "{}
 # %% tags=["nbval-check-output"]
 def labels_used(n_pool, n_drawn, n_epochs):
     """Expected number of different images among n_epochs independent draws of n_drawn from n_pool."""
-    ...
+    raise NotImplementedError  # a number, at most n_pool
 
 
 exercises.check("debugging.labels_used", labels_used)
@@ -977,13 +976,13 @@ exercises.check("debugging.labels_used", labels_used)
 def class_loss_on(rows_of_step):
     """A training function: all labels -> logits on the test set; each step takes the class loss of the rows given."""
 
-    def train(given):
+    def train(all_labels):
         with runtime.seeded(seed):
             network = mlp(64, 10)
 
             def loss():
                 rows = rows_of_step()
-                return F.cross_entropy(network(pixels[rows]), given[rows])
+                return F.cross_entropy(network(pixels[rows]), all_labels[rows])
 
             fit(network, loss, 30)
         return network(test_pixels).detach()
@@ -1009,9 +1008,9 @@ verdict(15, "shuffled hidden labels change the result", lambda most: most > 0, *
 
 # %% tags=["nbval-check-output"]
 subset = Subset(TensorDataset(raw.train.images, labels), few.tolist())
-for name, given in (("Subset", subset), ("Batches", data.Batches(parts, 64, 50, seed))):
+for name, reachable in (("Subset", subset), ("Batches", data.Batches(parts, 64, 50, seed))):
     hidden = len(labels) - 50 - 50  # 50 are labelled, 50 are for validation
-    print(f"{name}: {checks.hidden_labels_out_of_reach(given, n_hidden=hidden, n_classes=10)}")
+    print(f"{name}: {checks.hidden_labels_out_of_reach(reachable, n_hidden=hidden, n_classes=10)}")
 
 # %% [markdown]
 # **Fix**: a pool that is a tensor of images and nothing else, as in `data.SemiSupervisedData`.
@@ -1031,7 +1030,7 @@ for name, given in (("Subset", subset), ("Batches", data.Batches(parts, 64, 50, 
 # %% tags=["nbval-check-output"]
 def pool_matters(train, pool):
     """train: [n, ...] images -> tensor, reproducible; pool: [n, ...] images. Returns True or False."""
-    ...
+    raise NotImplementedError  # True or False
 
 
 exercises.check("debugging.pool_matters", pool_matters)
@@ -1122,13 +1121,13 @@ verdict(17, "test images are called fake", lambda n: n > 0, called_fake, among_t
 def averages(network, n_steps=600, decay=0.999):
     """Train on 100 labels: a row a record with the test error of the network and of both averages of its weights."""
     weights, shown, rows = [p for p in network.parameters() if p.requires_grad], copy.deepcopy(network), []
-    places = [p for p in shown.parameters() if p.requires_grad]
+    targets = [p for p in shown.parameters() if p.requires_grad]
     average, adam = [torch.zeros_like(p) for p in weights], torch.optim.Adam(weights, 2e-3, fused=True)
 
     @torch.no_grad()
     def error_of(chosen):
-        for place, weight in zip(places, chosen, strict=True):
-            place.copy_(weight)
+        for target, weight in zip(targets, chosen, strict=True):
+            target.copy_(weight)
         return 100 * evaluation.error_rate(shown, raw.test.images, test_labels)
 
     for step in range(1, n_steps + 1):
@@ -1143,7 +1142,7 @@ def averages(network, n_steps=600, decay=0.999):
 # %% tags=["nbval-ignore-output"]
 with runtime.seeded(seed):
     convolutional = models.ConvDiscriminator((1, 8, 8), 10, (8, 16), kernel_size=3)
-    salimans = models.build("mlp_digits", (1, 8, 8), 10).discriminator
+    salimans = networks.build("mlp_digits", (1, 8, 8), 10).discriminator
     models.initialise_from_data(salimans, parts.unlabelled[:500])
     averaged = {"Plain weights": averages(convolutional), "Weight norm, frozen scales": averages(salimans)}
 figure, axes = plotting.new_figure(9.0, 3.2, 1, 2)
@@ -1200,11 +1199,11 @@ verdict(18, "more than half wrong at step 100", lambda error: error > 50, *both,
 
 
 # %%
-def checkpoint_errors(one, n_records=100):
+def checkpoint_errors(split, n_records=100):
     """A noisy classifier on 50 labels: for each checkpoint, which test images it gets wrong, [records, 450]."""
-    images, few_labels = data.load("digits", 50, one).labelled
+    images, few_labels = data.load("digits", 50, split).labelled
     few_pixels, wrong = images.flatten(1), []
-    with runtime.seeded(one):
+    with runtime.seeded(split):
         network = nn.Sequential(nn.Dropout(0.3), nn.Linear(64, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 10))
         adam = torch.optim.Adam(network.parameters(), lr=5e-3, fused=True)
         for _ in range(n_records):
@@ -1218,8 +1217,8 @@ def checkpoint_errors(one, n_records=100):
 
 # %% tags=["nbval-ignore-output"]
 rows = []
-for one in range(seed, seed + 4):
-    halves = checkpoint_errors(one).view(100, 225, 2).mean(dim=1)  # every other image: two halves alike
+for split in range(seed, seed + 4):
+    halves = checkpoint_errors(split).view(100, 225, 2).mean(dim=1)  # every other image: two halves alike
     for chooser, reader in ((0, 1), (1, 0)):
         best = halves[:, chooser].argmin()
         rows.append(
@@ -1441,7 +1440,7 @@ pd.DataFrame(ledger).set_index("defect").sort_index()
 # | Is the test set read once, in evaluation mode, over K classes? | shuffle it; predictions must not move |
 # | What does the same network reach without the GAN? | run it: same labels, steps, augmentation |
 # | How many splits and seeds? | at least three, paired |
-# | Are outputs logits, do all weights learn, does company matter? | `checks.outputs_are_logits`, `gradients_arrive`, `company_changes_nothing` |
+# | Are outputs logits, do all weights learn, does company matter? | `checks.outputs_are_logits`, `gradients_arrive`, `batch_changes_nothing` |
 #
 # ## Quiz
 #

@@ -3,6 +3,7 @@
 #
 # *Open in Colab: this copy has no address yet; set it with `make badges REPOSITORY=owner/name`.*
 #
+# <!-- numbers: runs behind notebook 05 -->
 # **One run took you a few seconds. The figure of notebook 05 rests on 805 of them, and SVHN would need weeks on this
 # machine. How do you run hundreds of experiments so that a crash costs one of them, and how do you know beforehand
 # what the next size will cost?** This notebook turns a notebook into a function, hands a grid of them to a sweep and
@@ -54,7 +55,8 @@ if "google.colab" in sys.modules:  # what this notebook needs beside the library
     subprocess.run([*install, *more], check=True)
 import papermill
 
-from sgan_lib import course, data, exercises, experiments, plotting, runtime, sweep, training
+from sgan_lib import experiments, sweep, training
+from sgan_lib.course import exercises, plotting, runner, stored
 
 plotting.use_course_style()
 
@@ -76,12 +78,12 @@ repeats = 15  # steps over which part 5 takes the time
 # %% tags=["nbval-ignore-output"]
 def of_matching(table):
     """The rows of a stored table that are about feature matching."""
-    return plotting.stored_table(table).query("method == 'feature_matching'")
+    return stored.stored_table(table).query("method == 'feature_matching'")
 
 
 least = of_matching("label_scarcity.csv").groupby("dataset")["seconds"].min()
 curves, of_paper = of_matching("mnist_100_labels.csv"), of_matching("mnist_100_labels_paper.csv")
-bench = plotting.stored_table("benchmark.csv")
+bench = stored.stored_table("benchmark.csv")
 rates = bench.query("what == 'real images a second' and threads == 1 and method == 'feature_matching'")
 speed = rates.set_index("network")["value"]  # images a second on one core, labelled and unlabelled
 run_times = {"digits, 1,500 steps": least["digits"], "MNIST, 3,000 steps": least["mnist"],
@@ -133,19 +135,19 @@ def printed_by(executed):
 # %% tags=["nbval-check-output"]
 quiet = {"progress_bar": False, "extra_arguments": ["--log-level=50"]}
 logging.getLogger("papermill").setLevel(logging.ERROR)  # its log would give the answer away
-for given in ({"n_labels": 20}, {"n_label": 20}):
-    executed = papermill.execute_notebook(folder / "tiny.ipynb", folder / "copy.ipynb", given, **quiet)
-    print(f"{given}: {printed_by(executed)}")
+for values in ({"n_labels": 20}, {"n_label": 20}):
+    executed = papermill.execute_notebook(folder / "tiny.ipynb", folder / "copy.ipynb", values, **quiet)
+    print(f"{values}: {printed_by(executed)}")
 
 # %% [markdown]
 # It trains with 50. Papermill notes "Passed unknown parameter: n_label" in its log, which nobody reads in a night of
 # 400 runs, and goes on. A table built from such copies has a row labelled "20" with the result of 50. That is why the
-# course never calls papermill directly: `course.run_notebook` compares the names and types with the tagged cell
+# course never calls papermill directly: `runner.run_notebook` compares the names and types with the tagged cell
 # first.
 
 # %% tags=["nbval-check-output"]
 try:
-    course.run_notebook(folder / "tiny.ipynb", {"n_label": 20}, folder / "out")
+    runner.run_notebook(folder / "tiny.ipynb", {"n_label": 20}, folder / "out")
 except ValueError as error:
     print(f"refused: {error}")
 
@@ -240,7 +242,7 @@ for path in sorted((folder / "failing").glob("*/failure.json")):
 # %% tags=["nbval-check-output"]
 def makespan(seconds, workers):
     """A list of run times in the order of the list, and a number of workers -> the time until all are done."""
-    ...
+    raise NotImplementedError  # a number of seconds
 
 
 exercises.check("scaling.makespan", makespan)
@@ -251,8 +253,8 @@ exercises.check("scaling.makespan", makespan)
 # ```python
 # def makespan(seconds, workers):
 #     free_at = [0] * workers
-#     for one in seconds:
-#         free_at[free_at.index(min(free_at))] += one
+#     for duration in seconds:
+#         free_at[free_at.index(min(free_at))] += duration
 #     return max(free_at)
 #
 #
@@ -337,16 +339,12 @@ print(steps_taken[["what", "network", "method", "value", "unit"]].to_string(inde
 # %%
 def step_time(network, batch_size, method="feature_matching", dataset="mnist"):
     """Least seconds of a training step on this machine, one thread; whatever else runs can only add to it."""
-    given = {"n_labels": 100, "seed": 0, "split_seed": 0, "network": network, "batch_size": batch_size}
-    settings = experiments.Settings.resolve(method, dataset, preset, **given)
-    parts = data.load(dataset, 100)
-    with runtime.threads(1), runtime.seeded(0):
-        state = experiments.prepare(settings, data.as_images(parts.pool[:500]), parts.n_classes)
-        batches = data.Batches(parts, batch_size, settings.labelled_batch_size, 0)
-        taken = []
+    settings = experiments.resolve(method, dataset, preset, network, batch_size=batch_size, threads=1)
+    with experiments.reproducible(settings):
+        run, taken = experiments.prepare(settings), []
         for step in range(repeats + 2):
-            batch, begin = batches.at(step), time.perf_counter()
-            training.training_step(state, batch)
+            batch, begin = run.batches.at(step), time.perf_counter()
+            training.training_step(run.state, batch)
             taken.append(time.perf_counter() - begin)
     return min(taken[2:])
 
@@ -400,7 +398,7 @@ of_runs = bench[bench["unit"] == "MB"].pivot(index=["dataset", "network"], colum
 print(of_runs.sort_values("peak memory of a run").round().astype(int).rename_axis(columns=None).to_string())
 
 # %% [markdown]
-# Of these megabytes 470 are there before the first image: torch and its company. MNIST's images are 55 more with the
+# Of these megabytes 470 are there before the first image: torch and what it brings. MNIST's images are 55 more with the
 # test set, those of `mnist_rgb` 215. The rest is weights, their average, Adam's two moments for each, and the
 # activations of a batch; how it divides was not measured. Eight runs side by side need eight times the whole, imports
 # included.
@@ -432,7 +430,7 @@ for name, (network, n_steps, images) in published.items():
 # %% tags=["nbval-check-output"]
 def splits_needed(sd, difference):
     """Both in percentage points -> the smallest whole number of splits."""
-    ...
+    raise NotImplementedError  # a whole number
 
 
 exercises.check("scaling.splits_needed", splits_needed)
@@ -459,7 +457,7 @@ exercises.check("scaling.splits_needed", splits_needed)
 # With it, the stored runs on `digits` say what they could have shown:
 
 # %% tags=["nbval-check-output"]
-runs = plotting.stored_table("label_scarcity.csv").query("dataset == 'digits'")
+runs = stored.stored_table("label_scarcity.csv").query("dataset == 'digits'")
 errors = 100 * runs.pivot(index=["n_labels", "split_seed"], columns="method", values="test_error")
 rows = []
 for rival in ("feature_matching", "consistency"):

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from sgan_lib import data, experiments, plotting, runtime
+from sgan_lib import data, experiments, runtime
+from sgan_lib.course import plotting
 
 plotting.use_course_style()
 
@@ -34,12 +35,11 @@ result_file = None  # where to write the result as JSON, unless there is one; No
 
 # %% [markdown]
 # ## Settings
-# Everything that determines the run. What was not given comes from the network's recipe and the preset (`sgan_lib/presets.py` says
-# where each value is from).
+# Everything that determines the run. What was not given comes from the network's recipe and the preset (`sgan_lib/networks.py`), or
+# is a default (`sgan_lib/settings.py`); both say where each value is from.
 
 # %% tags=["nbval-check-output"]
-given = {"n_labels": n_labels, "seed": seed, "split_seed": seed} | overrides
-settings = experiments.Settings.resolve(method, dataset, preset, **given)
+settings = experiments.resolve(method, dataset, preset, **({"n_labels": n_labels, "seed": seed} | overrides))
 print(pd.Series(asdict(settings)).astype(str).to_string())
 
 # %% [markdown]
@@ -83,5 +83,5 @@ picture
 # another cell, the more often the one class was taken for the other.
 
 # %% tags=["headline", "nbval-ignore-output"]
-found = "no test error" if result.test_error is None else f"test error {result.test_error:.2%}"
-print(f"headline: {method}, {dataset}, {n_labels} labels, seed {seed}: {found}")
+outcome = "no test error" if result.test_error is None else f"test error {result.test_error:.2%}"
+print(f"headline: {method}, {dataset}, {n_labels} labels, seed {seed}: {outcome}")
