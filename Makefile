@@ -39,7 +39,7 @@ lab: $(STAMP) ## open the notebooks in JupyterLab
 test: check ## run all checks and tests: units with coverage, integration, notebooks, browser
 	$(ONE_THREAD) $(BIN)/pytest -n 2 -m "not integration and not browser" --cov --cov-report=term --cov-fail-under=90
 	$(ONE_THREAD) $(BIN)/pytest -m integration
-	WIDGETS=7.7.1 PYTHONPATH=$(OLD_WIDGETS) $(ONE_THREAD) $(BIN)/pytest tests/test_widgets.py -W ignore::DeprecationWarning
+	WIDGETS=7.7.1 PYTHONPATH=$(OLD_WIDGETS) $(ONE_THREAD) $(BIN)/pytest tests/course/test_widgets.py -W ignore::DeprecationWarning
 	$(NBVAL)
 	$(ONE_THREAD) $(BIN)/pytest -m browser
 
@@ -55,7 +55,7 @@ notebooks: $(STAMP) ## build notebooks/*.ipynb from notebooks/src/*.py (NOTEBOOK
 	$(ONE_THREAD) $(BIN)/python notebooks/build.py $(NOTEBOOKS)
 
 figures: $(STAMP) ## measure what the CSVs of the figures lack, and draw the figures (hours from nothing)
-	$(BIN)/python figures/make_figures.py
+	for script in figures/make/nb*.py; do $(ONE_THREAD) $(BIN)/python $$script $(ARGS) || exit; done
 
 sweep: $(STAMP) ## run methods × labels × seeds into runs/sweep, what is missing of it (ARGS="--dataset mnist ...")
 	$(ONE_THREAD) $(BIN)/python -m sgan_lib.sweep $(ARGS)

@@ -1,9 +1,9 @@
 """The weights that every method ends with after 25 steps: `python tests/lib/golden.py` writes tests/lib/golden.json.
 
 Each case is a method on a network that it can use, on 8×8 digits or on a slice of MNIST, in float32 or mixed precision,
-with and without reuse, with and without a label mask, on one CPU thread. Stored are a hash of all weights, averaged
-ones included, sixteen of them, and the terms of the last step. On the processor and torch version that made the file the
-hashes must be equal; elsewhere products differ in their last digits, and the sampled weights are compared.
+with and without reuse, with and without a label mask, on one CPU thread. Stored are a hash of all weights and of their
+averages, sixteen of them, and the terms of the last step. On the processor and torch version that made the file, hashes
+must be equal; elsewhere products differ in their last digits, and the sampled weights are compared.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,10 +19,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from sgan_lib import data, experiments, models
+from sgan_lib import data, experiments
 from sgan_lib.methods import METHODS
-from sgan_lib.runtime import seeded, threads
-from sgan_lib.training import train
+from sgan_lib.networks import NETWORKS
 
 FILE = Path(__file__).with_suffix(".json")
 STEPS, SAMPLED = 25, 16
@@ -68,7 +67,7 @@ def _is_affordable(case: Case) -> bool:
     return plain or case.network != "svhn"
 
 
-@lru_cache(maxsize=None)
+@cache
 def slice_of(dataset: str, image_size: int | None) -> data.SemiSupervisedData:
     """Twenty labels and a small pool, the labelled images at its head, so that a mask finds some."""
     whole = data.load(dataset, 20, split_seed=3, validation=0, image_size=image_size)
@@ -79,34 +78,17 @@ def slice_of(dataset: str, image_size: int | None) -> data.SemiSupervisedData:
 
 def weights_after(case: Case) -> tuple[list[torch.Tensor], dict[str, float]]:
     """All weights and buffers after the last step, those in training and averaged ones, and the last step's terms."""
-    few = (
-        {"batch_size": 4, "labelled_batch_size": 4}
-        if case.network.startswith("svhn")
-        else {"batch_size": 12, "labelled_batch_size": 8}
-    )
-    settings = experiments.Settings.resolve(
-        case.method,
-        case.dataset,
-        "quick",
-        n_labels=20,
-        seed=5,
-        split_seed=3,
-        network=case.network,
-        steps=STEPS,
-        precision=case.precision,
-        reuse=case.reuse,
-        label_mask=case.label_mask,
-        **few,
-    )
-    parts = slice_of(case.dataset, 32 if case.network == "upsample" else None)
-    with threads(1), seeded(settings.seed):
-        state = experiments.prepare(settings, data.as_images(parts.pool[:500]), parts.n_classes)
-        batches = experiments._batches(settings, parts)
-        *_, last = train(state, batches.at, settings.steps, settings.hold, 1, last_rate=settings.last_rate)
-    every = {
-        **{f"now.{k}": v for k, v in state.modules.state_dict().items()},
-        **{f"averaged.{k}": v for k, v in state.averaged.state_dict().items()},
-    }
+    few = (4, 4) if case.network.startswith("svhn") else (12, 8)
+    settings = experiments.resolve(
+        case.method, case.dataset, "quick", case.network, n_labels=20, seed=5, split_seed=3, steps=STEPS, threads=1,
+        precision=case.precision, reuse=case.reuse, label_mask=case.label_mask, batch_size=few[0],
+        labelled_batch_size=few[1])  # fmt: skip
+    parts = slice_of(case.dataset, NETWORKS[case.network].image_size)
+    with experiments.reproducible(settings):
+        run = experiments.prepare(settings, parts)
+        *_, last = experiments.train(run, record_every=1)
+    every = {f"now.{name}": tensor for name, tensor in run.state.modules.state_dict().items()}
+    every |= {f"averaged.{name}": tensor for name, tensor in run.state.averaged.state_dict().items()}
     return [every[name].detach() for name in sorted(every)], last.terms
 
 

@@ -1,0 +1,192 @@
+"""Figures: each is returned closed, says its message, names its axes, and shows what it was given."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.colors import same_color, to_hex
+
+from sgan_lib.course import plotting, stored
+
+GREY = torch.linspace(-1, 1, 5).reshape(5, 1, 1, 1).expand(5, 1, 4, 4)
+RGB = torch.tensor([[-1.0, 0, 5], [0, 0, 0], [1, 1, 1]])[:, :, None, None].expand(3, 3, 4, 4)
+BY_CLASS = torch.linspace(-1, 1, 6)[:, None, None, None].expand(6, 1, 4, 5).unflatten(0, (2, 3))
+MARKED = {"two": torch.tensor([[False, False, True], [False, False, False]])}
+# errors with 100 labels: 2, 4, 6 %; 1, 2, 3 %; 1.05, 2.1, 3.15 %
+RUNS = pd.DataFrame([
+    {"method": method, "seed": seed, "n_labels": n, "step": n, "cpu_seconds": 60.0 * n, "dataset": "digits",
+     "test_error": error * (1 + seed) / n, "sample_accuracy": 1 - (1 + seed) / n if error == 1 else None}
+    for method, error in (("conditional_sgan", 1.0), ("supervised", 2.0), ("new_method", 1.05))
+    for n in (20, 25, 100) for seed in range(3)
+])  # fmt: skip
+LAST = RUNS[RUNS["n_labels"] == 100]
+PUBLISHED = pd.DataFrame({"method": ["sgan", "unheard_of"], "n_labels": [25, 100], "test_error": [0.2, 0.1]})
+POINTS, FEW = torch.zeros(20, 2), (torch.tensor([[0.5, 0.0], [-0.5, 0.0]]), torch.tensor([1, 0]))
+PANELS = dict.fromkeys(["one", "two"], lambda points: torch.sigmoid(20 * points[:, 0]))
+LINES = {"sgan": ([1.0, 2.0], [3.0, 4.0]), "new_method": ([1.0, 2.0], [9.0, 5.0])}
+BY_LABELS, BY_COUNT = ("labelled images", "test error, %"), [[20, 20], [25, 16], [100, 4]]  # supervised, in percent
+
+# function -> its arguments but for the title, the names of its first axes, its other arguments
+FIGURES = {
+    "image_grid": ([RGB], ("a", ""), {"captions": ["a", "b", "c"], "marked": [True, False, True]}),
+    "filmstrip": ([{"1": GREY[:2], "2": GREY[2:4]}], ("", "1"), {}),
+    "samples_by_class": ([{"one": BY_CLASS, "two": -BY_CLASS}], ("", "class asked for"), {"marked": MARKED}),
+    "errors_by_method": ([LAST], ("", "test error, %"), {}),
+    "curves": ([LINES], ("step", "loss"), {"x": "step", "y": "loss"}),
+    "learning_curves": ([RUNS], ("steps", "test error, %"), {"reference": {"published": 3.0}}),
+    "errors_by_labels": ([RUNS], BY_LABELS, {"published": PUBLISHED}),
+    "errors_by_labels_of_sets": ([pd.concat([RUNS, RUNS[:-1].assign(dataset="mnist")])], BY_LABELS,
+                                 {"published": {"mnist": PUBLISHED}}),
+    "conditional_samples": ([RUNS], ("labelled images", "samples not of the class asked for, %"), {}),
+    "decision_regions": ([PANELS, POINTS, FEW], ("", ""), {"generated": {"two": POINTS}}),
+    "confusion": ([[[5, 1], [2, 6]], ["cat", "dog"]], ("predicted class", "true class"), {}),
+}  # fmt: skip
+
+
+def drawn(name):
+    arguments, _, others = FIGURES[name]
+    return getattr(plotting, name)(*arguments, title="A message", **others)
+
+
+def texts(labels):
+    return [label.get_text() for label in labels]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_returned_closed_with_its_message_and_the_names_of_its_axes(name):
+    with plt.rc_context():
+        plotting.use_course_style()
+        figure = drawn(name)
+        figure.canvas.draw()  # a missing sign or a layout that fails is a warning, and so an error
+    assert plt.get_fignums() == []
+    panel = figure.axes[0]
+    assert "A message" in {figure.get_suptitle(), panel.get_title(loc="left")}
+    assert (panel.get_xlabel(), panel.get_ylabel()) == FIGURES[name][1]
+
+
+def test_images_are_mapped_from_minus_one_and_one_to_black_and_white():
+    grey, strip = plotting.image_grid(GREY, "A message", per_row=3).axes, drawn("filmstrip").axes
+    shades = [[panel.images[0].get_array()[0, 0] for panel in panels if panel.images] for panels in (grey, strip)]
+    assert shades == [pytest.approx([0, 0.25, 0.5, 0.75, 1]), pytest.approx([0, 0.25, 0.5, 0.75])]
+    assert grey[0].images[0].get_clim() == (0, 1)  # not stretched to the range of each image
+    assert [panel.get_ylabel() for panel in strip] == ["1", "", "2", ""]
+    panels = drawn("image_grid").axes[:3]
+    assert panels[0].images[0].get_array()[0, 0].tolist() == [0, 0.5, 1]
+    assert [panel.get_xlabel() for panel in panels] == ["a", "b", "c"]
+    edges = [panel.spines["left"].get_edgecolor() for panel in panels]
+    assert [same_color(edge, plotting.COLOURS["vermilion"]) for edge in edges] == [True, False, True]
+
+
+def test_samples_by_class_has_a_row_a_class_and_frames_what_is_marked():
+    one, two = drawn("samples_by_class").axes
+    sheet = one.images[0].get_array()
+    assert sheet.shape == (2 * 5, 3 * 6)
+    assert sheet[2::5, 2::6].tolist() == [pytest.approx([0, 0.2, 0.4]), pytest.approx([0.6, 0.8, 1])]
+    assert texts(two.get_yticklabels()) == ["0", "1"]
+    assert [frame.get_bbox().bounds for frame in (*one.patches, *two.patches)] == [pytest.approx((11, -1, 6, 5))]
+
+
+def test_errors_are_drawn_in_percent_with_means_and_intervals_and_joined_by_seed():
+    panel = drawn("errors_by_method").axes[0]
+    assert texts(panel.get_xticklabels()) == ["supervised\n4.0 %", "conditional SGAN\n2.00 %", "new method\n2.1 %"]
+    assert np.allclose([line.get_ydata() for line in panel.lines[:3]], [[2 * k, k, 1.05 * k] for k in (1, 2, 3)])
+    assert np.allclose(panel.collections[0].get_offsets(), [[0, 2], [0, 4], [0, 6]])  # supervised, a mark a run
+    ranges = [(min(line.get_ydata()), max(line.get_ydata())) for line in panel.lines[3:]]
+    assert (pytest.approx(2), pytest.approx(6)) in ranges  # of three values, the interval is from least to largest
+    assert panel.get_ylim()[0] == 0
+
+
+def test_curves_end_in_their_names_and_keep_a_methods_colour():
+    panel = drawn("curves").axes[0]
+    assert {text.get_text(): text.xy for text in panel.texts} == {"SGAN (N+1 classes)": (2, 4), "new_method": (2, 5)}
+    assert panel.lines[0].get_color() == plotting.METHOD_STYLES["sgan"][1] != panel.lines[1].get_color()
+    logarithmic = plotting.curves(LINES, "A message", "x", "y", logarithmic=True).axes[0]
+    assert logarithmic.get_yscale() == "log" != panel.get_yscale()
+
+
+def test_learning_curves_show_means_against_steps_and_minutes_and_names_that_stand_apart():
+    steps, minutes = drawn("learning_curves").axes
+    for panel in (steps, minutes):
+        means = {line.get_color(): line.get_xydata().tolist() for line in panel.lines if line.get_linewidth() == 2.2}
+        assert np.allclose(means[plotting.METHOD_STYLES["supervised"][1]], BY_COUNT)
+        assert panel.get_yscale() == "log"
+    assert texts(steps.texts) == ["published"]
+    assert texts(minutes.texts) == ["conditional SGAN 2 %", "new method 2.1 %", "supervised 4 %", "published"]
+    assert [text.xyann[1] for text in minutes.texts[:3]] == pytest.approx([2, 2.5, 4])
+
+
+def test_errors_by_labels_shows_means_intervals_published_values_and_names_where_lines_end():
+    panel = drawn("errors_by_labels").axes[0]
+    curve = next(line for line in panel.lines if line.get_marker() == "o" and len(line.get_xdata()) == 3)
+    assert np.allclose(curve.get_xydata(), BY_COUNT)
+    bars = panel.containers[0].lines[2][0].get_segments()
+    assert np.allclose([segment[:, 1] for segment in bars], [[10, 30], [8, 24], [2, 6]])
+    assert texts(panel.get_xticklabels()) == ["20", "", "100"]  # 25 would touch 20
+    assert (texts(panel.get_yticklabels()), panel.yaxis.get_minorticklocs().tolist()) == (
+        ["1", "2", "5", "10", "20"],
+        [],
+    )
+    assert texts(panel.texts) == ["supervised", "conditional SGAN", "new method"]
+    short = RUNS[(RUNS["method"] != "new_method") | (RUNS["n_labels"] < 100)]
+    ends = {text.get_text(): text.xy for text in plotting.errors_by_labels(short, "A message").axes[0].texts}
+    assert np.allclose([ends["supervised"], ends["new method"]], [(100, 4), (25, 8.4)])
+    panels = drawn("errors_by_labels_of_sets").axes
+    titles = ["digits: 3 splits a point", "mnist: 2 to 3 splits a point; hollow marks: published"]
+    assert [panel.get_title() for panel in panels] == titles
+    hollow = [[line.get_xydata()[0].tolist() for line in panel.lines if line.get_markerfacecolor() == "none"]
+              for panel in panels]  # fmt: skip
+    assert hollow == [[], [[25, 20], [100, 10]]]
+
+
+def test_conditional_samples_shows_the_share_of_wrong_ones_a_mark_a_run_and_a_line_through_the_means():
+    wrong, errors = drawn("conditional_samples").axes
+    marks, line = wrong.lines
+    assert np.allclose(sorted(marks.get_ydata()), sorted(100 * k / n for n in (20, 25, 100) for k in (1, 2, 3)))
+    assert np.allclose(line.get_xydata(), [[20, 10], [25, 8], [100, 2]])
+    assert texts(wrong.texts) == ["10 %", "8 %", "2 %"]
+    assert (errors.get_title(), errors.get_ylabel()) == ("Test error of the classifier", "test error, %")
+    assert {"2", "5", "10"} <= set(texts(wrong.get_yticklabels()))
+    assert (texts(wrong.get_xticklabels()), wrong.get_xlim()) == (["20", "", "100"], errors.get_xlim())
+
+
+def test_a_boundary_is_drawn_where_the_probability_is_one_half():
+    one, two = drawn("decision_regions").axes
+    boundary = next(part for part in one.collections if list(getattr(part, "levels", [])) == [0.5])
+    across, up = boundary.get_paths()[0].vertices.T
+    assert np.abs(across).max() < 0.01 < np.ptp(up)  # x = 0, and not y = 0
+    assert (two.get_title(), len(two.collections)) == ("two", len(one.collections) + 1)  # its generated points
+
+
+def test_a_confusion_matrix_shows_counts_and_colours_mistakes_only():
+    panel = drawn("confusion").axes[0]
+    assert texts(panel.texts) == ["5", "1", "2", "6"]
+    assert panel.collections[0].get_array().flatten().tolist() == [0, 1, 2, 0]
+    assert texts(panel.get_xticklabels()) == texts(panel.get_yticklabels()) == ["cat", "dog"]
+
+
+def test_methods_differ_in_colour_and_in_marker_and_so_does_one_without_a_style():
+    styles = [plotting.METHOD_STYLES[method] for method in [*plotting.METHOD_STYLES, "new_method"]]
+    assert len({to_hex(colour) for _, colour, _ in styles}) == len({marker for *_, marker in styles}) == len(styles)
+    assert styles[-1][0] == "new method"
+    assert plotting.methods_in(["z", "sgan", "b", "supervised", "z"]) == ["supervised", "sgan", "b", "z"]
+
+
+@pytest.mark.parametrize("folder", ["figures", "sgan_lib/figures"])
+def test_stored_tables_and_pictures_are_found_in_the_checkout_or_in_the_package(monkeypatch, tmp_path, folder):
+    (tmp_path / folder).mkdir(parents=True)
+    LAST.to_csv(tmp_path / folder / "errors.csv", index=False)
+    plt.imsave(tmp_path / folder / "picture.png", np.linspace(0, 1, 3 * 8 * 4).reshape(3, 8, 4))
+    monkeypatch.setattr(stored, "__file__", str(tmp_path / "sgan_lib" / "course" / "stored.py"))
+    assert stored.stored_table("errors.csv")["test_error"].tolist() == LAST["test_error"].tolist()
+    figure = plotting.stored_figure("picture.png", width=4.0)
+    assert (*figure.get_size_inches(), *figure.axes[0].images[0].get_array().shape) == (4.0, 1.5, 3, 8, 4)
+    with pytest.raises(FileNotFoundError, match=r"'other\.csv' of figures"):
+        stored.stored_table("other.csv")
+
+
+def test_published_errors_are_fractions_under_our_names():
+    mnist = stored.published_errors("mnist").set_index(["method", "n_labels"])["test_error"]
+    assert mnist["sgan", 100] == pytest.approx(0.072)  # Odena's Table 1 gives accuracies
+    assert mnist["feature_matching", 100] == pytest.approx(0.0093)  # Salimans' Table 1 gives errors in percent
+    assert set(stored.published_errors("svhn")["method"]) == {"feature_matching", "bad_gan"}

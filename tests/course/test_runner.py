@@ -1,0 +1,126 @@
+"""Notebooks run with checked parameters; what fails is reported, and the rest still runs. And the command line."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from sgan_lib.course import runner, stored
+from sgan_lib.course.__main__ import main
+
+PARAMETERS = 'preset = "quick"  # how long it may take\nseed = 0\nrate = 0.1\nsizes = (1, 2)\nlimit = None'
+HEADLINE = 'print("in", os.getcwd())\nprint(f"headline: {preset}, {seed}, {rate}, {sizes}, {limit}")'
+
+
+def write_notebook(path, *cells, parameters=PARAMETERS):
+    """A small notebook: a parameters cell, `cells`, a headline cell."""
+    new_cell = nbformat.v4.new_code_cell
+    notebook = nbformat.v4.new_notebook()
+    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.cells = [new_cell(parameters, metadata={"tags": ["parameters"]}), *map(new_cell, ["import os", *cells]),
+                      new_cell(HEADLINE, metadata={"tags": ["headline"]})]  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The notebooks of the current directory: three that run, one that fails, two others, and one without a number."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "notebooks"
+    for name in ("00_first", "02_third", "template"):
+        write_notebook(folder / f"{name}.ipynb")
+    write_notebook(folder / "01_fails.ipynb", 'raise KeyError("the pool is empty")', "after = 8")
+    write_notebook(folder / "03_bare.ipynb", parameters="seed = 1")
+    write_notebook(folder / "sum.ipynb", parameters="seed = 3 * 4")
+    return folder
+
+
+def test_parameters_reach_a_copy_that_runs_where_the_notebook_is(folder):
+    path = folder / "00_first.ipynb"
+    before = path.read_bytes()
+    parameters = {"preset": "standard", "seed": 3, "rate": 2, "sizes": [5], "limit": 4}
+    executed = runner.run_notebook(path, parameters, folder.parent / "out")
+    assert executed == folder.parent / "out" / "00_first.ipynb"
+    assert runner.read_headline(executed) == "standard, 3, 2.0, [5], 4"
+    assert runner.read_headline(path).startswith("(none")
+    assert f"in {folder}\\n" in executed.read_text()
+    assert path.read_bytes() == before
+
+
+def test_the_rest_runs_when_one_fails(folder, capsys):
+    (folder / "broken.ipynb").write_text("{")
+    [broken] = runner.run_all([(folder / "broken.ipynb", {})], folder.parent / "out", workers=1)
+    assert broken.headline == "FAILED: NotJSONError"
+    headlines = {"00_first": "standard, 0, 1.0, (1, 2), None", "01_fails": "FAILED: KeyError", "02_third": "standard"}
+    assert main(["run", *headlines, "--workers", "2", "-p", "rate", "1", "--preset", "standard", "--out", "o"]) == 1
+    printed = capsys.readouterr()
+    rows = printed.out.split("executed copy")[1].splitlines()[2:]
+    for row, (name, headline) in zip(rows, headlines.items(), strict=True):
+        assert row.startswith(name)
+        assert headline in row
+        assert Path(row.split()[-1]) == Path("o") / f"{name}.ipynb"
+        assert Path("o", f"{name}.ipynb").is_file()
+    assert "01_fails failed in cell [4]" in printed.err  # after the parameters that papermill adds
+    assert 'raise KeyError("the pool is empty")' in printed.err
+    assert "\x1b" not in printed.err
+
+
+@pytest.mark.parametrize(("arguments", "complaint"), [
+    (["-p", "sede", "1"], "00_first has no parameter 'sede'; it has: preset = 'quick' (str), seed = 0 (int)"),
+    (["-p", "seed", "1e2"], "seed must be of type int; got 100.0 (float). It has: preset"),
+    (["-p", "seed", "three"], "seed must be of type int; got 'three' (str)"),
+    (["-p", "seed", "True"], "seed must be of type int; got True (bool)"),
+    (["-p", "rate", "nan"], "rate must be of type float; got 'nan' (str)"),
+    (["-p", "sizes", "3"], "sizes must be of type tuple; got 3 (int)"),
+    (["-p", "seed", "1", "-p", "seed", "2"], "more than once: seed"),
+    (["--preset", "quick", "-p", "preset", "paper"], "more than once: preset"),
+    (["--preset", "qick"], "preset must be one of quick, standard, paper; got 'qick'"),
+    (["--preset", "quick"], "03_bare has no parameter 'preset'; it has: seed = 1 (int)"),
+    (["--workers", "0"], "--workers must be a whole number of at least 1; got 0"),
+    (["sum"], "sum: the default of seed is not a literal: 3 * 4"),
+    (["03_sgan"], "03_sgan in"),
+    (["elsewhere/00_first.ipynb"], "00_first, 01_fails, 02_third, 03_bare, sum, template"),
+])  # fmt: skip
+def test_a_bad_request_is_refused_before_anything_runs(folder, capsys, arguments, complaint):
+    assert main(["run", *arguments]) == 2
+    assert complaint in capsys.readouterr().err
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(("parameters", "out", "allowed"), [
+    ({"labels": 3}, "out", "no parameter 'labels'; it has: preset"), ({"seed": "3"}, "out", "seed must be of type int"),
+    ({}, "notebooks", "out must not be the notebook's own folder"),
+])  # fmt: skip
+def test_the_library_function_refuses_too(folder, parameters, out, allowed):
+    with pytest.raises(ValueError, match=allowed):
+        runner.run_notebook(folder / "00_first.ipynb", parameters, folder.parent / out)
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(("text", "default", "value"), [
+    ("50", 7, 50), ("50", "digits", "50"), ("1e-3", 0.1, 0.001), ("[1, 2]", (1,), [1, 2]), ("None", None, None),
+])  # fmt: skip
+def test_values_from_the_command_line_follow_the_default(text, default, value):
+    assert runner.parse_value(text, default) == value
+
+
+def test_a_path_is_taken_at_its_word_and_without_names_the_numbered_notebooks_are_listed(folder, capsys):
+    elsewhere = write_notebook(folder.parent / "mine" / "00_first.ipynb")
+    chosen = runner.find_notebooks([str(elsewhere), "02_third.ipynb", "01_fails", "02_third"], folder)
+    assert chosen == [elsewhere, folder / "02_third.ipynb", folder / "01_fails.ipynb"]
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["00_first", "01_fails", "02_third", "03_bare"]
+    assert lines[0].endswith("\tpreset='quick'  seed=0  rate=0.1  sizes=(1, 2)  limit=None")
+
+
+def test_the_course_is_found_from_anywhere_and_where_it_is_not_there_that_is_said(tmp_path, root, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert runner.notebooks_folder() == root / "notebooks"
+    monkeypatch.setattr(stored, "__file__", str(tmp_path / "sgan_lib" / "course" / "stored.py"))
+    assert main(["run"]) == 2
+    write_notebook(tmp_path / "sgan_lib" / "notebooks" / "run_experiment.ipynb")
+    assert main(["run"]) == 2
+    assert "run this from the repository's root" in capsys.readouterr().err

@@ -1,0 +1,130 @@
+"""Who may import whom, how large it may be, and what importing the library does: nothing that one could notice."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "sgan_lib"
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+IDS = [str(path.relative_to(PACKAGE)) for path in FILES]
+
+# module -> what it may import
+ARROWS = {
+    "compat": set(),
+    "runtime": set(),
+    "losses": {"runtime"},
+    "settings": {"losses", "runtime"},
+    "models": {"runtime"},
+    "data": {"runtime", "settings"},
+    "networks": {"models", "runtime", "settings"},
+    "methods": {"data", "losses", "models", "settings"},
+    "training": {"runtime"},
+    "checkpoints": {"runtime", "training"},
+    "evaluation": {"models"},
+    "results": {"methods", "runtime", "settings", "training"},
+    "experiments": {"checkpoints", "data", "evaluation", "methods", "models", "networks", "results", "runtime",
+                    "settings", "training"},
+    "checks": {"losses", "runtime"},
+    "quality": {"data", "evaluation", "models", "networks"},
+    "sweep": {"course", "data", "evaluation", "experiments", "methods", "networks", "results", "runtime", "settings"},
+}  # fmt: skip
+ARROWS["course"] = {*ARROWS} - {"sweep"}
+PRINTING = {"course", "sweep"}  # modules that talk to the reader; all others return what they found
+
+
+def module_of(path: Path) -> str:
+    """sgan_lib/course/exercises/theory.py belongs to the module "course"."""
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+
+
+def imported_by(source: str) -> set[str]:
+    """The modules of the library that a source imports; a relative import counts as "."."""
+    names = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names += [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            names += [f"{base}.{name.name}" for name in node.names] if base == "sgan_lib" else [base]
+            names += ["sgan_lib.."] * node.level
+    return {name.split(".")[1] for name in names if name.startswith("sgan_lib.")}
+
+
+@pytest.mark.parametrize(
+    ("source", "modules"),
+    [
+        ("import sgan_lib.models as m, torch", {"models"}),
+        ("from sgan_lib import data, losses as l", {"data", "losses"}),
+        ("def f():\n    from sgan_lib.models import build", {"models"}),
+        ("from . import training", {""}),
+        ("import torch\nfrom torch import nn", set()),
+    ],
+)
+def test_every_form_of_import_is_seen(source: str, modules: set[str]) -> None:
+    assert imported_by(source) == modules
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_imports_follow_the_arrows(path: Path) -> None:
+    module = module_of(path)
+    assert imported_by(path.read_text("utf-8")) - {module} <= ARROWS[module]
+
+
+@pytest.mark.parametrize("path", FILES, ids=IDS)
+def test_a_module_prints_only_if_that_is_its_job(path: Path) -> None:
+    tree = ast.parse(path.read_text("utf-8"))
+    prints = [n.lineno for n in ast.walk(tree) if isinstance(n, ast.Call) and getattr(n.func, "id", "") == "print"]
+    assert prints == [] or module_of(path) in PRINTING
+
+
+def lines_of(paths: list[Path]) -> int:
+    return sum(len(path.read_text("utf-8").splitlines()) for path in paths)
+
+
+def test_the_library_is_small() -> None:
+    sweep, course = (sorted((PACKAGE / name).rglob("*.py")) for name in ("sweep", "course"))
+    assert lines_of(sweep) <= 400
+    assert lines_of([*FILES, PACKAGE / "__init__.py"]) - lines_of(sweep) - lines_of(course) <= 3000
+    assert {path.name: lines_of([path]) for path in FILES if lines_of([path]) > 300} == {}
+    functions = [node for path in FILES for node in ast.walk(ast.parse(path.read_text("utf-8")))
+                 if isinstance(node, ast.FunctionDef)]  # fmt: skip
+    bodies = {node.name: (node.end_lineno or 0) - node.lineno + 1 - len((ast.get_docstring(node) or "").splitlines())
+              for node in functions}  # fmt: skip
+    assert {name: length for name, length in bodies.items() if length > 50} == {}
+    tests = [path for path in (ROOT / "tests").rglob("*.py") if path.parent.name != "benchmarks"]  # those are scripts
+    assert lines_of(tests) <= lines_of(FILES)
+
+
+# The network is cut off; what is written goes into a folder that was empty, save matplotlib's own cache of fonts.
+IMPORT_EVERYTHING = """
+import importlib, socket, sys
+
+def refuse(*arguments, **keywords):
+    raise OSError("the network was used")
+
+socket.socket.connect = socket.getaddrinfo = refuse
+import sgan_lib
+heavy = sorted({"matplotlib", "pandas", "sklearn", "papermill", "torchvision"} & set(sys.modules))
+assert not heavy, f"import sgan_lib brings {heavy}"
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
+
+
+@pytest.mark.timeout(300)  # seconds, on a machine that is busy; the imports take five on one that is not
+def test_importing_the_library_prints_nothing_makes_no_folder_and_needs_no_network(tmp_path: Path) -> None:
+    folders = {"HOME": tmp_path, "SGAN_DATA": tmp_path / "data", "XDG_CACHE_HOME": tmp_path / "cache"}
+    folders |= {"MPLCONFIGDIR": Path(matplotlib.get_cachedir()), "PYTHONPATH": ROOT}
+    environment = os.environ | {name: str(path) for name, path in folders.items()}
+    names = [".".join(["sgan_lib", *path.relative_to(PACKAGE).with_suffix("").parts]) for path in FILES]
+    modules = [name.removesuffix(".__init__") for name in names if not name.endswith("__main__")]
+    command = [sys.executable, "-W", "error", "-c", IMPORT_EVERYTHING, *modules]
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=280)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert list(tmp_path.rglob("*")) == []

@@ -1,0 +1,140 @@
+"""Error rates, intervals, pictures and features, against formulas by hand."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize
+from torch import nn
+
+from sgan_lib import evaluation, networks
+
+LOGITS = torch.tensor([[5.0, 1, 0], [-3, -2, -9], [0, 0.1, 0.2], [7, 8, 9], [-1e4, -2e4, -3e4]])
+CLASSES = [0, 1, 2, 2, 0]  # of the largest logit; a negative one counts too: "fake" is never an answer
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_predictions_are_made_in_evaluation_mode_and_every_layer_keeps_its_mode(mode):
+    network = nn.Sequential(nn.Dropout(0.9).train(mode), nn.Dropout(0.9).eval())
+    network.forward = lambda images: [network[0](network[1](images))[:, [0, 1, 2]]]
+    assert evaluation.predict(network, LOGITS).tolist() == CLASSES
+    assert evaluation.error_rate(network, LOGITS, torch.tensor([0, 1, 1, 2, 2])) == pytest.approx(2 / 5)
+    with pytest.raises(ValueError, match="logits must not be NaN"):
+        evaluation.error_rate(network, LOGITS * math.nan, torch.tensor(CLASSES))
+    with pytest.raises(IndexError):
+        evaluation.predict(network, LOGITS[:, :2])
+    assert [layer.training for layer in network.modules()] == [True, mode, False]
+
+
+def test_outputs_come_whole_and_in_order_computed_where_the_network_is_returned_where_the_images_are():
+    network = nn.Linear(1, 3, device="meta")
+    network.forward = lambda images: (
+        torch.full((len(images), 1), len(images)),
+        torch.ones(len(images)) * images.is_meta,
+    )
+    sizes, on_meta = evaluation.outputs(network, LOGITS, batch_size=2)
+    assert (sizes.flatten().tolist(), on_meta.tolist()) == ([2, 2, 2, 2, 1], [1] * 5)
+    assert evaluation.encode(network, LOGITS).features.sum() == 5
+
+
+def test_the_confusion_matrix_counts_true_classes_by_row():
+    predictions, labels = torch.randint(0, 4, (2, 50), generator=torch.Generator().manual_seed(0))
+    counts = [[0] * 5 for _ in range(5)]  # a class that never occurs keeps its row and column
+    for prediction, label in zip(predictions.tolist(), labels.tolist(), strict=True):
+        counts[label][prediction] += 1
+    assert evaluation.confusion_matrix(predictions, labels, 5).tolist() == counts
+
+
+@pytest.mark.parametrize(("wrong", "n"), [(0, 10), (93, 10_000), (10, 10)])
+@pytest.mark.parametrize(("confidence", "z"), [(0.95, 1.959963984540054), (0.99, 2.5758293035489004)])
+def test_the_wilson_interval_is_the_textbooks(wrong, n, confidence, z):
+    p = wrong / n
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    interval = evaluation.wilson_interval(wrong, n, confidence)
+    assert interval == pytest.approx((centre - half, centre + half), abs=1e-12)
+
+
+def test_the_bootstrap_interval_repeats_and_has_the_width_of_resampled_means():
+    values = [0.0512, 0.0731, 0.0405, 0.1217, 0.0623, 0.0488, 0.0941, 0.0309]
+    interval = evaluation.bootstrap_interval(values)
+    assert interval == evaluation.bootstrap_interval(values) != evaluation.bootstrap_interval(values, seed=1)
+    mean = sum(values) / 8
+    deviation = math.sqrt(sum((value - mean) ** 2 for value in values)) / 8  # of resampled means: spread over n, by √n
+    assert interval == pytest.approx((mean - 1.96 * deviation, mean + 1.96 * deviation), abs=0.004)
+    assert evaluation.bootstrap_interval(values, 0.5) == pytest.approx((mean - 0.0067, mean + 0.0067), abs=0.002)
+    assert evaluation.bootstrap_interval([0.1, 0.1, 0.1]) == (0.1, 0.1)
+    with pytest.raises(ValueError, match="values must hold at least 2"):
+        evaluation.bootstrap_interval([0.25])
+
+
+def test_a_sample_grid_is_one_picture_between_0_and_1():
+    images = torch.stack([torch.full((1, 2, 3), value) for value in (-1.0, 0.0, 1.0, 7.0, -7.0)])
+    grid = evaluation.sample_grid(images, per_row=3)
+    assert grid.shape == (3, 2 * 3 + 1, 3 * 4 + 1)  # two rows of three, a pixel of frame around each
+    assert [grid[:, 1 + 3 * (i // 3), 1 + 4 * (i % 3)].unique().item() for i in range(5)] == [0, 0.5, 1, 1, 0]
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_images_are_generated_of_the_classes_asked_for_in_evaluation_mode(mode):
+    generator = networks.build("dcgan", (1, 8, 8), 1).generator
+    generator.take_classes(3)
+    latent, classes = generator.latent(4), torch.tensor([2, 0, 1, 1])
+    expected = generator.eval()(latent, classes).detach()
+    images = evaluation.generate(generator.train(mode), latent, classes)
+    torch.testing.assert_close(images, expected)
+    assert (generator.training, images.requires_grad) == (mode, False)
+
+
+def test_settled_statistics_are_those_of_the_inputs():
+    network, inputs = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)), random(1000, 3) * 5 + 2
+    network(100 + inputs[:8])  # what it saw before does not count
+    evaluation.settle(network, inputs, batch_size=500)
+    before = network[0](inputs).detach()
+    torch.testing.assert_close(network[1].running_mean, before.mean(dim=0))
+    torch.testing.assert_close(network[1].running_var, before.var(dim=0), rtol=0.02, atol=0)  # the mean of two halves
+    evaluation.settle(network, inputs[:501], batch_size=500)  # no batch of a single row, which batch norm refuses
+
+
+def test_nearest_neighbours_are_those_of_a_loop():
+    x, references, right = random(23, 5), random(40, 5, seed=1), 0
+    for i in range(23):
+        right += min(range(40), key=lambda j: math.dist(x[i], references[j])) % 3 == i % 3
+    accuracy = evaluation.nearest_neighbour_accuracy(x, torch.arange(23) % 3, references, torch.arange(40) % 3, 7)
+    assert accuracy == pytest.approx(right / 23)
+    assert 0 < right < 23
+
+
+def test_a_linear_classifier_is_that_at_the_minimum_of_the_penalised_cross_entropy():
+    labels, test_labels = torch.arange(60) % 3, torch.arange(300) % 3
+    features, test_features = (random(len(y), 4, seed=len(y)) + torch.eye(3, 4)[y] for y in (labels, test_labels))
+
+    def logits(weights, inputs):
+        scaled = (inputs - features.mean(dim=0)) / features.std(dim=0, correction=0)
+        return scaled.numpy() @ weights[3:].reshape(4, 3) + weights[:3]
+
+    def loss(weights, penalty=30):
+        odds = np.exp(logits(weights, features) - logits(weights, features)[range(60), labels][:, None])
+        return np.log(odds.sum(axis=1)).sum() + penalty / 2 * (weights[3:] ** 2).sum()
+
+    answers = logits(minimize(loss, np.zeros(15)).x, test_features).argmax(axis=1)
+    error = evaluation.linear_error(features, labels, test_features, test_labels, penalty=30)
+    assert error == pytest.approx((answers != test_labels.numpy()).mean(), abs=1.5 / 300)
+
+
+def test_the_share_of_the_class_is_that_of_an_analysis_of_variance():
+    classes = torch.tensor([0, 0, 0, 2, 2, 5])  # of different sizes
+    images = random(6, 1, 2, 2) + classes[:, None, None, None] / 5
+    total = within = 0.0
+    for pixel in images.flatten(1).T.tolist():
+        total += sum((value - sum(pixel) / 6) ** 2 for value in pixel)
+        for group in (pixel[:3], pixel[3:5], pixel[5:]):
+            within += sum((value - sum(group) / len(group)) ** 2 for value in group)
+    assert evaluation.class_share(images, classes) == pytest.approx(1 - within / total)
+    with pytest.raises(ValueError, match="images must differ from one another"):
+        evaluation.class_share(torch.ones(6, 1, 2, 2), classes)

@@ -1,0 +1,268 @@
+"""One call from settings to a result: what it promises, what it refuses, what comes back after an interruption."""
+
+import json
+import re
+import traceback
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from sgan_lib import data, evaluation, experiments, losses, methods, runtime, training
+from sgan_lib.experiments import RunResult
+
+TINY = {"dataset": "digits", "n_labels": 20, "steps": 6, "batch_size": 8, "labelled_batch_size": 8, "record_every": 2}
+
+
+def run(method="sgan", **changes):
+    return experiments.run(method, **(TINY | changes))
+
+
+def prepared(method="sgan", **changes):
+    settings = {name: value for name, value in (TINY | changes).items() if name not in ("record_every", "dataset")}
+    return experiments.prepare(experiments.resolve(method, TINY["dataset"], **settings))
+
+
+def timeless(result):
+    """All of a result but its clock, and its weights."""
+    history = [replace(record, seconds=0.0) for record in result.history]
+    weights = [tensor.tolist() for tensor in result.modules.state_dict().values()]
+    return replace(result, history=history, seconds=0.0, modules=None), weights
+
+
+@pytest.fixture(scope="module")
+def result():
+    return run()
+
+
+# --- same numbers
+
+
+def test_nothing_around_a_run_changes_it_and_it_changes_nothing_around_it(monkeypatch, result):
+    """Not the global random numbers, nor an observer that draws some; threads and random numbers are given back."""
+    torch.manual_seed(12345)
+    before, threads, seen = torch.get_rng_state(), [5], []
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads[-1])
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    observed = run(observe=lambda record, modules: seen.append((record, modules, torch.rand(3))))
+    assert timeless(observed) == timeless(result)
+    assert [record for record, _, _ in seen] == observed.history
+    assert all(modules is observed.modules for _, modules, _ in seen)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert threads == [5, 1, 5]
+
+
+def test_split_seed_and_training_seed_are_separate(result):
+    runs = [prepared(), prepared(seed=5, split_seed=0), prepared(split_seed=5), prepared(seed=5)]
+    splits, batches = [run.data.labelled.images for run in runs], [run.batches.at(0).images for run in runs]
+    assert [torch.equal(split, splits[0]) for split in splits] == [True, True, False, False]
+    assert [torch.equal(split, splits[3]) for split in splits] == [False, False, True, True]
+    assert not any(torch.equal(*pair) for pair in combinations(batches, 2))
+    assert timeless(run(seed=1, split_seed=0))[1] != timeless(result)[1]
+
+
+def test_training_does_not_depend_on_the_test_set_which_is_read_once_and_last(monkeypatch, result):
+    sizes, load, read = [], data.load, evaluation.class_logits
+    other = data.Labelled(torch.zeros(3, 1, 8, 8), torch.tensor([0, 1, 2]))
+    monkeypatch.setattr(experiments, "load", lambda *names, **more: replace(load(*names, **more), test=other))
+    monkeypatch.setattr(evaluation, "class_logits", lambda net, images: sizes.append(len(images)) or read(net, images))
+    found = run()
+    assert timeless(found)[1] == timeless(result)[1]
+    assert timeless(found)[0].history == timeless(result)[0].history
+    assert sizes == [20, 20, 20, 3]  # validation at each record, then the test images
+    assert sum(map(sum, found.confusion_matrix)) == 3
+
+
+# --- the result
+
+
+def test_a_result_says_what_was_found(result):
+    test = data.load("digits", 20).test
+    error = evaluation.error_rate(result.modules["discriminator"], *test)
+    wrong = round(error * 450)
+    assert result.test_error == pytest.approx(error)
+    assert result.test_error_interval == evaluation.wilson_interval(wrong, 450)
+    assert sum(map(sum, result.confusion_matrix)) == 450
+    assert sum(row[i] for i, row in enumerate(result.confusion_matrix)) == 450 - wrong
+    table = result.history_table()
+    columns = ["step", "seconds", "learning_rate", "supervised", "adversarial", "generator", "validation_error"]
+    assert list(table.columns) == columns
+    assert list(table["step"]) == [2, 4, 6]
+    assert table["generator"].iloc[1] == result.history[1].terms["generator"]
+    assert result.seconds == result.history[-1].seconds > 0
+    assert result.device == runtime.choose_device().type
+    assert list(result.versions) == ["python", "sgan_lib", "torch", "torchvision"]
+
+
+def test_the_batch_norm_of_a_bigan_is_settled_on_the_averaged_networks_and_there_is_no_error():
+    """At the end the encoder's statistics are those of the pool, and the generator's those of latents."""
+    found = run("bigan", steps=50)
+    encoder, generator, pool = found.modules["encoder"], found.modules["generator"], data.load("digits", 20).pool
+    before = encoder.hidden[0](encoder.body((data.as_images(pool) + 1) / 2)).detach()
+    torch.testing.assert_close(encoder.hidden[1].running_mean, before.mean(dim=0), atol=0.02, rtol=0.02)
+    torch.testing.assert_close(encoder.hidden[1].running_var, before.var(dim=0), atol=0.02, rtol=0.05)
+    first = generator.layers[0](generator.latent(20_000, torch.Generator().manual_seed(0))).detach()
+    torch.testing.assert_close(generator.layers[1].running_var, first.var(dim=0), atol=1e-3, rtol=0.1)
+    assert (found.test_error, found.test_error_interval, found.confusion_matrix) == (None, None, None)
+
+
+def test_a_classifier_learns_digits_from_five_images_a_class():
+    found = experiments.run("supervised", "digits", n_labels=50, steps=100, average_decay=0.9)
+    assert found.test_error < 0.35  # chance is 0.9
+    assert found.history[-1].scores["validation_error"] < 0.5
+
+
+def test_repeat_runs_consecutive_seeds_each_with_its_split():
+    results = experiments.repeat(2, first_seed=4, method="supervised", **TINY)
+    assert [(r.settings.seed, r.settings.split_seed, r.modules) for r in results] == [(4, 4, None), (5, 5, None)]
+    assert results[1].history[-1].terms == run("supervised", seed=5).history[-1].terms
+
+
+@pytest.mark.parametrize("method", ["sgan", "gan"])
+def test_a_result_goes_through_json_unchanged(tmp_path, method):
+    found, path = run(method), tmp_path / "new" / "result.json"
+    found.to_json(path)
+    back = RunResult.from_json(str(path))
+    assert (back, back.modules) == (found, None)
+    assert [file.name for file in path.parent.iterdir()] == ["result.json"]
+
+
+CORRUPT = [
+    {"settings": None}, {"history": None}, {"history": []}, {"history": [1]}, {"history": [{"step": 1}]}, {"mood": 1},
+    {"modules": None}, {"test_error": "low"}, {"test_error": 1.5}, {"seconds": None}, {"seconds": -1.0},
+    {"confusion_matrix": 5}, {"confusion_matrix": [[1], [2, 3]]}, {"test_error_interval": 3},
+]  # fmt: skip
+
+
+def test_json_that_holds_no_result_is_refused_with_its_name(tmp_path, result):
+    path = tmp_path / "result.json"
+    result.to_json(path)
+    text = path.read_text()
+    whole = json.loads(text)
+    wrong = [whole | changes for changes in CORRUPT]
+    wrong += [whole | {"settings": whole["settings"] | change} for change in ({"colour": "red"}, {"method": "magic"})]
+    wrong += [{name: value for name, value in whole.items() if name != missing} for missing in whole]
+    for content in [*map(json.dumps, wrong), "", "[]", "3", text[: len(text) // 2], "\xff"]:
+        path.write_text(content, "latin-1")
+        with pytest.raises(ValueError, match=f"^{re.escape(str(path))} does not hold a RunResult: ."):
+            RunResult.from_json(path)
+
+
+# --- interruption and resume
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("method", "changes"),
+    [("feature_matching", {"reuse": False}), ("bigan", {}), ("gan", {"network": "dcgan", "batch_size": 4}),
+     ("consistency", {"network": "cnn", "shift": 1}), ("two_head", {"precision": "mixed", "label_mask": True})],
+)  # fmt: skip
+def test_a_resumed_run_equals_an_uninterrupted_one_to_the_last_bit(tmp_path, method, changes):
+    """Weights, moments, history, test error. The record that stopped its observer comes again, no other does."""
+    paths, seen = [tmp_path / "broken.safetensors", tmp_path / "whole.safetensors"], []
+
+    def observe(record, modules):
+        seen.append(record.step)
+        if seen == [2, 4]:
+            raise Stopped(torch.rand(5))
+
+    with pytest.raises(Stopped):
+        run(method, checkpoint=paths[0], observe=observe, **changes)
+    resumed, whole = (run(method, checkpoint=path, observe=observe, **changes) for path in paths)
+    assert timeless(resumed) == timeless(whole)
+    assert seen == [2, 4, 4, 6, 2, 4, 6]
+    torch.testing.assert_close(*map(load_file, paths), rtol=0, atol=0)
+    assert run(method, checkpoint=paths[1], observe=observe, **changes) == whole  # nothing is trained again
+    assert len(seen) == 7
+
+
+def test_a_checkpoint_of_other_settings_or_cut_off_is_refused_by_name_and_kept(tmp_path):
+    path = tmp_path / "run.safetensors"
+    run(checkpoint=path)
+    whole = path.read_bytes()
+    with pytest.raises(ValueError, match=r"\(learning_rate: 0\.002 there, 0\.001 now; seed: 0 there, 8 now; split_"):
+        run(checkpoint=path, seed=8, learning_rate=0.001)
+    assert path.read_bytes() == whole
+    path.write_bytes(whole[:5000])
+    with pytest.raises(ValueError, match=f"^{re.escape(str(path))} does not hold a whole checkpoint"):
+        run(checkpoint=path)
+    assert path.stat().st_size == 5000
+
+
+# --- what is refused, what is shown
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"n_labels": 9}, "n_labels must be .* at least 10 .*; got 9"), ({"device": "tpu"}, "device must be .*'tpu'"),
+     ({"n_labels": 1348}, "n_labels must be .* at most 1347; got 1348"), ({"record_every": 0}, "record_every must be"),
+     ({"dataset": "moons", "shift": 1}, "shift must be .* at most 0; got 1"), ({"step": 1}, "no argument 'step'"),
+     ({"dataset": "moons", "network": "dcgan"}, "'dcgan' takes images")],
+)  # fmt: skip
+def test_bad_arguments_are_refused_before_anything_is_trained(monkeypatch, changes, message):
+    monkeypatch.setattr(training, "training_step", None)  # calling it fails
+    with pytest.raises(ValueError, match=message):
+        run(**changes)
+
+
+def test_a_progress_bar_shows_the_scores(capsys):
+    run("supervised", progress=True)
+    shown = capsys.readouterr().err
+    assert all(part in shown for part in ("supervised, digits, 20 labels, seed 0", "6/6", "validation_error="))
+
+
+# --- how a step is made
+
+
+def test_from_a_run_to_a_loss_it_is_five_frames(monkeypatch):
+    """run, train, training_step, the method, the loss."""
+    modules, loss = [], losses.feature_matching
+
+    def spy(*arguments):
+        files = [Path(frame.filename) for frame in traceback.extract_stack()]
+        modules.append([file.stem for file in files if file.parent.name == "sgan_lib"])
+        return loss(*arguments)
+
+    monkeypatch.setattr(losses, "feature_matching", spy)
+    run("feature_matching", steps=1)
+    assert modules == [["experiments", "training", "training", "methods"]]
+
+
+def test_a_new_method_is_a_function_and_a_row(monkeypatch):
+    def entropy_alone(nets, batch, settings):
+        [judged] = methods.judge_together(nets, batch.unlabelled)
+        yield {"entropy": losses.conditional_entropy(judged.class_logits)}
+
+    monkeypatch.setitem(methods.METHODS, "entropy_alone", methods.Method(entropy_alone, generator=False))
+    terms = [record.terms["entropy"] for record in run("entropy_alone", steps=20, learning_rate=0.01).history]
+    assert terms[-1] < 0.5 * terms[0]
+
+
+@pytest.mark.parametrize("method", ["supervised", "feature_matching"])
+def test_a_step_is_adams_by_its_formula(method):
+    """The fused optimiser against the definition (arXiv:1412.6980, Algorithm 1), with m̂ and v̂ after one step."""
+    run = prepared(method, generator_rate=0.25, epsilon=1e-3, weight_decay=0.1)
+    moves = run.state.play(run.state.modules, run.batches.at(0))
+    for side, player in run.state.players.items():
+        weights = [weight for weight in run.state.modules[side].parameters() if weight.requires_grad]
+        before = [weight.detach().clone() for weight in weights]
+        training.descend(next(moves), player.optimizer)
+        rate = run.settings.learning_rate * (0.25 if side == "generator" else 1)
+        for weight, old in zip(weights, before, strict=True):
+            gradient = weight.grad + 0.1 * old
+            m, v = (1 - 0.5) * gradient, (1 - 0.999) * gradient**2
+            wanted = old - rate * (m / (1 - 0.5)) / ((v / (1 - 0.999)).sqrt() + 1e-3)
+            torch.testing.assert_close(weight.detach(), wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_bfloat16_gives_nearly_the_same_losses_and_keeps_weights_in_float32():
+    single, half = (run("bad_gan", seed=2, precision=precision) for precision in ("float32", "bfloat16"))
+    assert half.history[0].terms == pytest.approx(single.history[0].terms, rel=0.05)
+    assert half.history[0].terms != single.history[0].terms
+    assert {weight.dtype for weight in half.modules.parameters()} == {torch.float32}

@@ -1,0 +1,256 @@
+"""A sweep runs what is missing, once, whatever happens to it; and its table says what its results say."""
+
+import concurrent.futures
+import csv
+import json
+import tempfile
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sgan_lib import sweep
+from sgan_lib.course.stored import course_file
+from sgan_lib.experiments import RunResult, resolve
+from sgan_lib.networks import NETWORKS
+from sgan_lib.sweep import __main__ as command
+from sgan_lib.sweep import running
+from sgan_lib.training import Record
+
+
+def result_of(run):
+    """A result that no training made; its numbers differ from run to run and have many digits."""
+    s = run.settings
+    error = (s.n_labels + s.seed + len(s.method)) / 997
+    history = [Record(s.steps, error, {"term": 1 / 3}, 2e-3, {"validation_error": error / 3})]
+    versions = {"python": "3.11.7", "torch": "2.13.0+cpu", "torchvision": "0.28.0", "sgan_lib": "1.2"}
+    return RunResult(s, error, (error / 7, error * 2), [[1, 2], [3, 4]], history, 10 * error, "cpu", versions)
+
+
+def ended(result):
+    with tempfile.TemporaryDirectory() as name:
+        result.to_json(Path(name) / "result.json")
+        return "{}", (Path(name) / "result.json").read_text(), ""
+
+
+def fail_at_50(run):
+    if run.settings.n_labels == 50 and run.settings.method == "sgan":
+        return "{}", "", "DivergenceError: training diverged at step 50"
+    if run.settings.n_labels == 50 and run.settings.seed == 1:
+        raise MemoryError("the worker was killed")
+    return ended(result_of(run))
+
+
+@pytest.fixture
+def dask(monkeypatch):
+    """In place of a client: no process, no kernel. `answer` says what comes back of a run, `asked` lists the runs."""
+    client = MagicMock(asked=[], answer=lambda run: ended(result_of(run)), dashboard_link="http://127.0.0.1:1")
+    client.__enter__.return_value = client
+
+    def submit(task, template, p, pure):
+        assert (task, pure) == (running.execute, False)  # if pure, a run that failed would be answered from memory
+        [run] = sweep.grid([p["method"]], p["dataset"], [p["n_labels"]], [p["seed"]], p["preset"], **p["overrides"])
+        client.asked.append(run.name)
+        future = Future()
+        try:
+            future.set_result(client.answer(run))
+        except MemoryError as error:
+            future.set_exception(error)
+        return future
+
+    client.submit = submit
+    monkeypatch.setattr(running, "Client", lambda *_, **__: client)
+    monkeypatch.setattr(running, "as_completed", concurrent.futures.as_completed)
+    return client
+
+
+@pytest.fixture
+def runs():
+    return sweep.grid(["supervised", "sgan"], "digits", [20, 50], [0, 1])
+
+
+def test_the_grid_has_every_combination_once_and_finishes_seed_after_seed(runs):
+    points = [(r.settings.seed, r.settings.split_seed, r.settings.n_labels, r.settings.method) for r in runs]
+    assert points == [(seed, seed, n, method) for seed in (0, 1) for n in (20, 50) for method in ("supervised", "sgan")]
+    assert sweep.grid(["supervised", "sgan"] * 2, "digits", [20, 50] * 2, [0, 1] * 2) == runs
+    [run] = sweep.grid(["sgan"], "mnist", [100], [3], "standard", shift=2, split_seed=7)
+    assert run.name == "mnist-sgan-100-seed3-standard-shift=2-split_seed=7"
+    assert run.settings == resolve("sgan", "mnist", "standard", n_labels=100, seed=3, split_seed=7, shift=2)
+    with pytest.raises(ValueError, match="seeds must each hold at least one"):
+        sweep.grid(["sgan"], "digits", [20], [])
+
+
+def test_an_estimate_comes_from_the_folder_or_else_is_rough(dask, runs, tmp_path):
+    dask.answer = lambda run: ended(replace(result_of(run), seconds=[30.0, 1500.0, 60.0][len(dask.asked) - 1]))
+    table = sweep.run(runs[:3], tmp_path)
+    more = sweep.grid(["sgan"], "digits", [20], range(5, 9), steps=2 * runs[0].settings.steps)
+    text = sweep.estimate(more, table, workers=2)
+    assert text == "about 0:04:12 h with 2 workers (an estimate, from the folder)"  # 4 · (6 + 2 · 60) s / 2
+    more += sweep.grid(["sgan"], "mnist", [20], [0], steps=round(90 / NETWORKS["mlp_small"].step_seconds))
+    text = sweep.estimate(more, table, workers=9)  # no more than there are runs
+    assert text.startswith("about 0:02:00 h with 9 workers (an estimate, rough for 1")
+
+
+def test_only_what_is_missing_is_run_and_the_rest_not_touched(dask, runs, tmp_path):
+    out = tmp_path / "new" / "folder"
+    assert set(sweep.run(runs[2:5], out)["run"]) == {run.name for run in runs[2:5]}
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.json")}
+    assert len(sweep.run(runs * 2, out)) == 8
+    assert dask.asked == [run.name for run in runs[2:5] + runs[:2] + runs[5:]]
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    for run in runs:
+        assert RunResult.from_json(out / run.name / "result.json") == result_of(run)
+        assert (out / run.name / "run_experiment.ipynb").read_text() == "{}"
+    dask.nthreads.return_value, told = {}, []
+    assert list(sweep.run(sweep.grid(["gan"], "digits", [20], [0]), out, say=told.append)["test_error"]) == [23 / 997]
+    assert "the cluster has no workers now; waiting for one" in told[2]
+
+
+def test_what_fails_leaves_its_reason_and_is_tried_again(dask, runs, tmp_path):
+    dask.answer, told = fail_at_50, []
+    reasons = {
+        "digits-sgan-50-seed0-quick": "DivergenceError: training diverged at step 50",
+        "digits-sgan-50-seed1-quick": "DivergenceError: training diverged at step 50",
+        "digits-supervised-50-seed1-quick": "MemoryError: the worker was killed",
+    }
+    with pytest.raises(RuntimeError) as caught:
+        sweep.run(runs, tmp_path, say=told.append)
+    assert set(str(caught.value).splitlines()) == {f"{name} failed: {reason}" for name, reason in reasons.items()}
+    assert set(str(caught.value).splitlines()) < set(told)
+    for name, reason in reasons.items():
+        assert json.loads((tmp_path / name / "failure.json").read_text())["reason"] == reason
+        assert (tmp_path / name / "run_experiment.ipynb").exists() == ("sgan" in name)
+        (tmp_path / name / "result.json.7.partial").touch()  # of a sweep that was killed
+    dask.answer, dask.asked = lambda run: ended(result_of(run)), []
+    assert set(sweep.run(runs, tmp_path)["status"]) == {"done"}
+    assert set(dask.asked) == set(reasons)
+    assert [*tmp_path.rglob("failure.json"), *tmp_path.rglob("*.partial")] == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"settings": {"method": "sgan"}}', "\udcff", "whole[:-40]"])
+def test_a_damaged_result_is_set_aside_and_run_again(dask, runs, tmp_path, content):
+    sweep.run(runs[:2], tmp_path)
+    path, told = tmp_path / runs[1].name / "result.json", []
+    path.write_bytes(path.read_bytes()[:-40] if content == "whole[:-40]" else content.encode(errors="surrogateescape"))
+    damaged = path.read_bytes()
+    sweep.run(runs[:2], tmp_path, say=told.append)
+    assert told[0].startswith(f"{runs[1].name}: corrupt, to be run again ({path} does not hold a RunResult")
+    assert dask.asked == [runs[0].name, runs[1].name, runs[1].name]
+    assert RunResult.from_json(path) == result_of(runs[1])
+    assert (path.parent / "result.old.json").read_bytes() == damaged
+
+
+def test_a_result_of_other_settings_or_another_device_is_stale(dask, runs, tmp_path, monkeypatch):
+    folder, told = tmp_path / runs[0].name, []
+    old = replace(result_of(runs[0]), settings=replace(runs[0].settings, steps=7, hold=0.25), device="cuda:0")
+    old.to_json(folder / "result.json")
+    reason = "result.json has steps 7, not 1500, hold 0.25, not 0.5, device cuda:0, not cpu"
+    assert sweep.read_state(folder, runs[0].settings, "cpu") == ("stale", reason, {})
+    for device, status in {"auto": "done", "cuda": "done", "cpu": "stale"}.items():
+        assert sweep.read_state(folder, old.settings, device).status == status
+    dask.answer = lambda run: ended(old)  # a worker with another library
+    with pytest.raises(RuntimeError, match=f"{runs[0].name} failed: {reason}"):
+        sweep.run(runs[:1], tmp_path, device="cpu", say=told.append)
+    assert told[0] == f"{runs[0].name}: stale, to be run again ({reason})"
+    assert RunResult.from_json(folder / "result.old.json") == old
+    assert not (folder / "result.json").exists()
+    monkeypatch.setattr(Path, "read_text", MagicMock(side_effect=FileNotFoundError))  # cleared by another sweep
+    assert sweep.read_state(folder).status == "missing"
+
+
+def test_the_csv_equals_the_results(dask, runs, tmp_path):
+    unmeasured = {"test_error": None, "test_error_interval": None, "confusion_matrix": None}  # as of a plain GAN
+    dask.answer = lambda run: ended(replace(result_of(run), **(unmeasured if run == runs[0] else {})))
+    sweep.run(runs, tmp_path)
+    rows = list(csv.DictReader((tmp_path / "results.csv").read_text().splitlines()))
+    assert sorted(row["run"] for row in rows) == sorted(run.name for run in runs)
+    for row in rows:
+        stored = json.loads((tmp_path / row["run"] / "result.json").read_text())
+        low, high = stored["test_error_interval"] or (None, None)
+        wanted = {
+            **stored["settings"], **stored["versions"], "run": row["run"], "status": "done", "reason": "",
+            "validation_error": stored["history"][-1]["scores"]["validation_error"], "test_error_low": low,
+            "test_error_high": high, **{n: stored[n] for n in ("test_error", "seconds", "device", "confusion_matrix")},
+        }  # fmt: skip
+        assert row == {name: "" if value is None else str(value) for name, value in wanted.items()}
+
+
+def test_failed_and_damaged_runs_have_a_row_too(dask, runs, tmp_path):
+    dask.answer = fail_at_50
+    summary = sweep.summarise(sweep.run(runs, tmp_path, strict=False)).set_index(["method", "n_labels"])
+    low, high = 3000 / 997, 3100 / 997  # the bootstrap of two values is between them
+    wanted = [2, 0, (low + high) / 2, (high - low) / np.sqrt(2), low, high]
+    assert list(summary.loc["supervised", 20]) == pytest.approx(wanted)
+    assert list(summary.loc["sgan", 50])[:2] == [0, 2]
+    (tmp_path / runs[0].name / "result.json").write_text("{")
+    (tmp_path / runs[7].name / "failure.json").write_text("{")
+    (tmp_path / "notes").mkdir()
+    table = sweep.write_csv(tmp_path).set_index("run")
+    assert table["status"].value_counts().to_dict() == {"done": 4, "failed": 2, "corrupt": 2}
+    assert "does not hold a RunResult" in table.loc[runs[0].name, "reason"]
+    [line] = [line for line in (tmp_path / "results.csv").read_text().splitlines() if "digits-sgan-50-seed0" in line]
+    assert ",failed,DivergenceError: training diverged at step 50,sgan,digits,50,0,0,quick," in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ("--methods sgan sgam", "method must be one of supervised, gan"),
+        ("--dataset nmist", "dataset must be one of mnist, digits"),
+        ("--n-labels 20 5000", "1347; got 5000"),
+        ("--workers 0", "workers must be a whole number of at least 1"),
+        ("--device tpu", "device must be one of auto, cpu, cuda, mps"),
+        ("--set feature_norm", "feature_norm must be one of l1, l2"),
+        ("--set shft=1", "run has no argument 'shft'"),
+        ("--set network=cnn", "method 'sgan' needs a network with a generator"),
+        ("--set network=own", "network must be one of"),
+        ("--set seed=1", "seed cannot be set for the whole grid"),
+        ("--set shift=1 --set shift=2", "--set must name each setting once"),
+        ("--notebook nowhere.ipynb", "nowhere.ipynb"),
+        (f"--notebook {course_file('notebooks', '00_start_here.ipynb')}", "00_start_here has no parameter 'method'"),
+        ("--collect", "No such file or directory"),
+    ],
+)
+def test_a_bad_request_is_refused_before_anything_starts(tmp_path, capsys, dask, arguments, complaint):
+    assert command.main([*arguments.split(), "--out", str(tmp_path / "out")]) == 2
+    assert complaint in capsys.readouterr().err
+    assert dask.asked == []
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_line_from_a_dry_run_to_the_table(dask, tmp_path, runs, capsys):
+    def main(*more, options="--n-labels 20 50 --seeds 0 1 --workers 2"):
+        return command.main([*options.split(), "--out", str(tmp_path), *more]), capsys.readouterr().out
+
+    sweep.run(runs[:2], tmp_path, say=str)
+    (tmp_path / runs[1].name / "result.json").write_text("{")
+    before = sorted(tmp_path.rglob("*"))
+    code, printed = main("--dry-run")
+    lines = printed.splitlines()
+    assert (code, lines[0], lines[2:8]) == (0, f"{runs[0].name}: done", [f"{run.name}: missing" for run in runs[2:]])
+    assert lines[1].startswith(f"{runs[1].name}: corrupt, to be run again (")
+    assert lines[8].startswith("8 runs: 1 done, 7 to do; about 0:")
+    assert (sorted(tmp_path.rglob("*")), len(dask.asked)) == (before, 2)
+    settings = ("--set", "shift=1", "--set", "feature_norm=l1", "--set", "threads=None")
+    dask.answer = fail_at_50
+    code, printed = main(*settings)
+    assert code == 1
+    assert "digits-sgan-50-seed0-quick-feature_norm=l1-shift=1-threads=None failed: DivergenceError: " in printed
+    rows = [line.split()[:4] for line in printed[printed.index("n_labels") :].splitlines()[1:5]]
+    assert rows == [row.split() for row in ("20 sgan 2 0", "20 supervised 2 0", "50 sgan 0 2", "50 supervised 1 1")]
+    table = pd.read_csv(tmp_path / "results.csv").query("status == 'done' and feature_norm == 'l1' and shift == 1")
+    assert len(table) == 5
+    dask.answer = MagicMock(side_effect=KeyboardInterrupt)
+    assert main(*settings)[0] == 130
+    dask.answer, dask.asked = lambda run: ended(result_of(run)), []
+    code, printed = main(*settings)
+    assert (code, len(dask.asked)) == (0, 3)
+    assert "8 runs: 5 done, 3 to do" in printed
+    code, printed = main(*settings)
+    assert (code, len(dask.asked)) == (0, 3)
+    assert "watch it" not in printed  # no cluster was started
+    assert main("--collect") == (0, f"{tmp_path / 'results.csv'}: 10 runs\n")

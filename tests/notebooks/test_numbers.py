@@ -1,0 +1,220 @@
+"""The numbers in the prose are those of the stored tables.
+
+Above a paragraph with such numbers, in the README or in a notebook's source, stands a line `<!-- numbers: NAME -->`.
+The tests compute the numbers and look for them, as they are written, in the paragraph of that name.
+"""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sgan_lib import data, evaluation
+from sgan_lib.course.stored import stored_table
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = [ROOT / "README.md", *sorted((ROOT / "notebooks" / "src").glob("*.py"))]
+PROSE = "\n\n".join(re.sub(r"^# ?", "", path.read_text("utf-8"), flags=re.MULTILINE) for path in SOURCES)
+WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+         "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"]  # fmt: skip
+
+
+def numbers_in(name: str) -> Counter[str]:
+    """The numbers of the paragraph of this name, as they are written; "five" counts as "5"."""
+    [paragraph] = re.findall(rf"^<!-- numbers: {name} -->\n(.+?)\n\n", PROSE, re.MULTILINE | re.DOTALL)
+    tokens = re.findall(r"\d+(?:,\d{3})*(?:\.\d+)?|[a-z]+", paragraph.lower())
+    written = (str(WORDS.index(token)) if token in WORDS else token for token in tokens)
+    return Counter(token for token in written if token[0].isdigit())
+
+
+def states(name: str, *expected: str | int) -> None:
+    """The paragraph of this name has each of these numbers, as often as it is given here."""
+    missing = Counter(map(str, expected)) - numbers_in(name)
+    assert not missing, f"the paragraph {name!r} lacks {', '.join(missing.elements())}"
+
+
+def written(values: Iterable[float], digits: int) -> list[str]:
+    """The values as prose writes them, with so many digits after the point."""
+    return [f"{value:.{digits}f}" for value in values]
+
+
+def error_of(table: str, *by: str, where: str = "seed >= 0") -> pd.Series:
+    """Test errors in percent of a stored table: the mean of the rows that agree in these columns."""
+    return 100 * stored_table(table).query(where).groupby(list(by))["test_error"].mean()
+
+
+def test_every_tagged_paragraph_is_checked() -> None:
+    tags = re.findall(r"^<!-- numbers: (.+) -->$", PROSE, re.MULTILINE)
+    assert [name for name in tags if f'states("{name}",' not in Path(__file__).read_text("utf-8")] == []
+
+
+def test_the_two_forms_of_the_sgan() -> None:
+    error = error_of("sgan_half_of_labels.csv", "n_labels", "method").unstack()[["supervised", "sgan", "two_head"]]
+    states("two forms", 100, *written(error.loc[100], 1), "30,000", *written(error.loc[30_000], 2))
+    tuned = error_of("baseline_tuned.csv", "network", "shift", where="preset == 'standard'")
+    states("tuned baseline", f"{tuned.min():.1f}", 100)
+
+
+def of_standard() -> pd.DataFrame:
+    """Errors at the end of the runs of preset standard, split by method."""
+    return error_of("mnist_100_labels.csv", "seed", "method", where="step == steps").unstack()
+
+
+def wrong_by_luck() -> pd.DataFrame:
+    """Of each run made to see how much is luck, the mistakes at its end by digit; index: split, seed, reuse."""
+    ends = stored_table("mnist_100_labels_luck.csv").query("step == steps").set_index(["split_seed", "seed", "reuse"])
+    return ends[[f"wrong_{digit}" for digit in range(10)]]
+
+
+def test_the_central_result() -> None:
+    standard = of_standard()
+    alone, matching = standard["supervised"].mean(), standard["feature_matching"]
+    paper, rounded = (error_of(f"mnist_100_labels_{table}.csv", "seed") for table in ("paper", "rounded"))
+    luck = wrong_by_luck().sum(axis=1)[2].xs(True, level="reuse") / 100  # errors of three seeds on split 2, in percent
+    assert luck[2] == pytest.approx(paper[2])  # the same run, made twice
+    same = [f"{alone:.1f}", f"{matching.mean():.2f}", f"{paper.mean():.2f}", *written(paper, 2)]
+    counts = [len(matching), len(paper), len(standard.columns) - 1, len(luck)]
+    states("100 labels of MNIST", *same, *counts, *written([paper[2], *luck], 2))
+    pairs = [*error_of("mnist_100_labels_longer.csv", "seed"), *matching[:2]]
+    more = written([paper.drop(2).mean(), matching.max(), *pairs], 2)
+    states("four findings", f"{alone / matching.mean():.0f}", *same, *more, (paper < 1.1).sum(), paper.index[-1])
+    states("nearly paper", len(rounded), *written([*rounded, rounded.mean()], 2), rounded.index[-1])
+    states("the rule", f"{paper.mean():.2f}", 208, 209, *written((paper.drop(2).sum() + luck[[208, 209]]) / 5, 2))
+
+
+def test_the_mistakes_of_the_central_result() -> None:
+    every_run = stored_table("mnist_100_labels_mistakes.csv")
+    errors = every_run.query("seed < 5").groupby("seed").size() / 100
+    assert errors.tolist() == pytest.approx(of_standard()["feature_matching"].tolist())
+    labels = data.load("mnist", 100).test.labels
+    assert labels[every_run["image"].tolist()].tolist() == every_run["label"].tolist()
+    sevens, others = (every_run.query(f"label {sign} 7").groupby("seed").size() for sign in ("==", "!="))
+    well, others = sevens[[0, 3, 4]], others[:5]
+    states("one digit", others.min(), others.max(), *well.index, well.min(), well.max(), 1, sevens[1], 2, sevens[2])
+    states("splits 102 and 103", 103, sevens[103], 102, sevens[102])
+
+
+def test_the_lost_start() -> None:
+    every_start = stored_table("mnist_100_labels_starts.csv").query("step == 2000").sort_values("split_seed")
+    starts, without = every_start[every_start["reuse"]], every_start[~every_start["reuse"]]
+    is_lost = starts["feature_matching"] > 10
+    lost, kept = starts[is_lost], starts[~is_lost]
+    assert [*zip(lost["split_seed"], lost["seed"], strict=True)] == [(2, 2), (206, 206)]
+    ranges = kept[["adversarial", "feature_matching"]].agg(["min", "max"])
+    expected = [len(kept), len(starts), *written(ranges["adversarial"], 2), *written(ranges["feature_matching"], 1)]
+    expected += [len(lost), 2, 206, *written(lost["adversarial"], 3), *written(lost["feature_matching"], 0)]
+    states("lost start", *expected, *written(without["feature_matching"], 1))
+
+
+def test_luck_on_the_split_that_lacks_a_crossed_seven() -> None:
+    wrong = wrong_by_luck()
+    sevens, every = wrong["wrong_7"], wrong.sum(axis=1)
+    others = every - sevens
+    runs = [(n, sevens[2, n, True], every[2, n, True], f"{every[2, n, True] / 100:.2f}") for n in (208, 209)]
+    seed_2 = (2, sevens[2, 2, True], sevens[2, 2, False])
+    states("three seeds", *runs[0], *runs[1], *seed_2, others.min(), others.max(), len(others))
+    whole = pd.concat([error_of(f"mnist_100_labels_{table}.csv", "seed") for table in ("rounded", "paper")])
+    easy, hard = whole.drop([1, 2]), pd.concat([whole[[1, 2]], every.drop((2, 2, True)) / 100])
+    parts = (easy, hard[hard < 1.5], hard[hard > 1.5])
+    of_easy, of_good, of_bad = ((len(part), *written((part.min(), part.max()), 2)) for part in parts)
+    states("whole runs", *of_easy, *sorted(set(easy.index)), len(hard), 1, 2, *of_good, *of_bad)
+
+
+def test_who_draws_better() -> None:
+    """SGANs are ahead at the first look and behind at the last, on every seed."""
+    looks = stored_table("sample_quality.csv").query("method != 'feature_matching'")
+    first, last = (looks[looks["step"] == step] for step in (looks["step"].min(), looks["step"].max()))
+    assert set(first.loc[first.groupby("seed")["digit_frechet"].idxmax(), "method"]) == {"gan"}
+    assert set(last.loc[last.groupby("seed")["digit_frechet"].idxmin(), "method"]) == {"gan"}
+    means = last.groupby(["method", "n_labels"])["digit_frechet"].mean()
+    states("who draws better", *written([means["gan", 100], *means["sgan"][[100, 1000, 59_000]]], 0))
+
+
+def by_split(dataset: str) -> pd.DataFrame:
+    return error_of("label_scarcity.csv", "n_labels", "seed", "method", where=f"dataset == '{dataset}'").unstack()
+
+
+def test_labels_and_errors_are_traded() -> None:
+    """How many labels bring the supervised network to the SGAN's error with 50? A straight line in both logarithms."""
+    digits, mnist = (by_split(dataset).groupby("n_labels").mean() for dataset in ("digits", "mnist"))
+    (high, low), sgan = digits["supervised"][[100, 200]], digits["sgan"][50]
+    assert low < sgan < high
+    worth = 5 * round(100 * 2 ** (math.log(high / sgan) / math.log(high / low)) / 5)
+    splits = stored_table("label_scarcity.csv").groupby("dataset")["seed"].nunique()
+    at_50 = written(digits.loc[50, ["supervised", "sgan"]], 1)
+    states("methods on digits", 50, at_50[1], worth, at_50[0])
+    states("labels worth, in short", splits["digits"], 50, worth, splits["mnist"], 100, "1,000", 20, 100)
+    states("the sweep", splits["digits"], "1,500", splits["mnist"])
+    at_100 = written(mnist.loc[100, ["supervised", "feature_matching"]], 1)
+    states("what notebook 05 found", splits["digits"], *at_50, splits["mnist"], *at_100, 20, 20)
+    states("runs behind notebook 05", len(stored_table("label_scarcity.csv")))
+    gains = (digits["supervised"] - digits["sgan"])[[20, 50]]
+    shares = 100 * gains / digits["supervised"][[20, 50]]
+    states("gain with 20 labels", splits["digits"], *written(gains, 1), *written(shares, 0))
+
+
+def test_the_order_of_the_methods_on_mnist() -> None:
+    errors = by_split("mnist")
+    mean = errors.groupby("n_labels").mean()
+    assert (errors.loc[20].idxmin(axis=1) == "two_head").all()
+    worse = errors["bad_gan"] > errors["supervised"]
+    assert [list(worse[n].index[worse[n]]) for n in (20, 25)] == [[0, 1], [2, 4]]
+    others = errors.drop(columns=["supervised", "pseudo_label"]).drop(index=[20, 25])
+    assert others.lt(errors["supervised"].drop(index=[20, 25]), axis=0).all(axis=None)
+    assert abs(mean["supervised"][1000] - mean["feature_matching"][100]) < 0.1
+    at_20 = mean.loc[20, ["two_head", "consistency", "bad_gan", "supervised"]]
+    at_100 = mean.loc[100, ["sgan", "feature_matching", "bad_gan", "supervised"]]
+    expected = [*at_20, *(errors["bad_gan"][n, 0] for n in (20, 25)), *at_100, mean["supervised"][1000]]
+    states("methods on MNIST", len(errors.loc[20]), 25 - 20, *written(expected, 1), "1,000", "1,000")
+    at_25 = mean["supervised"][25]
+    states("published rows", *written([at_25 - mean["sgan"][25], at_25], 1))
+    factor = mean["supervised"] / mean.min(axis=1)
+    assert {round(factor[n]) for n in (50, 100, 200)} == {3}
+    assert factor[1000] < 2
+    longer, gain = of_standard().mean(), mean["supervised"][100] - mean["two_head"][100]
+    states("best gain", 3, *written([longer["supervised"] / longer["feature_matching"], gain], 0))
+
+
+def test_the_cautions_of_notebook_05() -> None:
+    errors = by_split("digits")
+    alone, pseudo = errors.loc[100, "supervised"], errors.loc[100, "pseudo_label"]
+    parts = (alone, pseudo, alone - pseudo)
+    bounds = written([bound for part in parts for bound in evaluation.bootstrap_interval(part.tolist())], 1)
+    states("paired", (alone > pseudo).sum(), len(alone), (alone < pseudo).sum(), *bounds)
+    ahead = errors.loc[20, "sgan"] - errors.loc[20, "consistency"]
+    states("looking again", 17, *written([ahead[:17].mean(), ahead.mean()], 1), len(ahead), len(ahead))
+    assert evaluation.bootstrap_interval(ahead[:17].tolist())[0] > 0 > evaluation.bootstrap_interval(ahead.tolist())[0]
+    shifted = error_of("label_scarcity_shifts.csv", "seed", "method").unstack()
+    before, after = errors.loc[50].loc[shifted.index].mean(), shifted.mean()
+    gains = [errors["supervised"] - errors["sgan"] for errors in (before, after)]
+    ends = [errors[method] for errors in (before, after) for method in ("supervised", "sgan")]
+    states("shifts for all", *written([*ends, *gains], 1))
+
+
+def test_features_with_few_labels() -> None:
+    table = stored_table("bigan_features.csv").query("classifier == 'linear' and preset == 'standard'")
+    error = 100 * (1 - table.groupby(["representation", "layer", "n_labels"])["accuracy"].mean())
+    features = (error["bigan", "hidden", 100], error["pixels", "pixels", 100])
+    states("features with few labels", *3 * [100], *written(features, 1))
+    judge, before = (error[name, "discriminator"] for name in ("latent_regressor", "random"))
+    trained = by_split("mnist").query("seed < 3").groupby("n_labels").mean()
+    alone = trained["supervised"]
+    assert alone[100] > judge[100]
+    assert alone[1000] < min(error.xs(1000, level="n_labels"))
+    few = written([*judge[[20, 100]], *before[[20, 100]]], 1)
+    states("features of a discriminator", 20, *few, 100, 100, "1,000", *written((judge[1000], alone[1000]), 2))
+    rivals = trained.loc[20, ["sgan", "feature_matching", "consistency", "two_head"]]
+    states("features against methods", 20, *written([judge[20], *rivals], 1))
+
+
+def test_the_benchmark() -> None:
+    measured = stored_table("benchmark.csv").set_index(["what", "network", "threads"])["value"].sort_index()
+    textbook, in_bfloat16 = measured["textbook step / our step"], measured["textbook step / our step in bfloat16"]
+    factors = [*textbook["mlp"], *in_bfloat16["mlp"], *textbook["upsample"]]
+    speed_up, seconds = measured["sweep, one worker / two workers"], measured["sweep with two workers"]
+    shares = measured["matrix products / our step", "mlp"]
+    states("benchmark", *written([*factors, *speed_up], 1), *written([*shares, *seconds], 0))
