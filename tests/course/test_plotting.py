@@ -123,10 +123,8 @@ def test_errors_by_labels_shows_means_intervals_published_values_and_names_where
     bars = panel.containers[0].lines[2][0].get_segments()
     assert np.allclose([segment[:, 1] for segment in bars], [[10, 30], [8, 24], [2, 6]])
     assert texts(panel.get_xticklabels()) == ["20", "", "100"]  # 25 would touch 20
-    assert (texts(panel.get_yticklabels()), panel.yaxis.get_minorticklocs().tolist()) == (
-        ["1", "2", "5", "10", "20"],
-        [],
-    )
+    assert texts(panel.get_yticklabels()) == ["1", "2", "5", "10", "20"]
+    assert len(panel.yaxis.get_minorticklocs()) == 0
     assert texts(panel.texts) == ["supervised", "conditional SGAN", "new method"]
     short = RUNS[(RUNS["method"] != "new_method") | (RUNS["n_labels"] < 100)]
     ends = {text.get_text(): text.xy for text in plotting.errors_by_labels(short, "A message").axes[0].texts}
@@ -134,8 +132,7 @@ def test_errors_by_labels_shows_means_intervals_published_values_and_names_where
     panels = drawn("errors_by_labels_of_sets").axes
     titles = ["digits: 3 splits a point", "mnist: 2 to 3 splits a point; hollow marks: published"]
     assert [panel.get_title() for panel in panels] == titles
-    hollow = [[line.get_xydata()[0].tolist() for line in panel.lines if line.get_markerfacecolor() == "none"]
-              for panel in panels]  # fmt: skip
+    hollow = [[list(mark.get_xydata()[0]) for mark in p.lines if mark.get_markerfacecolor() == "none"] for p in panels]
     assert hollow == [[], [[25, 20], [100, 10]]]
 
 
