@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from sgan_lib import losses
-from sgan_lib.runtime import forked_random
+from sgan_lib.runtime import check_whole_number, forked_random
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,19 @@ def _written(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def gradients_arrive(network: nn.Module, loss: Float[Tensor, ""]) -> Report:
+def gradients_arrive(network: nn.Module, loss: Tensor) -> Report:
     """Does every trainable parameter of the network receive a gradient of this loss?
 
     Finds layers that are built and never used, inputs that a later layer does not read, and detached paths. Give the
-    sum of all the losses that train the network. Keeps the graph, touches no `.grad`. RuntimeError without gradient.
+    sum of all the losses that train the network. Keeps the graph, touches no `.grad`. ValueError for a loss that is no
+    scalar or carries no gradient, or a network without trainable parameters.
     """
     trainable = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    if not trainable:
+        raise ValueError("network must have trainable parameters; all of its parameters are frozen, or it has none")
+    if loss.ndim or not loss.requires_grad:
+        got = f"shape {list(loss.shape)}, requires_grad={loss.requires_grad}"
+        raise ValueError(f"loss must be a scalar that carries a gradient; got {got}")
     gradients = torch.autograd.grad(loss, list(trainable.values()), retain_graph=True, allow_unused=True)
     unreached = [name for name, g in zip(trainable, gradients, strict=True) if g is None]
     zero = [name for name, g in zip(trainable, gradients, strict=True) if g is not None and not g.any()]
@@ -59,13 +65,17 @@ def gradients_arrive(network: nn.Module, loss: Float[Tensor, ""]) -> Report:
                   "nothing, or a saturated function.")  # fmt: skip
 
 
-def outputs_are_logits(outputs: Float[Tensor, "batch"] | Float[Tensor, "batch classes"]) -> Report:
+def outputs_are_logits(outputs: Tensor) -> Report:
     """Are these class logits, or real-or-fake logits, or has a softmax or sigmoid been applied to them already?
 
     Softmax twice leaves a cross-entropy of at least log(1 + (K − 1)/e); sigmoid twice a binary one of log(1 + 1/e).
     After a log-softmax the cross-entropy is right, but log-sum-exp, the real logit of K classes, is 0 for every image.
-    A single column within [0, 1] is reported too. TypeError for integers; ValueError for fewer than two finite rows.
+    `outputs` is [batch] or [batch, K]; a single column within [0, 1] is reported too. TypeError for anything but a
+    tensor of floating-point numbers; ValueError for fewer than two finite rows.
     """
+    if not isinstance(outputs, Tensor) or not outputs.is_floating_point():
+        got = outputs.dtype if isinstance(outputs, Tensor) else type(outputs).__name__
+        raise TypeError(f"outputs must be a tensor of floating-point numbers; got {got}")
     rounding = max(1e-4, 4 * torch.finfo(outputs.dtype).eps)
     rows = outputs.detach().float().reshape(len(outputs), -1)
     if outputs.ndim > 2 or len(rows) < 2 or not rows.isfinite().all():
@@ -112,6 +122,8 @@ def hidden_labels_out_of_reach(data: Any, n_hidden: int, n_classes: int) -> Repo
     Reports every row of at least `n_hidden` whole numbers in [0, K] (some files count from 1) to which attributes and
     items lead. It cannot see into functions, generators or files; `hidden_labels_change_nothing` can.
     """
+    check_whole_number("n_hidden", n_hidden, at_least=1)
+    check_whole_number("n_classes", n_classes, at_least=2)
     rows = [f"{path or 'the object itself'} ({array.size} numbers)" for path, array in _arrays_within(data, "", {})
             if array.dtype.kind in "iu" and n_hidden <= array.size == max(array.shape, default=0)
             and 0 <= array.min() < array.max() <= n_classes]  # fmt: skip
@@ -181,6 +193,7 @@ def labelled_set_stays(epochs: Iterable[Tensor], n_labels: int) -> Report:
     Of each epoch, what was seen of the labelled images: their positions in the training set [m], or the images before
     augmentation [m, ...]. Some may be missing or repeated. ValueError for fewer than two epochs.
     """
+    check_whole_number("n_labels", n_labels, at_least=1)
     seen = [{row.cpu().numpy().tobytes() for row in epoch} for epoch in epochs]
     if len(seen) < 2:
         raise ValueError(f"epochs must hold at least 2 epochs; got {len(seen)}")

@@ -126,7 +126,13 @@ def test_a_labelled_set_that_is_drawn_once_passes_and_one_drawn_anew_does_not(ro
 @pytest.mark.parametrize(
     ("check", "error", "message"),
     [
-        (lambda: checks.gradients_arrive(nn.Linear(1, 1), torch.tensor(1.0)), RuntimeError, "require grad"),
+        (lambda: checks.gradients_arrive(nn.Linear(1, 1), torch.tensor(1.0)), ValueError, "requires_grad=False"),
+        (lambda: checks.gradients_arrive(nn.Linear(1, 1), torch.ones(6, 3)), ValueError, r"loss must be .* \[6, 3\]"),
+        (lambda: checks.gradients_arrive(nn.ReLU(), torch.tensor(1.0)), ValueError, "network must have trainable"),
+        (lambda: checks.outputs_are_logits(torch.ones(4, 3).long()), TypeError, "outputs must be .* got torch.int64"),
+        (lambda: checks.hidden_labels_out_of_reach([], 0, 5), ValueError, "n_hidden must be a whole number"),
+        (lambda: checks.hidden_labels_out_of_reach([], 5, 1), ValueError, "n_classes must be a whole number"),
+        (lambda: checks.labelled_set_stays([LABELS, LABELS], n_labels=0), ValueError, "n_labels must be a whole"),
         (lambda: checks.outputs_are_logits(random(1, 3)), ValueError, "outputs must be .* 2 rows or more"),
         (lambda: checks.outputs_are_logits(random(4, 3) / 0), ValueError, "outputs must be finite"),
         (lambda: checks.batch_changes_nothing(nn.Linear(2, 1), random(1, 2), random(2, 2)), ValueError, "at least 2"),

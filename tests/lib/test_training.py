@@ -140,6 +140,14 @@ def test_a_loss_that_is_not_finite_or_explodes_stops_the_run_and_is_named(change
     assert state.history == []
 
 
+@pytest.mark.parametrize(("name", "value"), [("record_every", 0), ("hold", 1.5), ("last_rate", -0.1)])
+def test_bad_numbers_are_refused_before_the_first_step(name, value):
+    state = toy()
+    with pytest.raises(ValueError, match=f"{name} must be .* at "):
+        run(state, 5, **{name: value})
+    assert state.step == 0
+
+
 def test_a_last_step_that_throws_the_weights_away_is_found():
     state = toy()
     state.players["second"] = Player(state.players["second"].optimizer, 1e9)
