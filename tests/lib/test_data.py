@@ -191,7 +191,9 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("call", "name", "changes", "error", "allowed"), BAD, ids=str)
+@pytest.mark.parametrize(
+    ("call", "name", "changes", "error", "allowed"), BAD, ids=lambda part: getattr(part, "__name__", str(part))
+)
 def test_bad_arguments_are_refused_by_name(call, name, changes, error, allowed, monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no checks of signatures
     with pytest.raises(error, match=f"^{name} must be .*{allowed}"):
