@@ -7,37 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from sgan_lib.runtime import available_devices, whole_file
+from sgan_lib.runtime import available_devices
+from sgan_lib.saved import read_file, write_file
 from sgan_lib.training import Record, TrainingState
 
 
 def save_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any]) -> None:
-    """Write the state as one safetensors file, whole or not at all; `settings` and the history go into its header."""
+    """Write the state as one file, whole or not at all, with the settings and the history."""
     tensors = {f"modules.{name}": tensor for name, tensor in state.modules.state_dict().items()}
     tensors |= {f"average.{name}": tensor for name, tensor in state.average.state_dict().items()}
     for name, player in state.players.items():
         for index, moments in player.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{name}.{index}.{moment}": tensor for moment, tensor in moments.items()}
     tensors |= {name: device.get_rng_state() for name, device in _random_numbers().items()}
-    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     header = {"step": state.step, "seconds": state.seconds, "settings": dict(settings)}
     header["history"] = [asdict(record) for record in state.history]
-    with whole_file(path) as partial:
-        save_file(tensors, partial, metadata={"training": json.dumps(header)})
+    write_file(path, "checkpoint", header, tensors)
 
 
 def load_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any]) -> None:
-    """Bring a fresh state to where the file left off. Raises ValueError where it is damaged or of other settings."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads(file.metadata()["training"])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, TypeError, KeyError, ValueError, OSError) as error:
-        raise ValueError(f"{path} does not hold a whole checkpoint ({error}); delete it to start afresh") from error
+    """Bring a fresh state to where the file left off. ValueError for a foreign or damaged file, or other settings."""
+    header, tensors = read_file(path, "checkpoint")
     there, now = header["settings"], json.loads(json.dumps(dict(settings)))
     names = [name for name in sorted({*there, *now}) if there.get(name) != now.get(name)]
     if different := "; ".join(f"{name}: {there.get(name)!r} there, {now.get(name)!r} now" for name in names):

@@ -1,6 +1,7 @@
 """One experiment: `run`, or its three doors one by one, `prepare`, `train`, `finish`, in the context `reproducible`."""
 
 import platform
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
@@ -14,8 +15,9 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from sgan_lib import evaluation, models, training
+from sgan_lib.baselines import BASELINES, fit_baseline, predict_baseline
 from sgan_lib.checkpoints import load_checkpoint, save_checkpoint
-from sgan_lib.data import DATASETS, POINTS, Batches, SemiSupervisedData, as_images, load
+from sgan_lib.data import DATASETS, POINTS, Batches, Preparation, SemiSupervisedData, as_images, load
 from sgan_lib.methods import METHODS
 from sgan_lib.networks import check_shape, default_network, row_of
 from sgan_lib.results import RunResult
@@ -28,21 +30,38 @@ __all__ = ["METHODS", "PRESETS", "Run", "RunResult", "Settings", "finish", "prep
 
 
 def resolve(
-    method: str, dataset: str, preset: str = "quick", network: str | models.Networks | None = None, **given: Any
-) -> Settings:
-    """What is given, then the network's recipe for the preset, then the defaults. Bad arguments are refused by name."""
-    check_choice("method", method, METHODS)
-    check_choice("dataset", dataset, DATASETS)
+    method: str, dataset: str, preset: str = "quick", network: str | models.Networks | None = None,
+    data: SemiSupervisedData | None = None, **given: Any,
+) -> Settings:  # fmt: skip
+    """What is given, then the network's recipe for the preset, then the defaults. Bad arguments are refused by name.
+
+    `dataset` is a name or a folder; `data`, where there are some, are what it stands for.
+    """
+    check_choice("method", method, (*METHODS, *BASELINES))
+    given = {name: value for name, value in given.items() if name != "n_labels" or value is not None}
+    if data is None and dataset not in DATASETS:
+        data = _read_folder(dataset)
+        dataset = data.name
     check_choice("preset", preset, PRESETS)
     known = [each.name for each in fields(Settings)]
     if unknown := [name for name in given if name not in known]:
         raise ValueError(f"run has no argument {unknown[0]!r}; the settings it takes are {', '.join(known)}")
-    name, row = row_of(network or default_network(dataset, preset, METHODS[method].encoder))
+    values = {"n_labels": len(data.labelled.labels) if data else 100, "seed": 0, "split_seed": given.get("seed", 0)}
+    named = {"method": method, "dataset": dataset, "preset": preset}
+    if method in BASELINES:
+        return Settings(**named | values | given | {"network": "none", "steps": 1})
+    shape = data.image_shape if data else (2,) if dataset in POINTS else (1, 28, 28)
+    name, row = row_of(network or default_network(dataset, preset, METHODS[method].encoder, shape))
     METHODS[method].check_fits(name, row.generator, row.encoder)
-    if METHODS[method].strong_view and dataset in POINTS:
+    if METHODS[method].strong_view and len(shape) == 1:
         raise ValueError(f"method {method!r} needs images that it can augment; {dataset!r} holds points")
-    values = {"n_labels": 100, "seed": 0, "split_seed": given.get("seed", 0)} | row.settings(preset) | given
-    return Settings(method=method, dataset=dataset, preset=preset, network=name, **values)
+    return Settings(**named | {"network": name} | values | row.settings(preset) | given)
+
+
+def _read_folder(dataset: Any, n_labels: int | None = None, split_seed: int = 0) -> SemiSupervisedData:
+    if not (isinstance(dataset, (str, Path)) and Path(dataset).is_dir()):
+        check_choice("dataset", dataset, DATASETS, "a folder of images")
+    return load(str(dataset), n_labels, split_seed)
 
 
 @dataclass(frozen=True)
@@ -68,11 +87,13 @@ def prepare(
     data: SemiSupervisedData | None = None,
     device: torch.device | str = "cpu",
     network: str | models.Networks | None = None,
+    start: nn.ModuleDict | None = None,
 ) -> Run:
     """Build networks, players, the average of weights and the batches; the first door.
 
     `data` is what to train on; by default the split that the settings name, and likewise `network`: own networks are
-    copied. Raises ValueError or TypeError where they cannot take the images, or lack what the method needs.
+    copied. `start` has weights to start from. Raises ValueError or TypeError where networks cannot take the images, or
+    lack what the method needs.
     """
     name, row = row_of(network or settings.network)
     size = None if settings.dataset in POINTS else row.image_size
@@ -86,7 +107,12 @@ def prepare(
     modules = method.modules(networks, n_classes, _check_outputs(networks, images[:2], n_classes)).to(device)
     if settings.precision == "mixed":
         models.squash_in_float32(modules)
-    if not method.encoder:
+    if start is not None:
+        try:
+            modules.load_state_dict(start.state_dict())
+        except RuntimeError as error:
+            raise ValueError(f"start must hold networks like those of this run; {error}") from error
+    elif not method.encoder:
         models.initialise_from_data(modules["discriminator"], images)
     players, average = _players(modules, settings), average_of(modules, settings.average_decay)
     halves = partial(torch.autocast, images.device.type, torch.bfloat16)
@@ -159,23 +185,40 @@ def finish(run: Run) -> RunResult:
         generator = cast(models.Generator, averaged["generator"])
         evaluation.settle(averaged["encoder"], as_images(parts.pool[:10_000]))
         evaluation.settle(generator, generator.latent(10_000))
+    predict = partial(evaluation.predict, averaged["discriminator"]) if method.classifies else None
+    return _result(run.settings, parts, predict, state.history, averaged)
+
+
+def _result(
+    settings: Settings, data: SemiSupervisedData, predict: Callable[[Tensor], Tensor] | None, history: list[Record],
+    networks: nn.ModuleDict | None,
+) -> RunResult:  # fmt: skip
+    """What is found on the test set, by a classifier of images, where there is one."""
     error = interval = confusion = None
-    if method.classifies:
-        labels = parts.test.labels
-        predictions = evaluation.predict(averaged["discriminator"], parts.test.images)
-        wrong = int((predictions != labels).sum())
-        error, interval = wrong / len(labels), evaluation.wilson_interval(wrong, len(labels))
-        confusion = evaluation.confusion_matrix(predictions, labels, parts.n_classes).tolist()
+    if predict is not None and (n_test := len(data.test.labels)):
+        predictions, k = predict(data.test.images), max(2, data.n_classes)
+        wrong = int((predictions != data.test.labels).sum())
+        error, interval = wrong / n_test, evaluation.wilson_interval(wrong, n_test)
+        counts = evaluation.confusion_matrix(predictions, data.test.labels, k)
+        confusion = counts[: data.n_classes, : data.n_classes].tolist()
     versions = {"python": platform.python_version(), "sgan_lib": version("sgan-course")}
     versions |= {name: version(name) for name in ("torch", "torchvision")}
-    device = str(parts.pool.device)
-    return RunResult(run.settings, error, interval, confusion, state.history, state.seconds, device, versions, averaged)
+    prepared = data.preparation or Preparation(data.image_shape)
+    return RunResult(settings, error, interval, confusion, history, history[-1].seconds, str(data.pool.device),
+                     versions, networks, data.class_names, prepared)  # fmt: skip
+
+
+def _run_baseline(settings: Settings, data: SemiSupervisedData) -> RunResult:
+    started = time.perf_counter()
+    baseline = fit_baseline(settings.method, data)
+    history = [Record(1, time.perf_counter() - started, {}, 0.0)]
+    return _result(settings, data, partial(predict_baseline, baseline), history, None)
 
 
 def run(
     method: str = "feature_matching",
     dataset: str = "mnist",
-    n_labels: int = 100,
+    n_labels: int | None = None,
     seed: int = 0,
     preset: str = "quick",
     split_seed: int | None = None,
@@ -185,13 +228,16 @@ def run(
     observe: Callable[[Record, nn.ModuleDict], None] | None = None,
     checkpoint: str | Path | None = None,
     network: str | models.Networks | None = None,
+    data: SemiSupervisedData | None = None,
+    start: nn.ModuleDict | None = None,
     **overrides: Any,
 ) -> RunResult:
     """Train one method on one split and measure its test error once, at the end, with averaged weights.
 
     Args:
-        method, dataset, preset: names; see `METHODS`, `data.DATASETS`, `PRESETS`.
-        n_labels: labelled images, balanced over the classes to within one.
+        method, dataset, preset: names; see `METHODS`, `baselines.BASELINES`, `data.DATASETS`, `PRESETS`. A data set may
+            be a folder of images too, for which see `data.from_folder`.
+        n_labels: labelled images, balanced over the classes to within one; by default 100, or all that a folder has.
         seed, split_seed: of weights, batches and noise; of which images are labelled, by default the same.
         device: "auto", "cpu", "cuda" or "mps".
         progress: show a bar with the numbers that one wants to watch.
@@ -199,18 +245,27 @@ def run(
         observe: called with each record and the averaged networks.
         checkpoint: file to save to at each record, and to resume from, to the last bit, if it is there.
         network: a name, by default the data set's, or `models.Networks` of your own, of which copies are trained.
+        data: data of your own, from `data.from_arrays` and its like, instead of dataset, n_labels and split_seed.
+        start: networks of an earlier result to go on from, instead of new ones; optimisers start afresh.
         overrides: any other field of `Settings`, for example `steps=500`.
 
     Returns what was found, with the averaged networks in `modules`; errors are fractions in [0, 1]. Raises ValueError
     or TypeError for a bad argument, before anything is trained; DivergenceError where training diverges.
     """
     split = seed if split_seed is None else split_seed
-    settings = resolve(method, dataset, preset, network, n_labels=n_labels, seed=seed, split_seed=split, **overrides)
+    if data is None and dataset not in DATASETS:
+        data = _read_folder(dataset, n_labels, split)
+    if data is not None:
+        dataset, n_labels, split = data.name, len(data.labelled.labels), data.split_seed
+    given = {"n_labels": 100 if n_labels is None else n_labels, "seed": seed, "split_seed": split}
+    settings = resolve(method, dataset, preset, network, data, **given | overrides)
     chosen = choose_device(device)
+    if method in BASELINES:
+        return _run_baseline(settings, data or load(settings.dataset, settings.n_labels, settings.split_seed))
     asked = asdict(settings) | {"device": chosen.type}
     name = f"{method}, {dataset}, {n_labels} labels, seed {seed}"
     with reproducible(settings), tqdm(total=settings.steps, desc=name, unit="step", disable=not progress) as bar:
-        prepared = prepare(settings, None, chosen, network)
+        prepared = prepare(settings, data, chosen, network, start)
         if checkpoint is not None and Path(checkpoint).exists():
             load_checkpoint(prepared.state, Path(checkpoint), asked)
         for record in train(prepared, record_every):

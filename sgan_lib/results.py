@@ -1,21 +1,30 @@
 """What a run found, as an object and as a JSON file."""
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from torch import nn
 
+from sgan_lib.baselines import BASELINES
+from sgan_lib.data import Preparation
 from sgan_lib.methods import METHODS
-from sgan_lib.runtime import check_choice, check_number, write_whole
+from sgan_lib.models import Networks
+from sgan_lib.networks import row_of
+from sgan_lib.runtime import check_choice, check_number, forked_random, write_whole
+from sgan_lib.saved import read_file, write_file
 from sgan_lib.settings import Settings
 from sgan_lib.training import Record
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run found; numbers that no run can have are refused. All but `modules` goes through JSON unchanged."""
+    """What a run found; numbers that no run can have are refused.
+
+    All but the networks, and what one needs to use them, goes through JSON unchanged; `save` keeps these too.
+    """
 
     settings: Settings
     test_error: float | None  # fraction in [0, 1]; None for the plain GAN, which classifies nothing
@@ -26,9 +35,11 @@ class RunResult:
     device: str
     versions: dict[str, str]
     modules: nn.ModuleDict | None = field(default=None, compare=False, repr=False)  # averaged networks
+    class_names: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    preparation: Preparation | None = field(default=None, compare=False, repr=False)  # of new images, for the networks
 
     def __post_init__(self) -> None:
-        check_choice("method", self.settings.method, METHODS)
+        check_choice("method", self.settings.method, (*METHODS, *BASELINES))
         check_number("seconds", self.seconds)
         check_number("test_error", 0.0 if self.test_error is None else self.test_error, at_most=1)
         matrix = self.confusion_matrix or []
@@ -42,21 +53,61 @@ class RunResult:
 
     def to_json(self, path: str | Path) -> None:
         """Write to `path`, whole or not at all."""
-        content = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "modules"}
-        content |= {"settings": asdict(self.settings), "history": [asdict(record) for record in self.history]}
-        write_whole(Path(path), json.dumps(content, indent=1) + "\n")
+        write_whole(Path(path), json.dumps(self._content(), indent=1) + "\n")
+
+    def _content(self) -> dict[str, Any]:
+        content = {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
+        return content | {"settings": asdict(self.settings), "history": [asdict(record) for record in self.history]}
 
     @classmethod
     def from_json(cls, path: str | Path) -> "RunResult":
         """Read what `to_json` wrote. Raises ValueError where the file does not hold a result."""
         try:
-            content = json.loads(Path(path).read_text("utf-8"))
-            if wrong := set(content) ^ {f.name for f in fields(cls) if f.name != "modules"}:
-                raise ValueError(f"too many fields or too few: {', '.join(sorted(wrong))}")
-            content["settings"] = Settings(**content["settings"])
-            content["history"] = [Record(**record) for record in content["history"]]
-            if content["test_error_interval"] is not None:
-                content["test_error_interval"] = tuple(content["test_error_interval"])
-            return cls(**content)
+            return cls._of_content(json.loads(Path(path).read_text("utf-8")))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} does not hold a RunResult: {error}") from error
+
+    @classmethod
+    def _of_content(cls, content: dict[str, Any], **more: Any) -> "RunResult":
+        if wrong := set(content) ^ {f.name for f in fields(cls) if f.compare}:
+            raise ValueError(f"too many fields or too few: {', '.join(sorted(wrong))}")
+        read = {"settings": Settings(**content["settings"]), "history": [Record(**r) for r in content["history"]]}
+        interval = content["test_error_interval"]
+        return cls(**content | read | {"test_error_interval": interval and tuple(interval)} | more)
+
+    def save(self, path: str | Path, **notes: Any) -> None:
+        """Write to `path`, whole or not at all: networks in full precision, what new images go through, and all else.
+
+        Raises ValueError where the networks have been dropped, as `repeat` does.
+        """
+        if self.modules is None or self.preparation is None:
+            raise ValueError("modules must hold the networks to save them; this result has none")
+        model = {"class_names": self.class_names, "preparation": asdict(self.preparation), "notes": notes}
+        write_file(path, "model", {"result": self._content()} | model, self.modules.state_dict())
+
+    @classmethod
+    def load(cls, path: str | Path, network: Networks | None = None) -> "RunResult":
+        """Read what `save` wrote. `network`: untrained networks of the caller's own, where such were trained.
+
+        Raises ValueError where the file is foreign or damaged, or has the weights of other networks.
+        """
+        return cls.load_with_notes(path, network)[0]
+
+    @classmethod
+    def load_with_notes(cls, path: str | Path, network: Networks | None = None) -> tuple["RunResult", dict[str, Any]]:
+        """The same, and the notes that `save` was given."""
+        content, weights = read_file(path, "model")
+        result, names = cls._of_content(content["result"]), tuple(content["class_names"])
+        read: Any = {name: value if value is None else tuple(value) for name, value in content["preparation"].items()}
+        prepared = Preparation(**read)
+        method = METHODS[result.settings.method]
+        n_classes = len(names) if method.classifies else 1
+        n_features = weights["real_head.logit.weight"].shape[1] if method.real_head else 0
+        with forked_random():  # the weights that are drawn here are replaced
+            networks = row_of(network or result.settings.network)[1].build(prepared.shape, n_classes)
+            modules = method.modules(networks, n_classes, n_features).eval()
+        try:
+            modules.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ValueError(f"network must be as the one in {path}; {error}") from error
+        return replace(result, modules=modules, class_names=names, preparation=prepared), content["notes"]

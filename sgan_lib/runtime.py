@@ -15,10 +15,14 @@ class DivergenceError(RuntimeError):
     """Training produced a value that is not finite, or exploded. The message says which term, when, and what to try."""
 
 
-def check_choice(name: str, value: Any, allowed: Collection[str] = ()) -> str:
-    """Return `value` if it is one of `allowed` (none: any text), else raise a ValueError that names the argument."""
+def check_choice(name: str, value: Any, allowed: Collection[str] = (), otherwise: str = "") -> str:
+    """Return `value` if it is one of `allowed` (none: any text), else raise a ValueError that names the argument.
+
+    `otherwise` says what else would have been allowed.
+    """
     if not (isinstance(value, str) and value and (value in allowed or not allowed)):
         wanted = f"one of {', '.join(allowed)}" if allowed else "a text"
+        wanted += f", or {otherwise}" if otherwise else ""
         raise ValueError(f"{name} must be {wanted}; got {value!r}")
     return str(value)
 

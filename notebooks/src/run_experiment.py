@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sgan_lib import data, experiments, runtime
+from sgan_lib import experiments, runtime
 from sgan_lib.course import plotting
 
 plotting.use_course_style()
@@ -23,9 +23,9 @@ plotting.use_course_style()
 # The defaults stand in the next cell. In a copy made by a sweep, a second cell below it has the values of that run.
 
 # %% tags=["parameters"]
-method = "sgan"  # one of experiments.METHODS
-dataset = "digits"  # one of data.DATASETS
-n_labels = 50  # labelled images
+method = "sgan"  # one of experiments.METHODS or of baselines.BASELINES
+dataset = "digits"  # one of data.DATASETS, or a folder of images (see data.from_folder)
+n_labels = 50  # labelled images; None: all that a folder has
 seed = 0  # of weights, batches and noise; also of the split, unless `overrides` has a split_seed
 preset = "quick"  # budget: quick, standard or paper
 overrides = {}  # any other field of experiments.Settings, such as {"network": "cnn", "shift": 2}
@@ -70,12 +70,11 @@ plotting.curves(lines, f"{method} on {dataset}, {n_labels} labels, seed {seed}",
 # nothing of other seeds.
 
 # %% tags=["nbval-ignore-output"]
-names = data.load(dataset, n_labels, settings.split_seed).class_names
 picture = "this method does not classify: no test error, no confusion matrix"
 if result.confusion_matrix is not None:
     low, high = result.test_error_interval
     title = f"test error {result.test_error:.2%} ({low:.2%} to {high:.2%})"
-    picture = plotting.confusion(result.confusion_matrix, names, title)
+    picture = plotting.confusion(result.confusion_matrix, result.class_names, title)
 picture
 
 # %% [markdown]

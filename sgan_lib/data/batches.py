@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms import InterpolationMode, v2
 
-from sgan_lib.data.splits import SemiSupervisedData, as_images
+from sgan_lib.data.preparation import as_images
+from sgan_lib.data.splits import SemiSupervisedData
 from sgan_lib.runtime import check_flag, check_whole_number, seeded
 from sgan_lib.settings import LARGEST_SEED
 

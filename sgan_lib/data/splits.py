@@ -1,14 +1,16 @@
 """A data set as semi-supervised learning sees it: a few labels, and a large pool without."""
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from sgan_lib.data.sets import DATASETS, Labelled, cache_folder, shared
+from sgan_lib.data.preparation import Preparation, as_images, resized, sides_of
+from sgan_lib.data.sets import Labelled, RawSet
 from sgan_lib.runtime import check_choice, check_whole_number
 from sgan_lib.settings import LARGEST_SEED
 
@@ -25,6 +27,8 @@ class SemiSupervisedData:
     validation: Labelled
     test: Labelled  # for one reading at the end
     class_names: tuple[str, ...]
+    preparation: Preparation | None = None  # for new images, to go the same way; None: only `as_images`
+    notes: tuple[str, ...] = ()  # on what was found in data of the reader's own
 
     @property
     def unlabelled(self) -> Tensor:
@@ -58,6 +62,7 @@ class SemiSupervisedData:
             f"  unlabelled {len(self.pool):6,d}  (the labelled images are among them, without their labels)",
             f"  validation {len(self.validation.labels):6,d}",
             f"  test       {len(self.test.labels):6,d}",
+            *(f"  {note}" for note in self.notes),
             "labelled images a class",
             *(f"  {name:>{width}} {count:6,d}  {'█' * round(20 * count / longest)}"
               for name, count in zip(self.class_names, counts, strict=True)),
@@ -74,74 +79,53 @@ class Split(NamedTuple):
     unlabelled: Tensor
 
 
-def load(
-    name: str = "mnist",
-    n_labels: int = 100,
-    split_seed: int = 0,
-    validation: int | None = None,
-    image_size: int | None = None,
-) -> SemiSupervisedData:
-    """Read a data set and hide all but `n_labels` of its training labels.
-
-    - n_labels: at least one a class; balanced to within one a class as long as none runs out of images, and nested:
-      with one split seed, the 50 are among the 100.
-    - split_seed: which images are labelled; independent of any training seed.
-    - validation: size of the validation part, at most `n_labels`. None takes as many as there are labels, but at most
-      1,000, at most a tenth of the training images, and no more than the labels leave over.
-    - image_size: side of the square images, 4 to 64. None keeps them as they are; a slightly larger size pads grey
-      images with -1 (28 to 32 is exact that way), any other resizes bilinearly with antialiasing.
-
-    Raises TypeError or ValueError for bad arguments, DataError for data that are damaged or cannot be had.
-    """
-    check_choice("name", name, DATASETS)
+def split_of(
+    raw: RawSet, name: str, n_labels: int | None, split_seed: int = 0, validation: int | None = None,
+    image_size: int | None = None, draw: str = "balanced", preparation: Preparation | None = None,
+    notes: Sequence[str] = (),
+) -> SemiSupervisedData:  # fmt: skip
+    """`load` for a set that has been read. Warns of a class that no labelled image is of."""
     split_seed = check_whole_number("split_seed", split_seed, at_least=0, at_most=LARGEST_SEED)
-    (images, labels), test, class_names = shared(name, cache_folder())
-    n_labels = check_whole_number("n_labels", n_labels, len(class_names), len(labels))
+    (images, labels), test, class_names = raw
+    n_known, least = int((labels >= 0).sum()), 1 if draw == "as_they_come" else len(labels[labels >= 0].unique())
+    n_labels = check_whole_number("n_labels", n_known if n_labels is None else n_labels, least, n_known)
     if validation is None:
-        validation = min(n_labels, 1000, len(labels) // 10, len(labels) - n_labels)
-    validation = check_whole_number("validation", validation, 0, min(n_labels, len(labels) - n_labels))
-    split = split_indices(labels, n_labels, validation, split_seed)
+        validation = min(n_labels, 1000, len(labels) // 10, n_known - n_labels)
+    validation = check_whole_number("validation", validation, 0, min(n_labels, n_known - n_labels))
+    split = split_indices(labels, n_labels, validation, split_seed, draw)
+    sides = images.shape[2:] if image_size is None else sides_of(image_size)
+    if image_size is not None and images.ndim != 4:
+        raise ValueError(f"image_size must be None for a set of points; got {image_size!r}")
 
-    def pick(rows: Tensor) -> Tensor:  # copies, so that no tensor shares memory with the whole set
-        return _resized(images.index_select(0, rows), image_size)
+    def pick(part: Labelled, rows: Tensor) -> Tensor:  # copies, so that no tensor shares memory with the whole set
+        return resized(part.images.index_select(0, rows), sides)
 
-    labelled, held_out = (Labelled(as_images(pick(rows)), labels[rows]) for rows in split[:2])
+    labelled, held_out = (Labelled(as_images(pick(raw.train, rows)), labels[rows]) for rows in split[:2])
     in_pool = torch.empty_like(labels).index_copy_(0, split.unlabelled, torch.arange(len(split.unlabelled)))
-    test = Labelled(as_images(_resized(test.images.clone(), image_size)), test.labels.clone())
+    test = Labelled(as_images(resized(test.images.clone(), sides)), test.labels.clone())
+    for missing in sorted({*range(len(class_names))} - {*labelled.labels.tolist()}):
+        warnings.warn(f"no labelled image is of class {class_names[missing]!r}: nothing can learn it", stacklevel=3)
     return SemiSupervisedData(
-        name, split_seed, labelled, pick(split.unlabelled), in_pool[split.labelled], held_out, test, class_names
-    )
+        name, split_seed, labelled, pick(raw.train, split.unlabelled), in_pool[split.labelled], held_out, test,
+        class_names, preparation or Preparation((*images.shape[1:2], *sides)), tuple(notes),
+    )  # fmt: skip
 
 
-def as_images(stored: Tensor) -> Tensor:
-    """Images in [-1, 1], float32, from bytes in [0, 255]; floats are images already."""
-    return stored.float().div_(127.5).sub_(1) if stored.dtype == torch.uint8 else stored
-
-
-def _resized(images: Tensor, size: int | None) -> Tensor:
-    """Bytes or floats in the wanted size: bytes stay bytes where padding is enough."""
-    if size is None:
-        return images
-    if images.ndim != 4:
-        raise ValueError(f"image_size must be None for a set of points; got {size!r}")
-    margin = check_whole_number("image_size", size, at_least=4, at_most=64) - images.shape[-1]
-    if images.shape[1] == 1 and 0 < margin <= images.shape[-1] // 4:
-        black = 0 if images.dtype == torch.uint8 else -1.0
-        return F.pad(images, (margin // 2, margin - margin // 2) * 2, value=black)
-    return F.interpolate(as_images(images), (size, size), mode="bilinear", antialias=True) if margin else images
-
-
-def split_indices(labels: Tensor, n_labels: int, n_validation: int, split_seed: int) -> Split:
+def split_indices(labels: Tensor, n_labels: int, n_validation: int, split_seed: int, draw: str = "balanced") -> Split:
     """Choose the labelled, the validation and the pool images of a training set by its labels [n].
 
     Each class is a queue in random order. Labelled images are taken from the fronts in turn, class after class, and
-    validation images from the ends: so both are balanced, and neither moves when the number of labels changes.
+    validation images from the ends: so both are balanced, and neither moves when the number of labels changes. The
+    first image of a class is never one for validation. With draw="as_they_come" all classes stand in one queue. Images
+    without a label, -1, belong to the pool only.
     """
+    check_choice("draw", draw, ("balanced", "as_they_come"))
     classes = labels.numpy()
     of_classes, of_labels, of_pool = (np.random.RandomState([split_seed, stream]) for stream in range(3))
     shuffled = of_labels.permutation(len(classes))
-    queues = [shuffled[classes[shuffled] == k] for k in of_classes.permutation(np.unique(classes))]
-    validation = _take_in_turn([queue[::-1] for queue in queues], n_validation)
+    queues = [shuffled[classes[shuffled] == k] for k in of_classes.permutation(np.unique(classes[classes >= 0]))]
+    queues = queues if draw == "balanced" else [shuffled[classes[shuffled] >= 0]]
+    validation = _take_in_turn([queue[:0:-1] for queue in queues], n_validation)
     labelled = _take_in_turn([queue[~np.isin(queue, validation)] for queue in queues], n_labels)
     pool = of_pool.permutation(len(classes))
     return Split(*(torch.from_numpy(part) for part in (labelled, validation, pool[~np.isin(pool, validation)])))

@@ -53,11 +53,13 @@ class MLPGenerator(Generator):
     """Dense layers with batch norm (on the batch's own statistics) and softplus, a weight-normed output, tanh.
 
     `as_published`: batch norm without a trained scale, Glorot's directions for the output, tanh(u/2), his sigmoid of u.
+    Not `bounded`: no tanh, for columns that are not in [-1, 1].
     """
 
     def __init__(
-        self, image_shape: Shape, latent_dim: int = 100, widths: Sequence[int] = (500, 500), as_published: bool = False
-    ) -> None:
+        self, image_shape: Shape, latent_dim: int = 100, widths: Sequence[int] = (500, 500), as_published: bool = False,
+        bounded: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__(latent_dim, UNIFORM)
         layers: list[nn.Module] = []
         for n_in, n_out in pairwise([latent_dim, *widths]):
@@ -69,4 +71,5 @@ class MLPGenerator(Generator):
         output: Any = normalised(nn.Linear(widths[-1], prod(image_shape)), train_scale=True)
         if as_published:
             nn.init.xavier_uniform_(output.parametrizations.weight.original1)
-        self.layers = nn.Sequential(*layers, output, Tanh(0.5 if as_published else 1.0), nn.Unflatten(1, image_shape))
+        squash = Tanh(0.5 if as_published else 1.0) if bounded else nn.Identity()
+        self.layers = nn.Sequential(*layers, output, squash, nn.Unflatten(1, image_shape))

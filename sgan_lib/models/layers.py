@@ -1,5 +1,6 @@
 """What networks share: outputs, tanh, weight norm and its initialisation, the base of generators."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -58,6 +59,29 @@ def normalised(layer: Weighted, train_scale: bool, deviation: float = 0.1) -> We
     nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
     normed: Any = weight_norm(layer, dim=1 if isinstance(layer, nn.ConvTranspose2d) else 0)  # where the outputs are
     nn.init.ones_(normed.parametrizations.weight.original0).requires_grad_(train_scale)
+    made_for_this_layer: Any = type(normed)  # by torch, which does not let it be pickled
+    made_for_this_layer.__reduce_ex__ = _reduce
+    return layer
+
+
+def _reduce(layer: Any, _protocol: int) -> tuple[Any, ...]:
+    """For pickle: the layer without weight norm, and what weight norm adds."""
+    kind: Any = type(layer).__bases__[0]
+    plain = kind.__new__(kind)
+    weights = {"weight": nn.Parameter(layer.weight.detach()), **layer._parameters}
+    plain.__dict__ = layer.__dict__ | {
+        "_parameters": weights,
+        "_modules": {},
+        "_load_state_dict_pre_hooks": OrderedDict(),
+    }
+    return _normed_again, (plain, layer.state_dict(), layer.parametrizations.weight.original0.requires_grad)
+
+
+def _normed_again(plain: Any, weights: dict[str, Tensor], train_scale: bool) -> Any:
+    kept = {name: weight.clone() for name, weight in weights.items()}  # some share their memory with the layer's
+    with torch.random.fork_rng():  # its random weights are replaced
+        layer: Any = normalised(plain, train_scale)
+    layer.load_state_dict(kept)
     return layer
 
 

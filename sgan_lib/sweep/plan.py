@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -28,7 +29,7 @@ class Run:
         """The name of the run's folder, such as "digits-sgan-50-seed0-quick-shift=1"."""
         s = self.settings
         extras = [f"{name}={getattr(s, name)}" for name in self.overrides]
-        return "-".join([s.dataset, s.method, str(s.n_labels), f"seed{s.seed}", s.preset, *extras])
+        return "-".join([Path(s.dataset).name, s.method, str(s.n_labels), f"seed{s.seed}", s.preset, *extras])
 
     def parameters(self, device: str) -> dict[str, Any]:
         """The parameters of the notebook `run_experiment`."""
@@ -47,16 +48,18 @@ def grid(
 
     Raises ValueError or TypeError for whatever `Settings` refuses, for a setting that the grid itself varies, and for
     more labels than the data set has or fewer than it has classes (where it need not be downloaded to know that).
+    `dataset` may be a folder of images.
     """
     if not (methods and n_labels and seeds):
         raise ValueError(f"methods, n_labels and seeds must each hold at least one; got {methods}, {n_labels}, {seeds}")
     if taken := {"method", "dataset", "n_labels", "seed", "preset"} & {*more}:
         raise ValueError(f"{', '.join(sorted(taken))} cannot be set for the whole grid: there is an argument for it")
-    runs = []
+    own = None if dataset in data.DATASETS or not Path(dataset).is_dir() else data.load(dataset, None)
+    dataset, runs = own.name if own else dataset, []
     for seed, n, method in product(seeds, n_labels, methods):
-        settings = resolve(method, dataset, preset, n_labels=n, seed=seed, **({"split_seed": seed} | more))
+        settings = resolve(method, dataset, preset, None, own, n_labels=n, seed=seed, **({"split_seed": seed} | more))
         runs.append(Run(settings, tuple(sorted(more))))
-    for n in {min(n_labels), max(n_labels)} if dataset in data.OFFLINE else ():
+    for n in {min(n_labels), max(n_labels)} if own or dataset in data.OFFLINE else ():
         data.load(dataset, n)
     return list(dict.fromkeys(runs))
 
@@ -71,7 +74,8 @@ def estimate(runs: Sequence[Run], table: pd.DataFrame, workers: int) -> str:
     seconds, rough = START_SECONDS * len(runs), 0
     for settings in (run.settings for run in runs):
         cost = known.get((settings.network, settings.dataset))
-        seconds += settings.steps * (cost or NETWORKS[settings.network].step_seconds)
+        network = NETWORKS.get(settings.network)  # None: a baseline
+        seconds += settings.steps * (cost or (network.step_seconds if network else 1.0))
         rough += cost is None
     time = timedelta(seconds=round(seconds / min(workers, len(runs))))
     source = f"rough for {rough}, since the folder holds nothing like them" if rough else "from the folder"

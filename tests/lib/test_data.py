@@ -171,7 +171,7 @@ OUTSIDE = [  # whose argument, values out of range, and what is allowed
     (load, "n_labels", (0, 9, 1348), "at least 10 and at most 1347"),
     (load, "split_seed", (-1, 2**32), "at least 0 and at most 4294967295"),
     (load, "validation", (-1, 101), "at least 0 and at most 100"),
-    (load, "image_size", (3, 65), "at least 4 and at most 64"),
+    (load, "image_size", (3, 129), "at least 4 and at most 128"),
     (batches, "batch_size", (-1,), "at least 0"),
     (batches, "labelled_batch_size", (0,), "at least 1"),
     (batches, "seed", (-1, 2**32), "at least 0 and at most 4294967295"),

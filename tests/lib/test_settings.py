@@ -25,7 +25,7 @@ BAD = {
     "one of quick, standard, paper": [("preset", "fast")],
     "one of mlp, ": [("network", "resnet"), ("network", "own")],
     "a whole number of at least 1": [
-        ("n_labels", 0), ("n_labels", 2.5), ("n_labels", "50"), ("n_labels", True), ("n_labels", None), ("steps", 0),
+        ("n_labels", 0), ("n_labels", 2.5), ("n_labels", "50"), ("n_labels", True), ("steps", 0),
         ("labelled_batch_size", 0), ("threads", 0)],
     "a whole number of at least 2": [("batch_size", 1)],
     "a whole number of at least 0": [("shift", -1), ("seed", None)],

@@ -36,6 +36,10 @@ METHOD_STYLES = _Styles({
     "conditional_sgan": ("conditional SGAN", "#997700", "p"),  # yellow lines vanish on white
     "pseudo_label": ("pseudo-label", COLOURS["orange"], "<"),
     "consistency": ("consistency", "#882255", ">"),
+    "linear": ("linear", "#777777", "1"),
+    "rbf_svm": ("SVM, Gaussian kernel", "#555555", "2"),
+    "self_training": ("self-training, linear", "#AA7744", "3"),
+    "label_spreading": ("label spreading", "#117733", "4"),
 })  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import json
 from functools import lru_cache
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -46,7 +47,8 @@ def label_explorer(table: pd.DataFrame | None = None, published: pd.DataFrame | 
     if runs.empty:
         raise ValueError("table must hold a run at least; it is empty")
     for name in runs["dataset"].unique():
-        check_choice("the dataset of table", name, [each for each in data.DATASETS if each not in data.POINTS])
+        known = [each for each in data.DATASETS if each not in data.POINTS]
+        check_choice("the dataset of table", name, [*known, *([name] if Path(name).is_dir() else [])], "a folder")
     return _LabelExplorer(runs, published).box
 
 

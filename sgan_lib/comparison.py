@@ -1,0 +1,84 @@
+"""Which method is best on data of one's own? Cross-validation on the labelled images, simple baselines first."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import stats
+from sklearn.model_selection import StratifiedKFold
+
+from sgan_lib import experiments
+from sgan_lib.baselines import BASELINES
+from sgan_lib.data import Labelled, SemiSupervisedData
+from sgan_lib.features import with_features
+
+METHODS = (*BASELINES, "supervised", "consistency", "sgan", "feature_matching")
+
+
+def compare(
+    data: SemiSupervisedData, methods: Sequence[str] = METHODS, folds: int = 5, features: str | Path | None = None,
+    **arguments: Any,
+) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """One row per method and fold, as each is there: method, fold, error, macro_f1 (both in [0, 1]), seconds.
+
+    The labelled images are divided into folds with equal shares of each class. Each fold is tested on once, by networks
+    that have never seen its images, not even without labels. The test set of `data` is not touched.
+
+    Args:
+        methods: of `METHODS` and of `experiments.METHODS`.
+        features: weights of one of torchvision's networks in a file named after it, such as "resnet18.pth": the
+            baselines are measured on its features too.
+        arguments: of `experiments.run`, such as preset, seed, device, or a setting.
+
+    Raises ValueError for fewer than two classes, or fewer labelled images than folds.
+    """
+    labels = data.labelled.labels
+    if len(labels.unique()) < 2 or len(labels) < folds:
+        n_classes = len(labels.unique())
+        raise ValueError(f"data must hold {folds} labels and two classes; got {len(labels)} of {n_classes} classes")
+    described = {"": data} | ({f" on {Path(features).stem}": with_features(data, features)} if features else {})
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=0)
+    for fold, (_, rows) in enumerate(splitter.split(labels, labels)):
+        for suffix, described_data in described.items():
+            for method in (name for name in methods if not suffix or name in BASELINES):
+                result = experiments.run(method, data=without(described_data, torch.from_numpy(rows)), **arguments)
+                yield {"method": method + suffix, "fold": fold, "error": result.test_error,
+                       "macro_f1": macro_f1(result.confusion_matrix or []), "seconds": result.seconds}  # fmt: skip
+
+
+def without(data: SemiSupervisedData, rows: torch.Tensor) -> SemiSupervisedData:
+    """The same data, whose labelled images in these rows are the test set and nothing else."""
+    labelled, in_pool = (torch.ones(len(part), dtype=torch.bool) for part in (data.labelled.labels, data.pool))
+    labelled[rows], in_pool[data.labelled_in_pool[rows]] = False, False
+    places = in_pool.cumsum(0)[data.labelled_in_pool[labelled]] - 1
+    kept, test = (Labelled(*(part[chosen] for part in data.labelled)) for chosen in (labelled, rows))
+    return replace(data, labelled=kept, pool=data.pool[in_pool], labelled_in_pool=places, test=test)
+
+
+def macro_f1(confusion: Sequence[Sequence[int]]) -> float:
+    """The mean over classes of the harmonic mean of precision and recall; classes that never occur do not count."""
+    counts = np.asarray(confusion, dtype=float)
+    both = counts.sum(axis=0) + counts.sum(axis=1)
+    return float(np.mean(2 * counts.diagonal()[both > 0] / both[both > 0]))
+
+
+def summarise(table: pd.DataFrame) -> pd.DataFrame:
+    """One row per method, in percent: mean error and macro-F1 over the folds with 95 % intervals, and seconds a fold.
+
+    `gain` is the error of the simple baseline with the least mean minus that of the method, on the same folds. An
+    interval of it that covers 0 leaves it undecided. Intervals are of Student's t; folds share training images, so
+    the variance of a mean counts 1/k + 1/(k − 1) times (Nadeau & Bengio 2003, Machine Learning 52, eq. 9).
+    """
+    errors, f1 = (100 * table.pivot(index="fold", columns="method", values=name) for name in ("error", "macro_f1"))
+    simple = [name for name in errors if str(name).split(" on ")[0] in BASELINES]
+    gains = -errors.sub(errors[errors[simple].mean().idxmin()] if simple else np.nan, axis=0)
+    columns: dict[str, pd.Series] = {}
+    for name, values in {"error": errors, "macro_f1": f1, "gain": gains}.items():
+        half = stats.t.ppf(0.975, len(values) - 1) * values.std() * np.sqrt(1 / len(values) + 1 / (len(values) - 1))
+        columns |= {name: values.mean(), f"{name}_low": values.mean() - half, f"{name}_high": values.mean() + half}
+    columns["seconds"] = table.groupby("method")["seconds"].mean()
+    return pd.DataFrame(columns).loc[table["method"].unique()]

@@ -1,0 +1,146 @@
+"""Images from files: of any format that Pillow reads, of any size, grey or in colour."""
+
+import re
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from PIL import Image, ImageOps
+
+from sgan_lib.data.preparation import Preparation
+from sgan_lib.data.sets import DataError
+
+_GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L")  # Pillow's modes without colour
+_SIDES = (32, 32)  # that images of different sizes are brought to: small enough to train on a CPU
+
+
+def image_table(folder: Path, unlabelled: str, labels: str | Path | None, pattern: str | None) -> pd.DataFrame:
+    """The images of a folder: one row per file, with path, label (None where there is none) and test (True or False).
+
+    `attrs` has the classes, sorted, and notes on what was passed over. Arguments and errors as in `own.from_folder`.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"folder must be a folder of images; there is none at {str(folder)!r}")
+    paths = image_files(folder)
+    others = sum(path.is_file() for path in folder.rglob("*")) - len(paths)
+    notes = [f"{others} hidden and other files passed over"] if others else []
+    tops = [path.relative_to(folder).parts[0] if path.parent != folder else unlabelled for path in paths]
+    table = pd.DataFrame({"path": paths, "label": tops, "test": False}, dtype=object)
+    if labels is not None:
+        table["label"] = _labels_from_csv(Path(labels), folder, paths)
+    elif pattern is not None:
+        matches = [re.search(pattern, path.name) for path in paths]
+        table["label"] = [match[1] if match and match.re.groups else None for match in matches]
+    else:
+        table["test"] = table["label"] == "test"
+        table.loc[table["test"], "label"] = [path.relative_to(folder).parts[1] for path in table["path"][table["test"]]]
+        table.loc[table["label"] == unlabelled, "label"] = None
+    classes = set(table["label"].dropna())
+    if labels is None and pattern is None:  # a class whose folder is empty is a class all the same
+        subfolders = (path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+        classes |= {*subfolders} - {unlabelled, "test"}
+    if not classes:
+        raise ValueError(f"folder must have a subfolder for each class, or labels= or pattern= to go by; got {folder}")
+    table.attrs = {"classes": sorted(classes), "notes": notes}
+    return table
+
+
+def image_files(folder: Path) -> list[Path]:
+    """All files in and below a folder that have the suffix of an image, sorted; hidden files and folders are none."""
+    visible = (path for path in folder.rglob("*") if not any(p.startswith(".") for p in path.relative_to(folder).parts))
+    suffixes = Image.registered_extensions()
+    return sorted(path for path in visible if path.suffix.lower() in suffixes and path.is_file())
+
+
+def _labels_from_csv(file: Path, folder: Path, paths: Sequence[Path]) -> list[str | None]:
+    """The label of each path by a CSV file with the columns file and label."""
+    table = pd.read_csv(file, dtype=str, keep_default_na=False)
+    if not {"file", "label"} <= set(table.columns):
+        raise ValueError(
+            f"labels must be a CSV file with the columns file, label; {file} has {', '.join(table.columns)}"
+        )
+    by_path = {folder / name: label or None for name, label in zip(table["file"], table["label"], strict=True)}
+    if twice := table["file"][table["file"].duplicated()].tolist():
+        raise ValueError(f"labels must name each file once; {file} names {twice[0]!r} again")
+    if absent := [path for path in by_path if path not in set(paths)]:
+        raise ValueError(f"labels must name images in {folder}; {file} names {str(absent[0].relative_to(folder))!r}")
+    return [by_path.get(path) for path in paths]
+
+
+def read_images(
+    paths: Sequence[Path], sides: tuple[int, int] | None, channels: int | None, on_error: str
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """The images of some files as bytes, [n, height, width, channels]; which of the files these are; notes.
+
+    An image of another shape is cut to the wanted one around its centre. Transparency is laid over white; 16 bits
+    become 8. sides=None keeps a common size of at most 128; channels=None: 3 if any image has colour, else 1. Raises
+    DataError for a file that cannot be read, or, with on_error="skip", warns and goes on.
+    """
+    heads, images, broken = _heads(paths), [], dict[Path, str]()
+    sizes, modes = Counter(size for size, _ in heads), Counter(mode for _, mode in heads)
+    if sides is None:
+        ((width, height), _), *more = sizes.most_common() or [(_SIDES, 0)]
+        sides = (height, width) if not more and max(width, height) <= 128 else _SIDES
+    if channels is None:
+        channels = 1 if all(mode in _GREY for mode in modes) else 3
+    readable = np.zeros(len(paths), dtype=bool)
+    for index, path in enumerate(paths):
+        try:
+            images.append(_pixels(path, sides, channels))
+            readable[index] = True
+        except Exception as error:  # Pillow raises whatever a damaged file makes it stumble over
+            broken[path] = f"{type(error).__name__}: {error}"
+            if on_error == "raise":
+                raise DataError(f"{path} cannot be read as an image: {error}") from error
+    notes = [f"images of {len(sizes)} sizes brought to {sides[0]}×{sides[1]}"] if set(sizes) != {sides[::-1]} else []
+    notes += [f"modes {', '.join(sorted(modes))} as {'grey' if channels == 1 else 'RGB'}"] if len(modes) > 1 else []
+    if broken:
+        first, reason = next(iter(broken.items()))
+        notes.append(f"{len(broken)} files that cannot be read passed over, such as {first} ({reason})")
+        warnings.warn(notes[-1], stacklevel=3)
+    if not images:
+        raise DataError(notes[-1] if broken else "no file has the suffix of an image")
+    return np.stack(images), readable, notes
+
+
+def read_new(where: str | Path | Sequence[str | Path], preparation: Preparation) -> np.ndarray:
+    """The images of a file, of several, or of a folder, in the size and the colours of the training images."""
+    paths = [Path(each) for each in ([where] if isinstance(where, (str, Path)) else where)]
+    if len(paths) == 1 and paths[0].is_dir():
+        paths = image_files(paths[0])
+    channels, *sides = preparation.shape
+    if len(sides) != 2 or channels not in (1, 3):
+        raise ValueError(f"X must hold arrays of shape {preparation.shape} as in training; got {where!r}")
+    return np.moveaxis(read_images(paths, (sides[0], sides[1]), channels, "raise")[0], 3, 1)
+
+
+def _heads(paths: Sequence[Path]) -> list[tuple[tuple[int, int], str]]:
+    """(width, height) and mode of each file whose head can be read."""
+    heads = []
+    for path in paths:
+        try:
+            with Image.open(path) as image:
+                turned = image.getexif().get(0x0112, 1) >= 5  # EXIF: lies on its side
+                heads.append((image.size[::-1] if turned else image.size, image.mode))
+        except Exception:  # it is named when it is read
+            continue
+    return heads
+
+
+def _pixels(path: Path, sides: tuple[int, int], channels: int) -> np.ndarray:
+    """One image as bytes [height, width, channels], upright, around its centre."""
+    with Image.open(path) as opened:
+        image = ImageOps.exif_transpose(opened)
+        if image.mode.startswith("I"):  # 16 bits
+            image = Image.fromarray((np.asarray(image) / 257).clip(0, 255).astype(np.uint8))
+        if image.mode == "F":
+            raise ValueError("its pixels are floats of unknown range")
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        image = image.convert("L" if channels == 1 else "RGB")
+        image = image if image.size == sides[::-1] else ImageOps.fit(image, sides[::-1], Image.Resampling.BILINEAR)
+        return np.asarray(image).reshape(*sides, channels)

@@ -1,0 +1,148 @@
+"""From arrays of the caller's own to what networks see: the same way for training images and for new ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sgan_lib.runtime import check_whole_number
+
+Range = tuple[float, float]
+_WHOLE = {"uint8": (0.0, 255.0), "uint16": (0.0, 65535.0), "bool": (0.0, 1.0)}  # what these types stand for
+_FOUND = ((0.0, 1.0), (-1.0, 1.0))  # ranges that are recognised in other numbers
+
+
+def as_images(stored: Tensor) -> Tensor:
+    """Images in [-1, 1], float32, from bytes in [0, 255]; floats are images already."""
+    return stored.float().div_(127.5).sub_(1) if stored.dtype == torch.uint8 else stored
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What the images of a data set have gone through: called on new arrays, it lets them go the same way."""
+
+    shape: tuple[int, ...]  # (channels, height, width), or (columns,) for a table
+    value_range: Range | None = None  # what numbers run over, if not bytes; None: found afresh
+    mean: tuple[float, ...] = ()  # of each column of a table; () for images and for points that stay as they are
+    deviation: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, X: Any, image_size: int | Sequence[int] | None = None, value_range: Range | None = None) -> Any:
+        """The preparation of these training arrays; the arguments are those of `from_arrays`. Raises as `__call__`."""
+        array = to_array(X)
+        if array.ndim == 2:
+            if image_size is not None:
+                raise ValueError(f"image_size must be None for a table of columns; got {image_size!r}")
+            mean, deviation = array.mean(axis=0, dtype=float), array.std(axis=0, dtype=float)
+            return cls(array.shape[1:], None, tuple(mean.tolist()), tuple(np.where(deviation, deviation, 1).tolist()))
+        if array.dtype == np.uint8 and value_range is None and array.max() <= 16:
+            raise ValueError(
+                f"X must use the range of its bytes, [0, 255]; got bytes in [0, {array.max()}]: value_range says theirs"
+            )
+        sides = array.shape[2:] if image_size is None else sides_of(image_size)
+        return cls((array.shape[1], *sides), _range_of(array, value_range))
+
+    def __call__(self, X: Any) -> Tensor:
+        """New arrays [n, ...] as images [n, *shape]: bytes stay bytes where they have the size, all else is float32.
+
+        One image may come without its batch axis, and in another size. Raises ValueError or TypeError naming X where
+        it holds no finite numbers, other channels or columns, or values outside its range.
+        """
+        array = to_array(X, self.shape)
+        if array.shape[1] != self.shape[0]:
+            what = "channels" if len(self.shape) == 3 else "columns"
+            raise ValueError(f"X must have {self.shape[0]} {what} as in training; got {array.shape[1]}")
+        if len(self.shape) == 1:
+            scaled = (array - np.asarray(self.mean or 0.0)) / np.asarray(self.deviation or 1.0)
+            return torch.from_numpy(scaled.astype(np.float32))
+        return resized(_scaled(array, self.value_range), self.shape[1:])
+
+
+def numbers(X: Any) -> np.ndarray:
+    """X as an array of numbers; raises ValueError or TypeError where it is none."""
+    try:
+        array = np.asarray(X.detach().cpu() if isinstance(X, Tensor) else X)
+    except ValueError as error:
+        raise ValueError(f"X must hold images of one size; {error}") from error
+    if array.dtype.kind not in "buif":
+        raise TypeError(f"X must hold numbers; got {array.dtype}")
+    return array
+
+
+def to_array(X: Any, shape: tuple[int, ...] = ()) -> np.ndarray:
+    """X as [n, channels, height, width] or [n, columns]; one image gets a batch axis where `shape` tells it apart."""
+    array = numbers(X)
+    if len(shape) == 3 and array.ndim == 2 and array.shape[1] == prod(shape):
+        raise ValueError(f"X must hold images as in training, {list(shape)} each; got columns, {list(array.shape)}")
+    if len(shape) == 3 and array.ndim in (2, 3) and (array.ndim == 2 or shape[0] > 1 or array.shape[-1] == 1):
+        array = array[None]
+    array = array[:, None] if array.ndim == 3 else array
+    if array.ndim == 4 and array.shape[1] > 4:
+        array = np.moveaxis(array, 3, 1)
+    if array.ndim not in (2, 4) or (array.ndim == 4 and not 1 <= array.shape[1] <= 4) or 0 in array.shape:
+        allowed = "images [n, height, width], with 1 to 4 channels first or last, or columns [n, d]"
+        raise ValueError(f"X must hold {allowed}; got shape {list(np.shape(X))}")
+    if shape and array.ndim != len(shape) + 1:
+        raise ValueError(f"X must hold {'images' if len(shape) == 3 else 'columns'} as in training; got {array.ndim}-D")
+    if not np.isfinite(array).all():
+        raise ValueError("X must hold finite numbers; it contains NaN or infinity")
+    return array
+
+
+def _range_of(array: np.ndarray, given: Range | None) -> Range | None:
+    """The range that training images run over: the given one, or one found in numbers that are not bytes."""
+    if given is not None:
+        _check_within(array, given, "value_range must hold all values of X")
+        return given
+    low, high = float(array.min()), float(array.max())
+    fitting = [found for found in _FOUND if found[0] <= low and high <= found[1]]
+    if array.dtype.name in _WHOLE or fitting:
+        return fitting[0] if array.dtype.name not in _WHOLE else None
+    raise ValueError(
+        f"X must hold bytes in [0, 255], or numbers in [0, 1] or [-1, 1]; got {array.dtype} from {low:g} to {high:g}. "
+        f"If that is their whole range, say value_range=({low:g}, {high:g})"
+    )
+
+
+def _check_within(array: np.ndarray, allowed: Range, what: str) -> None:
+    low, high, slack = float(array.min()), float(array.max()), 1e-3 * (allowed[1] - allowed[0])
+    if not (slack > 0 and allowed[0] - slack <= low and high <= allowed[1] + slack):
+        raise ValueError(f"{what}, which run from {low:g} to {high:g}; got ({allowed[0]:g}, {allowed[1]:g})")
+
+
+def _scaled(array: np.ndarray, value_range: Range | None) -> Tensor:
+    """Bytes as they are, all else as float32 in [-1, 1]."""
+    if array.dtype.name in _WHOLE and value_range in (None, *_FOUND):
+        value_range = _WHOLE[array.dtype.name]
+    if array.dtype == np.uint8 and value_range == _WHOLE["uint8"]:
+        return torch.from_numpy(np.ascontiguousarray(array))
+    low, high = value_range = value_range or _range_of(array, None) or (0.0, 1.0)
+    _check_within(array, value_range, "the range of the training images must hold the values of X")
+    return torch.from_numpy(np.clip((array.astype(np.float32) - low) / (high - low) * 2 - 1, -1, 1))
+
+
+def sides_of(image_size: int | Sequence[int]) -> tuple[int, int]:
+    """(height, width) of an image size, 4 to 128 each."""
+    both = image_size if isinstance(image_size, (tuple, list)) else (image_size, image_size)
+    if len(both) != 2:
+        raise ValueError(f"image_size must be a side, or (height, width); got {image_size!r}")
+    height, width = (check_whole_number("image_size", side, at_least=4, at_most=128) for side in both)
+    return height, width
+
+
+def resized(images: Tensor, sides: tuple[int, ...]) -> Tensor:
+    """Bytes or floats [n, channels, height, width] in the wanted size: bytes stay bytes where padding is enough."""
+    margins = [wanted - side for wanted, side in zip(sides, images.shape[2:], strict=True)]
+    if not any(margins):
+        return images
+    if images.shape[1] == 1 and all(
+        0 < more <= side // 4 for more, side in zip(margins, images.shape[2:], strict=True)
+    ):
+        black, (down, right) = 0 if images.dtype == torch.uint8 else -1.0, margins
+        return F.pad(images, (right // 2, right - right // 2, down // 2, down - down // 2), value=black)
+    return F.interpolate(as_images(images), sides, mode="bilinear", antialias=True)

@@ -1,0 +1,122 @@
+"""scikit-learn's interface: fit on images or a table with few labels, predict, keep in a file."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from torch import Tensor
+
+from sgan_lib import data, evaluation, experiments
+from sgan_lib.data import Labelled, SemiSupervisedData
+from sgan_lib.methods import METHODS
+from sgan_lib.results import RunResult
+from sgan_lib.runtime import check_choice, check_flag
+
+
+class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
+    """A classifier of images, or of columns, that learns from a few labels and many images without.
+
+    Args:
+        method, network, preset: as in `experiments.run`; network="auto": that of the kind of data.
+        settings: any other field of `Settings`, such as {"steps": 500}.
+        class_weight: None, or "balanced": labels of the rarer classes are repeated until all have as many.
+        image_size, value_range: as in `data.from_arrays`.
+        warm_start: train the networks of the last `fit`, or of `load`, for longer, instead of new ones.
+        random_state: seed of weights, batches and noise.
+        device, progress: as in `experiments.run`.
+
+    Fitted, it has `classes_`, `n_features_in_`, `history_` (one row per record) and `result_`, the run's.
+    """
+
+    def __init__(
+        self, method: str = "sgan", network: Any = "auto", preset: str = "standard", settings: Any = None,
+        class_weight: str | None = None, image_size: Any = None, value_range: Any = None, warm_start: bool = False,
+        random_state: int | None = 0, device: str = "auto", progress: bool = False,
+    ) -> None:  # fmt: skip
+        self.method, self.network, self.preset, self.settings = method, network, preset, settings
+        self.class_weight, self.image_size, self.value_range = class_weight, image_size, value_range
+        self.warm_start, self.random_state, self.device, self.progress = warm_start, random_state, device, progress
+
+    def fit(self, X: Any, y: Any = None) -> "SemiSupervisedClassifier":
+        """Train on X, images or columns, with labels y: numbers or texts, and -1, None or NaN where there is none.
+
+        X may be `SemiSupervisedData` instead, without y. Raises ValueError or TypeError as `data.from_arrays` does.
+        """
+        check_choice("method", self.method, [name for name, method in METHODS.items() if method.classifies])
+        parts, classes = (X, np.array(X.class_names)) if isinstance(X, SemiSupervisedData) else self._read(X, y)
+        if self.class_weight is not None:
+            check_choice("class_weight", self.class_weight, ("balanced",), "None")
+            parts = _balanced(parts)
+        warm = check_flag("warm_start", self.warm_start) and hasattr(self, "result_")
+        network = None if isinstance(self.network, str) and self.network == "auto" else self.network
+        seed = int(np.random.default_rng().integers(2**31)) if self.random_state is None else self.random_state
+        self.result_: Any = experiments.run(
+            self.method, seed=seed, preset=self.preset, device=self.device, progress=self.progress, network=network,
+            data=parts, start=self.result_.modules if warm else None, **(self.settings or {}),
+        )  # fmt: skip
+        self.classes_, self.n_features_in_ = classes, int(np.prod(parts.image_shape))
+        return self
+
+    def _read(self, X: Any, y: Any) -> tuple[SemiSupervisedData, np.ndarray]:
+        if y is None:
+            raise ValueError("fit requires y to be passed, but the target y is None")
+        X, y = validate_data(self, X, allow_nd=True), column_or_1d(y, warn=True)
+        parts = data.from_arrays(X, y, 0, self.image_size, self.value_range, name=type(self).__name__)
+        return parts, data.classes_of(y)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """The probability of each class, [n, K], in the order of `classes_`.
+
+        X: images as in training or in other sizes, one image, a file, a list of files, a folder of images, or columns.
+        """
+        return self._logits(X).double().softmax(dim=1).numpy()
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable class of each image, [n]; X as in `predict_proba`."""
+        best = self._logits(X).argmax(dim=1).numpy()
+        return self.classes_[best]
+
+    def _logits(self, X: Any) -> Tensor:
+        check_is_fitted(self)
+        prepared = self.result_.preparation
+        if isinstance(X, (str, Path)) or (isinstance(X, list) and X and isinstance(X[0], (str, Path))):
+            X = data.read_new(X, prepared)
+        elif len(prepared.shape) == 1:
+            X = validate_data(self, X, reset=False)
+        return evaluation.class_logits(self.result_.modules["discriminator"], data.as_images(prepared(X)))
+
+    @property
+    def history_(self) -> Any:
+        """One row per record of the training: its step, seconds, terms and scores."""
+        return self.result_.history_table()
+
+    def save(self, path: str | Path) -> None:
+        """Write one file with networks, classes, scaling, settings and versions; see `RunResult.save`."""
+        check_is_fitted(self)
+        parameters = {name: value for name, value in self.get_params().items() if name != "network"}
+        self.result_.save(path, classes=self.classes_.tolist(), parameters=parameters)
+
+    @classmethod
+    def load(cls, path: str | Path, network: Any = None) -> "SemiSupervisedClassifier":
+        """Read what `save` wrote; arguments and errors as in `RunResult.load`."""
+        result: Any
+        result, notes = RunResult.load_with_notes(path, network)
+        classifier: Any = cls(**notes.get("parameters", {"method": result.settings.method}))
+        classifier.network = network or result.settings.network
+        classifier.result_, classifier.classes_ = result, np.array(notes.get("classes", result.class_names))
+        classifier.n_features_in_ = int(np.prod(result.preparation.shape))
+        return classifier
+
+
+def _balanced(parts: SemiSupervisedData) -> SemiSupervisedData:
+    """The same data, but the labelled images of each class repeated until there are as many as of the largest."""
+    labels = parts.labelled.labels
+    of_class = [torch.nonzero(labels == k).flatten().numpy() for k in labels.unique()]
+    largest = max(map(len, of_class))
+    rows = torch.from_numpy(np.concatenate([np.resize(each, largest) for each in of_class]))
+    labelled = Labelled(parts.labelled.images[rows], labels[rows])
+    return replace(parts, labelled=labelled, labelled_in_pool=parts.labelled_in_pool[rows])

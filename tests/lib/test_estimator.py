@@ -1,0 +1,362 @@
+"""scikit-learn's interface, files that hold a classifier, the comparison of methods, and the command line."""
+
+import pickle
+import subprocess
+import sys
+from functools import partial
+from io import BytesIO, StringIO
+
+import jaxtyping
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from sklearn.datasets import load_digits
+from sklearn.metrics import f1_score
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sgan_lib import baselines, data, experiments, models, saved
+from sgan_lib.__main__ import main
+from sgan_lib.comparison import compare, macro_f1, summarise, without
+from sgan_lib.estimator import SemiSupervisedClassifier
+from sgan_lib.features import with_features
+from sgan_lib.results import RunResult
+
+RAW, DIGITS = load_digits(return_X_y=True)
+IMAGES = np.round(RAW * 255 / 16).astype(np.uint8).reshape(-1, 8, 8)
+FEW = np.where(np.arange(len(DIGITS)) < 100, DIGITS, -1)  # the first hundred have labels
+NAMES = np.array(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"], dtype=object)
+quick = partial(SemiSupervisedClassifier, "sgan", "mlp_digits", "quick", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return quick(settings={"steps": 300}).fit(IMAGES[:1300], FEW[:1300])
+
+
+# --- scikit-learn
+
+EXPECTED_FAILURES = {
+    "check_classifiers_classes": "labels -1 and 1: here, as in sklearn.semi_supervised, -1 stands for no label",
+    "check_class_weight_classifiers": "weights by class: only 'balanced' is offered, which repeats labels",
+}
+
+
+@parametrize_with_checks(
+    [SemiSupervisedClassifier(preset="quick", settings={"steps": 60}, device="cpu")],
+    expected_failed_checks=lambda _: EXPECTED_FAILURES,
+)
+@pytest.mark.filterwarnings("ignore")
+def test_scikit_learns_own_checks(estimator, check, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no checks of signatures
+    check(estimator)
+
+
+def test_it_learns_and_more_from_a_pool(fitted):
+    alone = quick(settings={"steps": 300}).set_params(method="supervised").fit(IMAGES[:1300], FEW[:1300])
+    assert fitted.score(IMAGES[1300:], DIGITS[1300:]) > 0.85
+    assert fitted.score(IMAGES[1300:], DIGITS[1300:]) > alone.score(IMAGES[1300:], DIGITS[1300:])
+    shares = fitted.predict_proba(IMAGES[:5])
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    assert fitted.classes_[shares.argmax(axis=1)].tolist() == fitted.predict(IMAGES[:5]).tolist()
+    assert list(fitted.history_["step"])[-1] == 300
+
+
+def test_labels_may_be_texts_and_a_seed_brings_the_same_network_again(fitted):
+    labels = np.array([NAMES[k] if k >= 0 else None for k in FEW[:1300]], dtype=object)
+    named = quick(settings={"steps": 300}).fit(IMAGES[:1300], labels)
+    assert list(named.classes_) == sorted(NAMES)
+    assert (named.predict(IMAGES[1300:]) == NAMES[DIGITS[1300:]]).mean() > 0.85
+    again = quick(settings={"steps": 300}).fit(IMAGES[:1300], FEW[:1300])
+    assert np.array_equal(again.predict_proba(IMAGES), fitted.predict_proba(IMAGES))
+
+
+def test_it_works_in_a_pipeline_in_cross_validation_and_in_a_grid_search():
+    flat, pipeline = IMAGES[:60].reshape(60, -1), make_pipeline(
+        FunctionTransformer(lambda rows: rows.reshape(-1, 8, 8)), quick(settings={"steps": 20}))  # fmt: skip
+    scores = cross_val_score(pipeline, flat, DIGITS[:60], cv=2)
+    assert scores.shape == (2,)
+    search = GridSearchCV(quick(settings={"steps": 20}), {"method": ["supervised", "sgan"]}, cv=2, n_jobs=2)
+    assert search.fit(IMAGES[:60], DIGITS[:60]).best_params_["method"] in ("supervised", "sgan")
+
+
+def test_balanced_shows_every_class_equally_often(monkeypatch):
+    rare = np.r_[np.flatnonzero(DIGITS == 0)[:40], np.flatnonzero(DIGITS == 1)[:3], np.flatnonzero(DIGITS > 1)[:40]]
+    seen, at = [], data.Batches.at
+
+    def spy(batches, step):
+        labels.append(at(batches, step).labels)
+        return at(batches, step)
+
+    monkeypatch.setattr(data.Batches, "at", spy)
+    few = np.where(DIGITS[rare] <= 1, DIGITS[rare], -1)
+    for class_weight in (None, "balanced"):
+        labels: list[torch.Tensor] = []
+        quick(settings={"steps": 20}, class_weight=class_weight).fit(IMAGES[rare], few)
+        seen.append(torch.cat(labels).double().mean().item())
+    assert seen == pytest.approx([3 / 43, 0.5], abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "gan"}, "method must be one of supervised, sgan"),
+        ({"class_weight": "even"}, "class_weight must be one of balanced, or None"),
+        ({"warm_start": 1}, "warm_start must be True or False"), ({"network": "resnet"}, "network must be one of"),
+        ({"settings": {"step": 5}}, "no argument 'step'"), ({"preset": "slow"}, "preset must be one of"),
+        ({"random_state": -1}, "seed must be"), ({"device": "tpu"}, "device must be one of"),
+    ],
+)  # fmt: skip
+def test_bad_parameters_are_refused_by_name(changes, message, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises((TypeError, ValueError), match=message):
+        quick(settings={"steps": 5}).set_params(**changes).fit(IMAGES[:100], FEW[:100])
+
+
+# --- files
+
+
+def test_a_saved_classifier_predicts_the_same_in_a_fresh_process(fitted, tmp_path):
+    path, wanted = tmp_path / "digits.safetensors", fitted.predict_proba(IMAGES[1300:1400])
+    fitted.save(path)
+    np.save(tmp_path / "images.npy", IMAGES[1300:1400])
+    code = f"""
+import numpy as np
+from sgan_lib.estimator import SemiSupervisedClassifier
+loaded = SemiSupervisedClassifier.load({str(path)!r})
+np.save({str(tmp_path / "shares.npy")!r}, loaded.predict_proba(np.load({str(tmp_path / "images.npy")!r})))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=100)
+    np.testing.assert_allclose(np.load(tmp_path / "shares.npy"), wanted, atol=1e-5)
+    loaded = SemiSupervisedClassifier.load(path)
+    assert loaded.get_params() == fitted.get_params()
+    assert (loaded.classes_.tolist(), loaded.result_.settings) == (list(range(10)), fitted.result_.settings)
+    assert loaded.result_ == fitted.result_
+
+
+def test_training_goes_on_from_a_saved_classifier(fitted, tmp_path):
+    fitted.save(tmp_path / "digits")
+    loaded = SemiSupervisedClassifier.load(tmp_path / "digits").set_params(warm_start=True, settings={"steps": 1})
+    before = loaded.predict_proba(IMAGES[:50])
+    after = loaded.fit(IMAGES[:1300], FEW[:1300]).predict_proba(IMAGES[:50])
+    assert 0 < np.abs(after - before).max() < 0.2  # one step further, not a new start
+    with pytest.raises(ValueError, match="start must hold networks like those of this run"):
+        loaded.fit(IMAGES[:100], FEW[:100] % 2)
+
+
+@pytest.mark.parametrize("method", ["two_head", "conditional_sgan", "bigan", "gan", "supervised"])
+def test_every_kind_of_result_is_saved_and_loaded(method, tmp_path):
+    result = experiments.run(method, "digits", 20, steps=2)
+    result.save(tmp_path / "result")
+    loaded = RunResult.load(tmp_path / "result")
+    assert loaded == result
+    assert loaded.modules.state_dict().keys() == result.modules.state_dict().keys()
+    for name, weight in result.modules.state_dict().items():
+        assert torch.equal(loaded.modules.state_dict()[name], weight)
+    with pytest.raises(ValueError, match="modules must hold the networks"):
+        experiments.repeat(1, method=method, dataset="digits", n_labels=20, steps=2)[0].save(tmp_path / "no")
+
+
+def test_own_networks_are_loaded_into_networks_of_their_kind(tmp_path):
+    class Own(torch.nn.Module):
+        def __init__(self, width=12):
+            super().__init__()
+            self.body, self.head = torch.nn.Linear(64, width), torch.nn.Linear(width, 10)
+
+        def forward(self, images):
+            features = torch.relu(self.body(images.flatten(1)))
+            return self.head(features), features
+
+    trained = quick(settings={"steps": 5}).set_params(method="supervised", network=models.Networks(Own()))
+    trained.fit(IMAGES[:100], FEW[:100]).save(tmp_path / "own")
+    loaded = SemiSupervisedClassifier.load(tmp_path / "own", models.Networks(Own()))
+    assert np.array_equal(loaded.predict_proba(IMAGES), trained.predict_proba(IMAGES))
+    for other in (None, models.Networks(Own(13))):
+        with pytest.raises(ValueError, match="network must be"):
+            SemiSupervisedClassifier.load(tmp_path / "own", other)
+
+
+def test_damaged_and_foreign_files_are_refused_by_name_and_left_alone(fitted, tmp_path):
+    path, random = tmp_path / "digits.safetensors", np.random.RandomState(0)
+    fitted.save(path)
+    whole = path.read_bytes()
+    places = [*random.randint(len(whole), size=100), *random.randint(3000, size=100)]
+    variants = [b"", b"text", whole[:-1], whole[: len(whole) // 2], b"\x89PNG" + whole]
+    for place in places:  # one flipped bit each
+        variants.append(whole[:place] + bytes([whole[place] ^ 1 << random.randint(8)]) + whole[place + 1 :])
+    for variant in variants:
+        path.write_bytes(variant)
+        with pytest.raises(ValueError, match=r"^/.*/digits\.safetensors is "):
+            SemiSupervisedClassifier.load(path)
+        assert path.read_bytes() == variant
+    saved.write_file(path, "checkpoint", {}, {})
+    with pytest.raises(ValueError, match="is no model of this library but a checkpoint"):
+        SemiSupervisedClassifier.load(path)
+    for absent in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(ValueError, match="cannot be read"):
+            SemiSupervisedClassifier.load(absent)
+
+
+def test_networks_survive_pickle_and_torch_save(fitted):
+    copied, buffer = pickle.loads(pickle.dumps(fitted)), BytesIO()
+    assert np.array_equal(copied.predict_proba(IMAGES), fitted.predict_proba(IMAGES))
+    torch.save(fitted.result_.modules, buffer)
+    buffer.seek(0)
+    again, before = torch.load(buffer, weights_only=False), fitted.result_.modules.state_dict()
+    assert again.state_dict().keys() == before.keys()
+    assert all(torch.equal(weight, before[name]) for name, weight in again.state_dict().items())
+    frozen = [name for name, weight in fitted.result_.modules.named_parameters() if not weight.requires_grad]
+    assert frozen == [name for name, weight in again.named_parameters() if not weight.requires_grad]
+
+
+def test_images_come_as_arrays_files_or_a_folder(fitted, tmp_path):
+    for index in range(3):
+        Image.fromarray(IMAGES[index]).save(tmp_path / f"{index}.png")
+    Image.fromarray(IMAGES[0]).convert("RGB").resize((80, 80)).save(tmp_path / "large.png")
+    files = sorted(tmp_path.glob("*.png"))
+    wanted = fitted.predict_proba(IMAGES[:3])
+    as_arrays = [IMAGES[:3] / 255, IMAGES[:3, :, :, None], IMAGES[:3] / 127.5 - 1]
+    for given in (files[:3], [str(file) for file in files[:3]], *as_arrays):
+        np.testing.assert_allclose(fitted.predict_proba(given), wanted, atol=1e-4)
+    for given in (files[1], str(files[1]), IMAGES[1]):
+        np.testing.assert_allclose(fitted.predict_proba(given), wanted[1:2], atol=1e-4)
+    assert fitted.predict(tmp_path).shape == (4,)
+    with pytest.raises(data.DataError, match=r"absent\.png cannot be read"):
+        fitted.predict(tmp_path / "absent.png")
+
+
+# --- baselines and the comparison
+
+
+MOST = {"linear": 0.16, "rbf_svm": 0.17, "self_training": 0.16, "label_spreading": 0.1}
+
+
+@pytest.mark.parametrize(("name", "most"), MOST.items())
+def test_baselines_run_like_methods(name, most, tmp_path):
+    result = experiments.run(name, "digits", 50)
+    assert (result.settings.method, result.settings.network, result.modules) == (name, "none", None)
+    assert 0.02 < result.test_error < most
+    result.to_json(tmp_path / "result.json")
+    assert RunResult.from_json(tmp_path / "result.json") == result
+
+
+def test_label_spreading_and_self_training_use_the_pool_and_the_others_do_not():
+    parts = data.load("digits", 50)
+    for name in baselines.BASELINES:
+        n_seen = getattr(baselines.fit_baseline(name, parts), "transduction_", parts.labelled.labels)
+        assert len(n_seen) == (1297 if name in ("label_spreading", "self_training") else 50)
+
+
+def test_a_fold_takes_its_images_out_of_labels_and_pool():
+    parts = data.from_arrays(IMAGES[:200], FEW[:200], test=0)
+    rows = torch.tensor([3, 50, 99])
+    rest = without(parts, rows)
+    assert (len(rest.labelled.labels), len(rest.pool)) == (97, 197)
+    assert torch.equal(rest.test.images, parts.labelled.images[rows])
+    taken = {image.numpy().tobytes() for image in rest.test.images}
+    assert not taken & {image.numpy().tobytes() for image in rest.unlabelled}
+    assert torch.equal(rest.unlabelled[rest.labelled_in_pool], rest.labelled.images)
+
+
+def test_the_comparison_measures_all_methods_on_the_same_folds():
+    parts = data.from_arrays(IMAGES[:300], FEW[:300], test=0)
+    table = pd.DataFrame(compare(parts, ["linear", "label_spreading", "supervised"], folds=4, steps=30))
+    assert table.groupby("method")["fold"].apply(list).tolist() == [[0, 1, 2, 3]] * 3
+    assert table["error"].between(0, 1).all()
+    summary = summarise(table)
+    assert list(summary.index) == ["linear", "label_spreading", "supervised"]
+    errors = 100 * table.pivot(index="fold", columns="method", values="error")
+    best = errors[["linear", "label_spreading"]].mean().idxmin()
+    gains = errors[best] - errors["supervised"]
+    # t with 3 degrees of freedom: 3.1824; four folds of a quarter each: 1/4 + 1/3
+    half = 3.1824 * gains.std() * (1 / 4 + 1 / 3) ** 0.5
+    row = summary.loc["supervised"]
+    np.testing.assert_allclose([row["gain"], row["gain_low"], row["gain_high"]],
+                               [gains.mean(), gains.mean() - half, gains.mean() + half], rtol=1e-4)  # fmt: skip
+    assert summary.loc[best, "gain"] == 0
+    for labels in ([0] * 300, [0, 1] + [-1] * 298):
+        with pytest.raises(ValueError, match="data must hold 5 labels and two classes"):
+            next(compare(data.from_arrays(IMAGES[:300], labels, test=0)))
+
+
+def test_macro_f1_is_scikit_learns():
+    truth, said = np.random.RandomState(0).randint(4, size=(2, 60))
+    counts = pd.crosstab(truth, said).to_numpy()
+    assert macro_f1(counts.tolist()) == pytest.approx(f1_score(truth, said, average="macro"))
+
+
+def test_features_of_a_pretrained_network_make_a_table(tmp_path):
+    import torchvision
+
+    torch.manual_seed(0)
+    network = torchvision.models.squeezenet1_1()
+    torch.save(network.state_dict(), tmp_path / "squeezenet1_1-abc.pth")
+    parts = data.from_arrays(IMAGES[:12], [0, 1] * 4 + [-1] * 4, test=0.25)
+    table = with_features(parts, tmp_path / "squeezenet1_1-abc.pth")
+    assert (table.pool.ndim, len(table.pool), len(table.test.images)) == (2, 10, 2)
+    np.testing.assert_allclose(table.pool.mean(dim=0), 0, atol=1e-3)
+    assert torch.equal(table.pool[table.labelled_in_pool], table.labelled.images) or torch.allclose(
+        table.pool[table.labelled_in_pool], table.labelled.images, atol=1e-3
+    )
+    for name in ("resnet18.pth", "absent.pth"):
+        with pytest.raises(ValueError, match="features must be a file"):
+            with_features(parts, tmp_path / name)
+    torch.save(network.state_dict(), tmp_path / "resnet18.pth")
+    with pytest.raises(ValueError, match="features must be a file with the weights of resnet18"):
+        with_features(parts, tmp_path / "resnet18.pth")
+
+
+# --- the command line
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    for index in range(120):
+        place = folder / (NAMES[DIGITS[index]] if index < 60 else "unlabelled")
+        place.mkdir(exist_ok=True)
+        Image.fromarray(IMAGES[index]).save(place / f"{index}.png")
+    return folder
+
+
+def test_fit_and_predict_by_command(photos, tmp_path, capsys):
+    file = str(tmp_path / "digits.safetensors")
+    command = ["fit", str(photos), "--out", file, "--set", "steps=200", "--network", "mlp_digits", "--device", "cpu"]
+    assert main(command) == 0
+    assert "unlabelled    120" in capsys.readouterr().out
+    assert main(["predict", file, str(photos / "one"), str(photos / "two" / "2.png")]) == 0
+    table = pd.read_csv(StringIO(capsys.readouterr().out))
+    assert list(table.columns) == ["file", "label", *sorted(NAMES)]
+    assert (table["label"] == ["one"] * (len(table) - 1) + ["two"]).mean() > 0.8
+    np.testing.assert_allclose(table[sorted(NAMES)].sum(axis=1), 1, atol=1e-3)
+
+
+def test_compare_by_command(photos, tmp_path, capsys):
+    table = tmp_path / "table.csv"
+    command = ["compare", str(photos), "--methods", "linear", "supervised", "--folds", "2", "--set", "steps=5"]
+    assert main([*command, "--out", str(table), "--device", "cpu"]) == 0
+    assert "gain_low" in capsys.readouterr().out
+    assert list(pd.read_csv(table).columns) == ["method", "fold", "error", "macro_f1", "seconds"]
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["fit", "/absent", "--out", "x"], "folder must be a folder of images"),
+        (["predict", "/absent", "x.png"], "/absent cannot be read"),
+        (["fit", "PHOTOS", "--out", "x", "--set", "steps=no"], "steps must be"),
+        (["compare", "PHOTOS", "--folds", "2", "--methods", "magic"], "method must be"),
+        (["compare", "PHOTOS", "--features", "x.pth"], "features must be a file"),
+        (["fit", "PHOTOS", "--out", "x", "--method", "gan"], "method must be"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_by_name(photos, command, message, capsys, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    assert main([str(photos) if part == "PHOTOS" else part for part in command]) == 2
+    assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

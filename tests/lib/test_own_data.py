@@ -1,0 +1,334 @@
+"""Arrays, torch Datasets and folders of the reader's own: what is taken, as what, and what is refused by name."""
+
+import jaxtyping
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+
+from sgan_lib import data, experiments
+from sgan_lib.data import Preparation, from_arrays, from_dataset, from_folder, split_indices
+
+RANDOM = np.random.RandomState(0)
+GREY = RANDOM.randint(256, size=(40, 9, 12)).astype(np.uint8)
+LABELS = np.array([0, 1, 2, 3] * 5 + [-1] * 20)
+
+
+def save(folder, name, pixels, **options):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Twelve labelled images of two classes, six without a label, two hidden, one text."""
+    for index, pixels in enumerate(GREY[:12]):
+        save(tmp_path, f"{'cat' if index % 3 else 'dog'}/{index}.png", pixels)
+    for index, pixels in enumerate(GREY[12:18]):
+        save(tmp_path, f"unlabelled/{index}.png", pixels)
+    save(tmp_path, ".trash/old.png", GREY[0])
+    save(tmp_path, "cat/.thumb.png", GREY[0])
+    (tmp_path / "cat" / "notes.txt").write_text("three cats")
+    return tmp_path
+
+
+# --- arrays: the same images in whatever form they come
+
+
+@pytest.mark.parametrize(
+    ("form", "options"),
+    [
+        (GREY, {}), (GREY[:, None], {}), (GREY[..., None], {}), (torch.from_numpy(GREY), {}), (GREY.tolist(), {}),
+        (GREY / 255, {}), ((GREY / 127.5 - 1).astype(np.float32), {}), (GREY.astype(np.uint16) * 257, {}),
+        (GREY.astype(float), {"value_range": (0, 255)}), (GREY.astype(int), {"value_range": (0, 255)}),
+        (GREY / 255 * 16 - 3, {"value_range": (-3, 13)}),
+    ],
+)  # fmt: skip
+def test_images_are_the_same_in_whatever_form_they_come(form, options):
+    if isinstance(form, list):
+        form = np.asarray(form, dtype=np.uint8)
+    made = from_arrays(form, LABELS, test=0, **options)
+    wanted = torch.from_numpy(GREY / 127.5 - 1).float()[:, None]
+    order = made.unlabelled.flatten(1).sum(dim=1).argsort()
+    torch.testing.assert_close(
+        made.unlabelled[order], wanted[wanted.flatten(1).sum(dim=1).argsort()], atol=1e-5, rtol=0
+    )
+    assert made.image_shape == (1, 9, 12)
+    torch.testing.assert_close(data.as_images(made.preparation(form[:3])), wanted[:3], atol=1e-5, rtol=0)
+    if made.preparation.value_range != (-3, 13):
+        torch.testing.assert_close(data.as_images(made.preparation(GREY[0])), wanted[:1], atol=1e-5, rtol=0)
+
+
+def test_columns_get_mean_0_and_deviation_1_over_the_training_part_alone():
+    table = RANDOM.normal(7, 3, size=(40, 5))
+    table[:, 4] = 2.0  # a constant column
+    made = from_arrays(pd.DataFrame(table), LABELS, test=0.25)
+    pool = made.pool.double().numpy()
+    np.testing.assert_allclose(pool.mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(pool.std(axis=0), [1, 1, 1, 1, 0], atol=1e-6)
+    assert (len(made.test.labels), len(pool)) == (4, 36)
+    again = made.preparation(table).double().numpy()  # the test rows by the training rows' mean and deviation
+    restored = again[:, :4] * np.asarray(made.preparation.deviation[:4]) + np.asarray(made.preparation.mean[:4])
+    np.testing.assert_allclose(restored, table[:, :4], rtol=1e-5)
+    settled = experiments.run("sgan", data=made, steps=3)
+    assert settled.settings.network == "mlp_table"
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (["b", "a", None, "b"], ("a", "b")), (np.array(["b", "a", "-1", "b"]), ("a", "b")),
+        ([2.0, 1.0, float("nan"), 2.0], ("1.0", "2.0")), ([7, 3, -1, 7], ("3", "7")),
+        (pd.Series(["b", "a", pd.NA, "b"]), ("a", "b")), (torch.tensor([7, 3, -1, 7]), ("3", "7")),
+        ([True, False, None, True], ("False", "True")),
+    ],
+)  # fmt: skip
+def test_labels_may_be_numbers_or_texts_and_missing_ones_are_never_a_class(labels, names):
+    made = from_arrays(GREY[:4], labels, test=0)
+    assert made.class_names == names
+    drawn = dict(zip(made.labelled_in_pool.tolist(), made.labelled.labels.tolist(), strict=True))
+    assert sorted(drawn.values()) == [0, 1, 1]
+    assert len(made.pool) == 4
+    row_without = next(i for i in range(4) if i not in drawn)
+    assert np.array_equal(made.pool[row_without, 0].numpy(), GREY[2])
+
+
+def test_the_test_part_is_the_given_one_or_a_share_of_each_class_that_training_never_sees():
+    made = from_arrays(GREY, LABELS, test=0.4)
+    assert made.test.labels.bincount().tolist() == [2, 2, 2, 2]
+    seen = {image.numpy().tobytes() for image in made.pool}
+    assert not seen & {(((image + 1) * 127.5).round().byte()).numpy().tobytes() for image in made.test.images}
+    other = from_arrays(GREY[:20], LABELS[:20], test=(GREY[20:22], [3, 0]))
+    assert (other.test.labels.tolist(), len(other.pool)) == ([3, 0], 20)
+    rare = from_arrays(GREY[:21], [0] * 20 + [1], test=0.5)  # no class loses its only image to the test
+    assert (rare.labelled.labels.bincount().tolist(), rare.test.labels.tolist()) == ([10, 1], [0] * 10)
+
+
+@pytest.mark.parametrize("n_classes", [1, 2, 37])
+def test_any_number_of_classes_and_one_label_in_a_class(n_classes):
+    images, labels = np.repeat(GREY, 2, axis=0), np.r_[np.arange(n_classes), [-1] * (80 - n_classes)]
+    result = experiments.run(
+        "feature_matching", data=from_arrays(images, labels, test=(images[:n_classes], labels[:n_classes])), steps=2
+    )
+    assert np.sum(result.confusion_matrix) == n_classes
+    assert np.shape(result.confusion_matrix) == (n_classes, n_classes)
+
+
+@pytest.mark.parametrize("shape", [(30, 30), (64, 48, 3), (96, 96)])
+def test_sizes_that_are_no_power_of_two_train(shape):
+    images = RANDOM.randint(256, size=(12, *shape)).astype(np.uint8)
+    result = experiments.run(
+        "sgan", data=from_arrays(images, [0, 1] * 4 + [-1] * 4), steps=1, batch_size=2, labelled_batch_size=2
+    )
+    assert result.preparation.shape == (1 if len(shape) == 2 else 3, *shape[:2])
+
+
+def test_a_class_without_a_label_is_warned_of_and_a_rare_class_keeps_one_in_training():
+    with pytest.warns(UserWarning, match="no labelled image is of class '4'"):
+        made = from_arrays(GREY, LABELS, classes=[0, 1, 2, 3, 4], test=0)
+    assert made.n_classes == 5
+    labels = torch.tensor([0] * 100 + [1] * 3 + [2])
+    split = split_indices(labels, 12, 12, split_seed=0)
+    assert labels[split.labelled].bincount(minlength=3).min() == 1
+    drawn = split_indices(torch.tensor([0] * 90 + [1] * 10 + [-1] * 50), 20, 0, 0, draw="as_they_come").labelled
+    assert (drawn < 100).all()
+    assert 0 < (drawn >= 90).sum() < 8  # balanced, it would be 10
+    nested = split_indices(torch.tensor([0] * 90 + [1] * 10 + [-1] * 50), 50, 0, 0, draw="as_they_come").labelled
+    assert nested[:20].tolist() == drawn.tolist()
+
+
+BAD = [
+    ({"X": GREY / 16}, r"X must hold bytes in .*float64 from 0 to 15\.9.*value_range=\(0, 15\.9"),
+    ({"X": GREY // 32}, r"X must use the range of its bytes, \[0, 255\]; got bytes in \[0, 7\]"),
+    ({"X": np.where(GREY > 250, np.nan, GREY / 255)}, "X must hold finite numbers"),
+    ({"X": GREY.astype(str)}, "X must hold numbers"),
+    ({"X": GREY[:, :, 0, None, None, None]}, "X must hold images"),
+    ({"X": GREY.astype(complex)}, "X must hold numbers; got complex128"),
+    ({"X": GREY[:, 0, 0]}, "X must hold images"),
+    ({"X": np.zeros((40, 6, 5, 7))}, "1 to 4 channels first or last"),
+    ({"X": GREY[:, :0]}, "X must hold images"),
+    ({"X": [GREY[0], GREY[1, :5]], "y": [0, 1]}, "X must hold images of one size"),
+    ({"X": GREY[:7]}, "y must hold a label for each of the 7 rows of X; got 40"),
+    ({"X": GREY[:1], "y": [0]}, "at least 2 rows"),
+    ({"y": LABELS[:, None].repeat(2, axis=1)}, r"y must hold one label a row; got shape \[40, 2\]"),
+    ({"y": [-1] * 40}, "y must hold at least one label; all 40 are -1"),
+    ({"y": LABELS + 0.5}, "Unknown label type: continuous"),
+    ({"y": 3}, "y must hold one label a row"),
+    ({"y": LABELS, "classes": [0, 1, 2]}, "y must hold labels among 0, 1, 2; got '3'"),
+    ({"test": 1.5}, "test must be a number at least 0 and at most 0.9"),
+    ({"test": "some"}, "test must be a number"),
+    ({"test": (GREY[:2], [0, 9])}, "test must hold labels among 0, 1, 2, 3; got '9'"),
+    ({"test": (GREY[:2], [0, -1])}, "test must hold a label for each"),
+    ({"test": (GREY[:2], [0])}, "test must hold a label for each"),
+    ({"image_size": 3}, "image_size must be .* at least 4"),
+    ({"image_size": (9, 9, 3)}, "image_size must be a side"),
+    ({"image_size": 2.5}, "image_size must be"),
+    ({"X": GREY[:, 0], "image_size": 8}, "image_size must be None for a table"),
+    ({"value_range": (0, 100)}, "value_range must hold all values of X"),
+    ({"value_range": (5, 5)}, "value_range must"),
+    ({"n_labels": 99}, "n_labels must be .* at most 16"),
+    ({"n_labels": 3}, "n_labels must be .* at least 4"),
+    ({"validation": 20}, "validation must be"),
+    ({"draw": "random"}, "draw must be one of balanced, as_they_come"),
+    ({"split_seed": -1}, "split_seed must be"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), BAD, ids=[row[1][:30] for row in BAD])
+def test_bad_arrays_are_refused_by_name(changes, message, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no checks of signatures
+    with pytest.raises((TypeError, ValueError), match=message):
+        from_arrays(**{"X": GREY, "y": LABELS} | changes)
+
+
+NEW = [
+    (GREY[:, :, :, None].repeat(3, axis=3), "X must have 1 channels as in training; got 3"),
+    (GREY.reshape(40, -1), r"X must hold images as in training, .*; got columns, \[40, 108\]"),
+    (GREY / 40, "range of the training images must hold the values of X"),
+    (np.full((2, 9, 12), np.inf), "X must hold finite numbers"),
+]
+
+
+@pytest.mark.parametrize(("new", "message"), NEW, ids=["channels", "columns", "range", "infinite"])
+def test_new_images_unlike_the_training_images_are_refused(new, message):
+    prepared = Preparation.of(GREY / 255)
+    with pytest.raises(ValueError, match=message):
+        prepared(new)
+
+
+def test_new_images_of_another_size_are_brought_to_that_of_training():
+    prepared = Preparation.of(GREY, image_size=(16, 20))
+    assert prepared(GREY[:2]).shape == (2, 1, 16, 20)
+    assert prepared(RANDOM.randint(256, size=(33, 70)).astype(np.uint8)).shape == (1, 1, 16, 20)
+
+
+numbers = arrays.arrays(
+    st.sampled_from([np.float64, np.float32, np.uint8, np.int16, np.bool_]),
+    arrays.array_shapes(min_dims=1, max_dims=4, max_side=6),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(numbers, st.lists(st.sampled_from([-1, 0, 1, None]), max_size=6))
+def test_whatever_the_arrays_they_are_refused_by_name_or_lie_in_range(X, y):
+    refused = ""
+    try:
+        made = from_arrays(X, y, test=0)
+    except (TypeError, ValueError) as error:
+        refused = str(error)
+    if refused:
+        assert refused.startswith(("X must", "y must"))
+        return
+    assert torch.isfinite(made.unlabelled).all()
+    assert made.unlabelled.ndim == 2 or made.unlabelled.abs().max() <= 1
+    assert len(made.labelled.labels) == sum(label in (0, 1) for label in y)
+
+
+def test_a_torch_dataset_is_read_with_its_class_names():
+    class Pictures(torch.utils.data.Dataset):
+        classes = ("ape", "bee", "cow", "doe")
+
+        def __len__(self):
+            return 40
+
+        def __getitem__(self, index):
+            return Image.fromarray(GREY[index]), int(LABELS[index])
+
+    made = from_dataset(Pictures(), test=0)
+    assert (made.name, made.class_names, len(made.pool)) == ("Pictures", Pictures.classes, 40)
+    assert made.labelled.labels.bincount().tolist() == [5, 5, 5, 5]
+    with pytest.raises(ValueError, match="dataset must hold pairs of image and label; got 5"):
+        from_dataset([5])
+    with pytest.raises(ValueError, match="dataset must hold images of one size"):
+        from_dataset([(GREY[0], 0), (GREY[1, :5], 1)])
+
+
+# --- folders
+
+
+def test_a_folder_has_its_classes_in_subfolders_and_other_files_are_counted(photos):
+    made = from_folder(photos, test=0)
+    assert (made.class_names, made.labelled.labels.bincount().tolist()) == (("cat", "dog"), [8, 4])
+    assert (len(made.pool), made.image_shape, made.preparation.shape) == (18, (1, 9, 12), (1, 9, 12))
+    assert {image.numpy().tobytes() for image in made.pool} == {pixels.tobytes() for pixels in GREY[:18]}
+    for line in ("3 hidden and other files passed over", "unlabelled     18", "cat      8", "dog      4"):
+        assert line in made.describe()
+
+
+def test_a_folder_goes_wherever_the_name_of_a_data_set_goes(photos):
+    result = experiments.run("sgan", str(photos), n_labels=6, steps=2)
+    assert (result.settings.n_labels, result.class_names) == (6, ("cat", "dog"))
+    assert data.load(str(photos), 6, split_seed=1).labelled.labels.bincount().tolist() == [3, 3]
+    assert experiments.run("linear", str(photos)).settings.n_labels == 9  # 3 of 12 are for testing
+    with pytest.raises(ValueError, match=r"dataset must be one of mnist, .*, or a folder of images; got '/no/such'"):
+        experiments.run("sgan", "/no/such")
+
+
+def test_labels_from_a_csv_file_or_from_file_names(photos, tmp_path_factory):
+    table = tmp_path_factory.mktemp("labels") / "labels.csv"
+    pd.DataFrame({"file": ["cat/1.png", "unlabelled/0.png", "dog/0.png"], "label": ["x", "y", ""]}).to_csv(
+        table, index=False
+    )
+    made = from_folder(photos, labels=table, test=0)
+    assert (made.class_names, len(made.pool), len(made.labelled.labels)) == (("x", "y"), 18, 2)
+    by_name = from_folder(photos, pattern=r"^1?([0-4])\.", test=0)
+    assert by_name.class_names == tuple("01234")
+    for content, message in [("a,b\n", "with the columns file, label"), ("file,label\nno.png,x\n", "names 'no.png'"),
+                             ("file,label\ncat/1.png,x\ncat/1.png,y\n", "names 'cat/1.png' again")]:  # fmt: skip
+        table.write_text(content)
+        with pytest.raises(ValueError, match=f"labels must .*{message}"):
+            from_folder(photos, labels=table)
+
+
+def test_a_subfolder_test_is_for_testing(photos):
+    save(photos, "test/dog/9.png", GREY[30])
+    made = from_folder(photos)
+    assert (made.test.labels.tolist(), made.class_names, len(made.pool)) == ([1], ("cat", "dog"), 18)
+
+
+def test_any_size_colour_and_depth(tmp_path):
+    colour = RANDOM.randint(256, size=(50, 40, 3)).astype(np.uint8)
+    colour[:, :, 1:] = 0  # red alone
+    save(tmp_path, "a/rgb.jpg", colour)
+    save(tmp_path, "a/grey.png", GREY[0])
+    save(tmp_path, "a/deep.png", np.full((32, 32), 128 * 257, dtype=np.uint16))
+    save(tmp_path, "b/clear.png", np.zeros((32, 32, 4), dtype=np.uint8))  # transparent black shows the white below
+    Image.fromarray(np.zeros((32, 32), np.uint8)).convert("P").save(tmp_path / "b" / "palette.gif")
+    made = from_folder(tmp_path, test=0)
+    assert (made.image_shape, len(made.pool)) == ((3, 32, 32), 5)
+    levels = sorted({int(image.float().mean().round()) for image in made.pool if image.float().std() == 0})
+    assert levels == [0, 128, 255]
+    assert "images of 3 sizes brought to 32×32" in made.describe()
+    assert from_folder(tmp_path, image_size=(8, 16), test=0).image_shape == (3, 8, 16)
+
+
+def test_a_file_that_is_no_image_is_named_and_passed_over_or_refused(photos):
+    (photos / "cat" / "broken.jpg").write_bytes(b"no image")
+    with pytest.warns(UserWarning, match=r"1 files that cannot be read passed over, such as .*broken\.jpg"):
+        assert len(from_folder(photos).pool) == 18 - 3
+    with pytest.raises(data.DataError, match=r"broken\.jpg cannot be read"):
+        from_folder(photos, on_error="raise")
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "message"),
+    [
+        (lambda folder: None, {}, "folder must have a subfolder for each class"),
+        (lambda folder: save(folder, "a.png", GREY[0]), {}, "folder must have a subfolder for each class"),
+        (lambda folder: (folder / "cat").mkdir(), {}, "no file has the suffix of an image"),
+        (lambda folder: save(folder, "cat/a.png", GREY[0]), {"on_error": "no"}, "on_error must be one of skip, raise"),
+        (lambda folder: save(folder, "unlabelled/a.png", GREY[0]), {}, "folder must have a subfolder for each class"),
+    ],
+)
+def test_folders_without_what_it_takes_are_refused(tmp_path, make, arguments, message):
+    make(tmp_path)
+    with pytest.raises((ValueError, data.DataError), match=message):
+        from_folder(tmp_path, **arguments)
+    with pytest.raises(ValueError, match="folder must be a folder of images; there is none at"):
+        from_folder(tmp_path / "absent")
