@@ -632,7 +632,7 @@ plotting.errors_by_method(table.rename(columns={"split": "seed"}), "With six lab
 
 # %% [markdown]
 # **Figure.** Test error of three methods, one small marker per split, grey lines between runs on the same split,
-# large markers for means with bootstrap intervals. Within each method the splits lie far apart; every grey line falls
+# large markers for means. Within each method the splits lie far apart; every grey line falls
 # from the supervised network to the SGAN; two rise again towards feature matching, one of them steeply.
 #
 # In the stored run (training seed 0, splits 0 to 3) the mean error falls from 17.5 % to 6.4 % with the SGAN and to

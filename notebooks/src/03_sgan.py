@@ -77,8 +77,8 @@ title = f"100 labels: {alone:.1f} % alone, {one_form:.1f} % with N+1 classes, {o
 plotting.errors_by_method(half[half["n_labels"] == 100], title)
 
 # %% [markdown]
-# **Figure.** Test error in %, one point per run, grey lines joining runs on the same split, large markers for means
-# with bootstrap intervals. Supervised 21.2 %, two heads 20.0 %, N+1 classes far below both at 4.3 %.
+# **Figure.** Test error in %, one point per run, grey lines joining runs on the same split, large markers for means.
+# Supervised 21.2 %, two heads 20.0 %, N+1 classes far below both at 4.3 %.
 #
 # ## 1 · All the labels we have
 #
@@ -425,12 +425,12 @@ percent.assign(mean=percent.mean(axis=1)).round(2)
 # In the stored run (50 labels, seeds and splits 0 to 2, 1,000 steps) the supervised network errs on 13.0 % of the
 # test images on average, two heads on 8.1 %, N+1 classes on 5.5 %. Two seeds of one method are up to 3.6 points
 # apart: split 1 is hard for everybody. Yet the *differences* hardly vary: −6.9, −7.8 and −8.0 points for N+1 classes,
-# −5.3, −5.3 and −4.0 for two heads. That is what the shared splits are for. Both forms gain; the N+1 form, in which
-# unlabelled images push the class logits themselves, gains half as much again here.
+# −5.3, −5.3 and −4.0 for two heads. That is what the shared splits are for. Both forms gain. The N+1 form, in which
+# unlabelled images push the class logits themselves, is ahead of two heads on each split, by 2.7 points on average.
 #
-# Two cautions. Three seeds give a direction, not a decimal. With three runs the bootstrap interval is just lowest to
-# highest, and holds the true mean about three times in four, not 95 times in 100. And the test set has 450 images, so
-# one image is 0.22 percentage points.
+# Two cautions. Three seeds give a direction, not a decimal: the 95 % t-interval of those 2.7 points goes from −0.4 to
+# 5.7, so which form is better is undecided here. And the test set has 450 images, so one image is 0.22 percentage
+# points.
 #
 # ## 4 · One MNIST run, looked at
 #

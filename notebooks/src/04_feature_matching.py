@@ -595,36 +595,36 @@ plotting.errors_by_method(digits, title)
 
 # %% [markdown]
 # **Figure.** Test error on `digits` with 50 labels, one point per run, grey lines between runs on the same split,
-# means with bootstrap intervals. All lines fall from supervised to SGAN; from there to feature matching two rise and
+# large markers for means. All lines fall from supervised to SGAN; from there to feature matching two rise and
 # one falls, and from there to bad GAN one falls by about a point, one rises by half a point and one stays.
 
 # %% tags=["nbval-ignore-output"]
 wide = 100 * digits.pivot(index="seed", columns="method", values="test_error")
 for better in ("sgan", "feature_matching", "bad_gan"):
     gains = wide["supervised"] - wide[better]
-    low, high = evaluation.bootstrap_interval(gains.tolist())
+    low, high = evaluation.mean_interval(gains.tolist())
     gain = f"{gains.mean():.1f} points, {low:.1f} to {high:.1f}"
     print(f"{better:>16}: {wide[better].mean():4.1f} %, gain over supervised {gain}")
 
 # %% [markdown]
 # In the stored run (three seeds and splits, 400 steps) the supervised network errs on 13.5 % and the three GANs on 8.4,
 # 9.0 and 8.9 %. Each of them gains 4 points or more on each split; among themselves they differ by less than one split
-# differs from another.
-# (With three runs an interval is lowest to highest, and holds the true mean about three times in four.)
+# differs from another. (The intervals are 95 % t-intervals of three paired gains, and so they are wide.)
 #
-# So on this set and at this length it does not matter which of the three methods one takes. Does more training change
-# that? The stored runs of notebook 00 have ten splits and 3,000 steps:
+# Which of the three is best is undecided on three splits. Do more splits and more training decide it? The stored runs
+# of notebook 00 have ten splits and 3,000 steps:
 
 # %% tags=["nbval-check-output"]
 errors = 100 * stored.stored_table("digits_50_labels.csv").pivot(index="seed", columns="method", values="test_error")
 print(errors.mean().round(1).rename_axis(None).to_string())
 gains = errors["sgan"] - errors["feature_matching"]
-low, high = evaluation.bootstrap_interval(gains.tolist())
+low, high = evaluation.mean_interval(gains.tolist())
 print(f"feature matching against sgan: gain {gains.mean():.1f} points, 95 % interval {low:.1f} to {high:.1f}")
 
 # %% [markdown]
-# All errors are smaller, and the difference is still within its interval: half a point, from −0.6 to 1.6. Ten splits
-# of `digits` do not separate SGAN and feature matching. Does a larger set?
+# <!-- numbers: ten splits again -->
+# All errors are smaller, and the interval of the difference still covers zero: half a point, from −0.9 to 1.9. Ten
+# splits of `digits` do not separate SGAN and feature matching. Does a larger set?
 #
 # ### Exercise 4: which of the two terms does it?
 #

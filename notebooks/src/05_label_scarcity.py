@@ -63,7 +63,7 @@ plotting.stored_figure("label_scarcity.png", width=11)
 
 # %% [markdown]
 # **Figure.** Test error against the number of labels, both axes logarithmic, one line per method; bars are 95 %
-# bootstrap intervals of the mean over splits. Left `digits`, twenty splits: four methods lie close together at the
+# t-intervals of the mean over splits. Left `digits`, twenty splits: four methods lie close together at the
 # bottom, the two-head SGAN above them, pseudo-label and supervised on top. Right MNIST, five splits, at 3,000 steps,
 # an eighth of preset `standard`: the lines cross between 20 labels and 100; from 50 labels on pseudo-label and
 # supervised lie far above the others, and with 20 bad GAN is close to them. Hollow marks on the right are published:
@@ -91,8 +91,8 @@ live = pd.DataFrame(live)
 plotting.errors_by_labels(live, "A GAN lies below the supervised network at 20, 50 and 100 labels")
 
 # %% [markdown]
-# **Figure.** Test error against the number of labels, both axes logarithmic; one line per method, bars from the best
-# to the worst of the three runs. The supervised line lies on top throughout. The two others start together; from 50
+# **Figure.** Test error against the number of labels, both axes logarithmic; one line per method through its means,
+# and a small pale mark for each of the three runs. The supervised line lies on top throughout. The two others start together; from 50
 # labels on SGAN is lower.
 
 # %% tags=["nbval-ignore-output"]
@@ -222,8 +222,8 @@ print(hundred[["supervised", "pseudo_label", "sgan"]].round(1).to_string())
 
 # %% tags=["nbval-check-output"]
 def interval(values):
-    """Mean and 95 % bootstrap interval, as text."""
-    low, high = evaluation.bootstrap_interval(list(values))
+    """Mean and 95 % t-interval, as text."""
+    low, high = evaluation.mean_interval(list(values))
     return f"{np.mean(values):5.2f}, interval {low:5.2f} to {high:5.2f}"
 
 
@@ -237,16 +237,16 @@ print(f"standard error of the difference: {ahead.sem():.2f} points; taken as unr
 
 # %% [markdown]
 # <!-- numbers: paired -->
-# The intervals of the supervised network (7.1 to 8.4 %) and of pseudo-label (6.1 to 7.4 %) overlap. And yet
-# pseudo-label is better on sixteen of the twenty splits and worse on one, and the interval of the *difference*, 0.6
+# The intervals of the supervised network (7.1 to 8.4 %) and of pseudo-label (6.1 to 7.5 %) overlap. And yet
+# pseudo-label is better on sixteen of the twenty splits and worse on one, and the interval of the *difference*, 0.5
 # to 1.4, does not contain zero. A good part of the scatter is shared: both methods start from the same labels and the
 # same seed, both find splits 2 and 5 easy and splits 13 and 19 hard, and what they share cancels in the difference.
 # (What can make a split hard? Notebook 04, part 6, found out for one on MNIST.) Its standard error is 0.23 points,
 # where the two standard errors taken as unrelated make 0.46.
 #
-# Three cautions. A bootstrap of few numbers is too narrow. Of three it is lowest to highest, and without any true
-# difference three differences have the same sign in one case of four (ten of them in one of 500). A test set of 450
-# images moves in steps of 0.22 points. And decide beforehand how many splits you run. Here are the SGAN and consistency
+# Three cautions. Few numbers decide little: without any true difference three differences have the same sign in one
+# case of four (ten of them in one of 500), and a t-interval of three is 4.3 standard errors wide on either side. A
+# test set of 450 images moves in steps of 0.22 points. And decide beforehand how many splits you run. Here are the SGAN and consistency
 # with 20 labels, had somebody looked on the way:
 
 # %% tags=["nbval-check-output"]
@@ -262,7 +262,7 @@ for n in (10, 17, 20):
 # After 17 splits consistency is ahead by 2.1 points, "significantly". After twenty it is 1.0, and zero lies within
 # the interval. Nothing was wrong with any run. But whoever goes on until an interval leaves zero, and then stops,
 # finds differences far more often than five times in a hundred. (This table is no exception: it was looked at after
-# ten splits, where the interval just touches zero, and then extended to twenty, for all methods alike.) Notebook 09
+# ten splits, where the interval covers zero, and then extended to twenty, for all methods alike.) Notebook 09
 # computes how many splits a given difference needs.
 #
 # ### Exercise 2: paired or not
@@ -568,7 +568,7 @@ explorer
 #   such among 24 comparisons are about what chance gives.)
 # - On MNIST, five splits, 3,000 steps: with 100 labels 22.0 % alone and 7.0 % with feature matching, as much as 1,000
 #   bring alone; with 20 labels the two-head SGAN leads on every split, and bad GAN cannot be told from no GAN.
-# - On the same splits the difference of two methods can be clear (0.6 to 1.4 points) while their intervals
+# - On the same splits the difference of two methods can be clear (0.5 to 1.4 points) while their intervals
 #   overlap.
 # - Against four supervised baselines at 100 MNIST labels, one and the same feature matching gains 10 to 23 points.
 # - Shifts by a pixel, given to all on 8×8 `digits` with 50 labels, halve the SGAN's gain, from 8.8 points to 4.4

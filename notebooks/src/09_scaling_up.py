@@ -206,8 +206,8 @@ print("results from before the kill untouched:", all(after[path] == text for pat
 print("half-written files:", len(list((folder / "sweep").rglob("*.partial"))))
 
 # %% [markdown]
-# The second call ran what was missing and nothing else. (Do not read much into the table's intervals: of two runs a
-# bootstrap gives nothing but the two.) Three habits make that work, and you can have them in any project: a run
+# The second call ran what was missing and nothing else. (The table's t-intervals are wide, and may reach below zero: of
+# two runs Student's t is 12.7.) Three habits make that work, and you can have them in any project: a run
 # writes its result *last*, under another name first, and renames it (a rename is whole or not at all); the folder's
 # name says what the run is, so "is it done?" is a question to the disk and not to a memory; and whoever writes holds
 # a lock that the system takes away when the process dies.

@@ -59,6 +59,20 @@ def test_the_two_forms_of_the_sgan() -> None:
     states("tuned baseline", f"{tuned.min():.1f}", 100)
 
 
+def bounds(differences: pd.Series, digits: int) -> list[str]:
+    """The ends of the 95 % t-interval of a mean as prose writes them: without their signs."""
+    return [text.removeprefix("-") for text in written(evaluation.mean_interval(differences.tolist()), digits)]
+
+
+def test_ten_splits_of_digits() -> None:
+    errors = error_of("digits_50_labels.csv", "seed", "method").unstack()
+    gain, rest = errors["supervised"] - errors["sgan"], errors["sgan"] - errors["feature_matching"]
+    means = [gain.mean(), errors["supervised"].mean(), errors["sgan"].mean()]
+    states("ten splits of digits", *written(means, 1), *bounds(gain, 1))
+    states("ten splits again", *bounds(rest, 1))
+    assert evaluation.mean_interval(rest.tolist())[0] < 0 < rest.mean()
+
+
 def of_standard() -> pd.DataFrame:
     """Errors at the end of the runs of preset standard, split by method."""
     return error_of("mnist_100_labels.csv", "seed", "method", where="step == steps").unstack()
@@ -183,11 +197,12 @@ def test_the_cautions_of_notebook_05() -> None:
     errors = by_split("digits")
     alone, pseudo = errors.loc[100, "supervised"], errors.loc[100, "pseudo_label"]
     parts = (alone, pseudo, alone - pseudo)
-    bounds = written([bound for part in parts for bound in evaluation.bootstrap_interval(part.tolist())], 1)
+    bounds = written([bound for part in parts for bound in evaluation.mean_interval(part.tolist())], 1)
     states("paired", (alone > pseudo).sum(), len(alone), (alone < pseudo).sum(), *bounds)
     ahead = errors.loc[20, "sgan"] - errors.loc[20, "consistency"]
     states("looking again", 17, *written([ahead[:17].mean(), ahead.mean()], 1), len(ahead), len(ahead))
-    assert evaluation.bootstrap_interval(ahead[:17].tolist())[0] > 0 > evaluation.bootstrap_interval(ahead.tolist())[0]
+    lows = [evaluation.mean_interval(ahead[:n].tolist())[0] for n in (10, 17, 20)]
+    assert [low > 0 for low in lows] == [False, True, False]
     shifted = error_of("label_scarcity_shifts.csv", "seed", "method").unstack()
     before, after = errors.loc[50].loc[shifted.index].mean(), shifted.mean()
     gains = [errors["supervised"] - errors["sgan"] for errors in (before, after)]
