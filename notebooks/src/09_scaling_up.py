@@ -491,8 +491,8 @@ print(bill.sort_values("error, %").to_string())
 #
 # Do **not** train a GAN for its classifier when
 # - **labels are cheap**: read notebook 05's curve horizontally. If a day of labelling brings as much as the GAN, label;
-# - **you have tens of thousands of labels**: at 30,000 MNIST labels the N+1 form gains nothing and two heads lose,
-#   for six times the computing (03);
+# - **you have tens of thousands of labels**: at 30,000 MNIST labels the N+1 form shows no gain and two heads lose, for
+#   six times the computing (03, three splits);
 # - **you know which changes keep the class**: then a consistency method uses that knowledge directly. With 1,000
 #   labels of SVHN FixMatch is at 2.0 % (rerun in the USB benchmark), feature matching at 8.1 % (Salimans 2016). That is
 #   no paired comparison: the first has a Wide ResNet and eight times the unlabelled images;
