@@ -386,9 +386,9 @@ tuned.groupby(["network", "shift", "learning_rate", "steps"])["percent"].agg(["m
 # Put Odena's SGAN beside them, 7.2 % error: it "gains" 17.5 points over the `mlp` and 4.8 over the best row. Both
 # differences are correct, and neither is a result: other networks, other splits, another budget.
 #
-# So it is better, and not yet tuned: every winning rate lies at an edge of the grid, and Odena's own baseline has 10.5 %. That is
-# the usual state of baselines. So the next notebooks do not compare with a published number. They compare each
-# method with a supervised run on the *same* network, splits and budget.
+# So it is better, and not yet tuned: every winning rate lies at an edge of the grid, and Odena's own baseline has
+# 10.5 %. That is the usual state of baselines. So the next notebooks do not compare with a published number. They
+# compare each method with a supervised run on the *same* network, splits and budget.
 
 # %% [markdown]
 # ### Exercise 2 · Report a baseline honestly

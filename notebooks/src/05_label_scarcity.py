@@ -142,8 +142,8 @@ exercises.check("label_scarcity.labels_worth", labels_worth)
 # <!-- numbers: the sweep -->
 # Now with more methods and longer training: twenty splits of `digits` (1,500 steps), and five of MNIST, whose runs
 # take a minute and more each even at 3,000 steps, an eighth of preset `standard`. All seven share one pair of
-# networks and one set of splits. (On MNIST the supervised network learns at 0.001 and the others at 0.003, each the
-# better for it of these two.) Two methods are new, and neither has a generator:
+# networks and one set of splits. (On MNIST matrix products are in bfloat16; the supervised network learns at 0.001 and
+# the others at 0.003, each the better for it of these two.) Two methods are new, and neither has a generator:
 #
 # - **pseudo-label** (after Lee 2013): what the network is sure of on an unlabelled image becomes that image's label.
 #   Lee takes every answer; here it must have a probability of 0.95, as in FixMatch.

@@ -813,8 +813,8 @@ panel.minorticks_off()
 figure
 
 # %% [markdown]
-# **Figure.** Test error on MNIST against the number of labels, both axes logarithmic. The linear classifier on
-# BiGAN's hidden layer runs a little below that on pixels; the one on $E(x)$ runs above both, the one on a plain GAN's
+# **Figure.** Test error on MNIST against the number of labels, both axes logarithmic. The linear classifier on BiGAN's
+# hidden layer runs a little below that on (scaled) pixels; the one on $E(x)$ runs above both, the one on a plain GAN's
 # discriminator below them. The supervised network runs beside BiGAN's hidden layer up to 200 labels and is below all
 # linear classifiers at 1,000. The SGAN starts above the discriminator's features with 20 labels and is far below
 # everything else from 50 on. Lines of the last two are runs of 3,000 steps; squares at 100 labels are runs of 24,000.
@@ -823,13 +823,13 @@ figure
 # Here the features earn something with many labels. A linear classifier on the hidden layer errs on 23.0 % with 100
 # labels, on pixels on 26.3 %; with 1,000 labels on 9.0 and 12.6 %. But pixels that are not scaled have 23.4 % with 100
 # labels and are ahead with 20 (43.9 %); only from 200 labels on (16.7 against 18.0 %) are they behind on each split. An
-# untrained encoder of the same width gets little of this gain
-# (25.9 and 12.0 %), one of twice the width about half (24.5 and 11.0 %). Nor is it BiGAN's own merit: with 100 labels
-# the hidden layers of the autoencoders have 22.5 and 22.8 %, the latent regressor's 23.2 %. So 1-NN, with 60,000
-# labels, sees a loss where the linear classifier with 200 to 1,000 sees a gain: what a representation is worth depends
-# on the ruler. With 20 labels random weights are slightly ahead (46.6 against 47.7 %), and $E(x)$ is worse than pixels
-# throughout. Twice the width and six times the steps (preset `paper`) hardly change the hidden layer (22.7 % with 100
-# labels) and make $E(x)$ still worse (53.6 instead of 41.1 %).
+# untrained encoder of the same width gets little of this gain (25.9 and 12.0 %), one of twice the width about half
+# (24.5 and 11.0 %). Nor is it BiGAN's own merit: with 100 labels the hidden layers of the autoencoders have 22.5 and
+# 22.8 %, the latent regressor's 23.2 %. So 1-NN, with 60,000 labels, sees a loss where the linear classifier with 200
+# to 1,000 sees a gain: what a representation is worth depends on the ruler. With 20 labels random weights are slightly
+# ahead (46.6 against 47.7 %), and $E(x)$ is worse than pixels throughout. Twice the width and six times the steps
+# (preset `paper`) hardly change the hidden layer (22.7 % with 100 labels) and make $E(x)$ still worse (53.6 instead of
+# 41.1 %).
 #
 # <!-- numbers: features of a discriminator -->
 # **The best features here come from the discriminator of a plain GAN**, the loser by 1-NN: on its hidden layer the
