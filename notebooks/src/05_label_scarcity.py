@@ -202,9 +202,9 @@ for n in (20, 25):
 # <!-- numbers: best gain -->
 # What to carry away: at these short budgets the best GAN's gain on MNIST is a factor of three at 50 to 200 labels and
 # less than two at 1,000 (notebook 04: with 100 labels and 24,000 steps a factor of thirteen on this network alone, of
-# seven on a convolutional one with shifts); and at 20 labels luck decides much. With splits 0 and 1 alone, this page
-# would say that bad GAN is worse than no GAN. And an order of methods belongs to its networks: with the convolutional
-# pair of notebook 03 the gain of two heads was undecided at 100 labels; with this dense pair it is 13 points.
+# seven on a convolutional one with shifts); and at 20 labels luck decides much. And an order of methods belongs to its
+# networks: with the convolutional pair of notebook 03 the gain of two heads was undecided at 100 labels; with this
+# dense pair it is 13 points.
 #
 # ## 3 · The same splits, twice
 #
@@ -239,11 +239,10 @@ print(f"standard error of the difference: {ahead.sem():.2f} points; taken as unr
 # %% [markdown]
 # <!-- numbers: paired -->
 # The intervals of the supervised network (7.1 to 8.4 %) and of pseudo-label (6.1 to 7.5 %) overlap. And yet
-# pseudo-label is better on sixteen of the twenty splits and worse on one, and the interval of the *difference*, 0.5
-# to 1.4, does not contain zero. A good part of the scatter is shared: both methods start from the same labels and the
-# same seed, both find splits 2 and 5 easy and splits 13 and 19 hard, and what they share cancels in the difference.
-# (What can make a split hard? Notebook 04, part 6, found out for one on MNIST.) Its standard error is 0.23 points,
-# where the two standard errors taken as unrelated make 0.46.
+# pseudo-label is better on sixteen of the twenty splits and worse on one, and the interval of the *difference*, 0.5 to
+# 1.4, does not contain zero. A good part of the scatter is shared: both methods start from the same labels and the same
+# seed, both find splits 2 and 5 easy and splits 13 and 19 hard, and what they share cancels in the difference. Its
+# standard error is 0.23 points, where the two standard errors taken as unrelated make 0.46.
 #
 # Three cautions. Few numbers decide little: without any true difference three differences have the same sign in one
 # case of four (ten of them in one of 500), and a t-interval of three is 4.3 standard errors wide on either side. A

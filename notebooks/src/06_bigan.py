@@ -650,18 +650,12 @@ figure
 #
 # So this run does not reach the published 97.39 %, and more of its steps would hardly mend it: over training, the
 # figure is 96.52 % at step 6,000, 96.37 at 18,000 and 96.33 at the end. The one run of the authors' width ends at
-# 96.90 %, as good as the pixels and half a point above the untrained layer of its width. On its way it was at
-# 96.65, 96.73, 97.03 and 96.91 % (every fifth of the run). Its E(x) only gets worse, from 93.46 % at the first of
-# these looks to 87.32 % at the end: less than with random weights.
-#
-# Of the rivals, trained as long and as wide as the first, the latent regressor's encoder has 96.28 % and the plain
-# GAN's discriminator 95.41 %; the autoencoders, which are paid for pixels, have 97.19 (squared difference) and 97.26
-# % (absolute), the only ones of ours above them.
+# 96.90 %, as good as the pixels and half a point above the untrained layer of its width. Its E(x) only gets worse, from
+# 93.46 % after a fifth of the run to 87.32 % at the end: less than with random weights.
 #
 # The README of the authors' repository (github.com/jeffdonahue/bigan), with layers twice as wide, has 96.84 % at the
-# start, 92.56 after the first pass, 96.28 after 25, 97.14 after 200 and 97.35 after 400. There training first spoils
-# a good random projection, and takes between 25 and 200 passes to win that back. Our small one is above its own start
-# at step 6,000 (13 passes), and then gains no more.
+# start, 92.56 after the first pass, 96.28 after 25, 97.14 after 200 and 97.35 after 400. There training first spoils a
+# good random projection, and takes between 25 and 200 passes to win that back.
 #
 # The paper's six figures for trained networks, with 97.13 % for a regressor trained jointly with the GAN (not built
 # here), lie within half a point of each other: this ruler can hardly tell them apart. (A dash in the table: not
@@ -729,7 +723,6 @@ exercises.check("bigan.honest_gain", honest_gain)
 #
 # The linear classifier is a logistic regression (`evaluation.linear_error`): every feature scaled to mean 0 and
 # deviation 1 on the labelled images, penalty 1 on the squared weights, the same for all features and tuned for none.
-# (That scaling does pixels no good: one that is black on nearly all of the 50 images counts as much as any other.)
 
 # **Predict.** Order these by test error at 50 labels: a linear classifier on pixels, the same on BiGAN's hidden layer,
 # on $E(x)$; a supervised network, an SGAN, feature matching.
