@@ -1,6 +1,7 @@
 """Build notebooks/*.ipynb from notebooks/src/*.py: convert, run in a clean kernel, normalise.
 
 python notebooks/build.py [NAME ...]            build these notebooks (default: all)
+python notebooks/build.py --text [NAME ...]     bring only their text in line with the sources; code and outputs stay
 python notebooks/build.py --badges [OWNER/REPO] set the Colab badges and addresses in sources and notebooks
 
 Without OWNER/REPO the address comes from GITHUB_REPOSITORY or the git remote `origin`.
@@ -14,6 +15,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 
 import jupytext
@@ -121,6 +123,35 @@ def _store(outcome: Outcome, folder: Path) -> str | None:
     return None
 
 
+def rewrite_text(sources: Sequence[Path], folder: Path = NOTEBOOKS) -> list[str]:
+    """Give built notebooks the text of their sources; code cells keep their outputs. Returns what was refused, and why.
+
+    A notebook whose code differs from its source stays as it is: its outputs would not be those of the new code.
+    """
+    problems = []
+    for source in sources:
+        path = folder / f"{source.stem}.ipynb"
+        new, old = convert(source), nbformat.read(path, as_version=4)
+        pairs = list(zip_longest(*(_code_cells(notebook) for notebook in (new, old))))
+        changed = [(ours or theirs).id for ours, theirs in pairs if _code_of(ours) != _code_of(theirs)]
+        if changed:
+            problems.append(f"{source.stem}: the code of cell {changed[0]} differs from the notebook's; build it")
+            continue
+        for ours, theirs in pairs:
+            ours.outputs, ours.execution_count = theirs.outputs, theirs.execution_count
+        nbformat.write(normalise(new), path)
+    return problems
+
+
+def _code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _code_of(cell: NotebookNode | None) -> tuple[str, list[str]] | None:
+    """What decides a cell's outputs; None where the other notebook has a code cell more."""
+    return None if cell is None else (cell.source, cell.metadata.get("tags", []))
+
+
 def parse_repository(text: str) -> str | None:
     """The OWNER/NAME in "owner/name" or in the address of a GitHub remote; None where there is none."""
     host = r"(?:https://|ssh://git@|git@)github\.com[/:]"
@@ -182,6 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns 0, or 1 where a notebook could not be built, or 2 where the request is refused."""
     parser = argparse.ArgumentParser(description="Build the notebooks from their sources, or set their Colab badges.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="such as 03_sgan (default: all)")
+    parser.add_argument("--text", action="store_true", help="rewrite their text alone, and run nothing")
     parser.add_argument("--badges", nargs="?", const="", metavar="OWNER/REPO", help="set the Colab badges instead")
     options = parser.parse_args(arguments)
     try:
@@ -190,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             set_badges(repository)
             print(f"Colab badges: {repository or 'no address; set one with `make badges REPOSITORY=owner/name`'}")
             return 0
-        problems = build(find_sources(options.names))
+        problems = (rewrite_text if options.text else build)(find_sources(options.names))
     except (FileNotFoundError, ValueError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -70,15 +70,12 @@ def wilson_interval(n_wrong: int, n: int, confidence: float = 0.95) -> tuple[flo
     return float(interval.low), float(interval.high)
 
 
-def bootstrap_interval(values: Sequence[float], confidence: float = 0.95, seed: int = 0) -> tuple[float, float]:
-    """Percentile bootstrap interval for the mean over runs, from 10,000 resamples; ValueError for fewer than 2 runs."""
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
+    """Student's t-interval for the mean over runs, or over paired differences; ValueError for fewer than 2 values."""
     if len(values) < 2:
         raise ValueError(f"values must hold at least 2 runs for an interval; got {len(values)}")
-    if np.ptp(values) == 0:  # exactly that value; a mean of them would be rounded
-        return float(values[0]), float(values[0])
-    low, high = stats.bootstrap((np.asarray(values),), np.mean, confidence_level=confidence, n_resamples=10_000,
-                                method="percentile", rng=np.random.default_rng(seed)).confidence_interval  # fmt: skip
-    return float(low), float(high)
+    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
+    return float(np.mean(values) - half), float(np.mean(values) + half)
 
 
 def sample_grid(images: Float[Tensor, "n channels height width"], per_row: int = 8) -> Float[Tensor, "3 rows columns"]:

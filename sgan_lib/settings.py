@@ -14,7 +14,7 @@ from sgan_lib.runtime import check_choice, check_flag, check_number, check_whole
 PRESETS: dict[str, str] = {  # a budget -> what it is for; `networks` has the steps of each
     "quick": "a first look: seconds on a laptop's CPU",
     "standard": "the course's own figures: up to 10 minutes a run",
-    "paper": "the published networks and settings: as long as they need",
+    "paper": "nearest to what was published, at each network's row: hours",
 }
 PRECISIONS = ("float32", "bfloat16", "mixed")
 LARGEST_SEED = 2**32 - 1  # numpy's RandomState takes words of 32 bits
@@ -59,7 +59,9 @@ class Settings:
     beta1: float = _number(0.5, "of Adam", "Radford 2016, §4; Salimans 2016, code", at_most=0.999999)
     beta2: float = _number(0.999, "of Adam", "Adam's own default", at_most=0.999999)
     epsilon: float = _number(1e-8, "of Adam, added to the root", "Adam's own default", above=0, at_most=1)
-    generator_rate: float = _number(1.0, "generator's rate over the discriminator's", "ours", above=0)
+    generator_rate: float = _number(
+        1.0, "generator's rate over the discriminator's", "Salimans 2016, code; Dai 2017: a third", above=0
+    )
     weight_decay: float = _number(0.0, "of Adam, added to the gradient", "Adam's own default", at_most=1)
     average_decay: float = _number(0.999, "of the average of weights, a step", "ours", at_most=0.999999)
     threads: int | None = _setting(_count_or_none, None, "CPU threads; None: as they are", "ours")

@@ -40,7 +40,7 @@ def dense(counts: dict[str, int], n_labels: tuple[int, ...] = (100,), **override
 
 
 def matching(seeds: Iterable[int], preset: str = "paper", **overrides: Any) -> list[sweep.Run]:
-    """Feature matching with 100 labels; preset `paper` has the published networks and settings."""
+    """Feature matching with 100 labels; preset `paper` has the published networks, and most of the settings."""
     return sweep.grid(("feature_matching",), "mnist", (100,), list(seeds), preset, **overrides)
 
 
@@ -185,7 +185,7 @@ FIGURES: tables.Figures = {
     "mnist_100_labels_longer": Table(
         lambda: matching(range(2), "standard", precision="mixed", steps=120_000), PAPER
     ),
-    # nearly as published, for 180,000 steps, and bfloat16 rounds the generator's tanh; 110 minutes a run
+    # a generator of our own, for 180,000 steps, and bfloat16 rounds its tanh; 110 minutes a run
     "mnist_100_labels_rounded": Table(
         lambda: matching(range(3), network="mlp", epsilon=1e-8, precision="bfloat16"),
         f"{BEGIN} network epsilon precision steps {TIMED}",

@@ -220,7 +220,7 @@ def draw_reconstructions() -> None:
 
 UNSEEN = ("pixels", *UNTRAINED, "bigan")
 FIGURES: tables.Figures = {
-    # trained ones: the same networks, steps and optimiser for all, one seed each; and BiGAN as published
+    # trained ones: the same networks, steps and optimiser for all, one seed each; and BiGAN with preset paper
     "bigan_features": tables.Table(
         lambda: [*(Asked(name, 0, "standard") for name in (*UNSEEN, *OBJECTIVES)), Asked("bigan", 0, "paper")],
         "representation seed preset step layer classifier n_labels split_seed accuracy cpu_seconds torch", measure,

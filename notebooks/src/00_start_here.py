@@ -138,24 +138,23 @@ plotting.errors_by_method(table, f"With {n_labels} labels, the GAN {verdict} the
 
 # %% [markdown]
 # **Figure.** Two columns of points, one point per run: "supervised" on the left, "SGAN" on the right. Grey lines join
-# runs on the same split, and each of them falls from left to right. Large markers show the means, with bootstrap
-# intervals.
+# runs on the same split, and each of them falls from left to right. Large markers show the means.
 #
 # What decides is the *paired difference*: on the same split, how much better is the network with the GAN? The
-# interval below comes from a *bootstrap* over the seeds, as those in the figure do: draw as many runs as you have
-# from these runs, with replacement, take the mean, do so thousands of times, and report the range that holds the
-# middle 95 % of the means. If it contained zero, these runs could not tell you which method is better.
+# interval below is Student's *t-interval* of the mean difference: the mean plus and minus t standard errors (the
+# standard deviation of the differences over √n). For few runs t is large, 3.18 for four; for many it comes down to
+# 1.96. If the interval contained zero, these runs could not tell you which method is better.
 
 # %% tags=["nbval-ignore-output"]
 pairs = table.pivot(index="seed", columns="method", values="test_error")
 gains = 100 * (pairs["supervised"] - pairs["sgan"])
-low, high = evaluation.bootstrap_interval(gains.tolist())
+low, high = evaluation.mean_interval(gains.tolist())
 print(f"gain {gains.mean():.1f} percentage points, 95 % interval {low:.1f} to {high:.1f}, {len(gains)} paired seeds")
 
 # %% [markdown]
 # In the stored run (seeds 0 to 3, preset `quick`), the mean error falls from 12.0 % to 4.5 %, and it falls on every split. The
-# mean gain is 7.5 points, with an interval from 4.8 to 9.8 that stays well away from zero. But four seeds are few. An interval
-# that is resampled from four runs is too narrow: it holds the true mean about four times in five, not 95 times in 100.
+# mean gain is 7.5 points, with an interval from 2.8 to 12.2 that stays away from zero. But four seeds are few, and so the
+# interval is wide: these runs show a gain, and not how large it is.
 #
 # ## The same question at full length
 # A few seeds and a short run are enough to see an effect, not to measure it. The figure below is stored: ten splits,
@@ -177,13 +176,13 @@ errors = 100 * stored.stored_table("digits_50_labels.csv").pivot(index="seed", c
 print(errors.mean().round(1).rename_axis(None).to_string())
 for better, worse in (("sgan", "supervised"), ("feature_matching", "sgan")):
     gains = errors[worse] - errors[better]
-    low, high = evaluation.bootstrap_interval(gains.tolist())
+    low, high = evaluation.mean_interval(gains.tolist())
     print(f"{better} against {worse}: gain {gains.mean():.1f} points, 95 % interval {low:.1f} to {high:.1f}")
 
 # %% [markdown]
-# The first difference is sure: 8.3 points, from 13.1 % to 4.8 %, with an interval from 6.9 to 9.5. The second is not: feature
-# matching is half a point better on average, and its interval contains zero. Ten splits of *digits* cannot tell these two
-# methods apart.
+# <!-- numbers: ten splits of digits -->
+# The first difference is clear: 8.3 points, from 13.1 % to 4.8 %, with an interval from 6.6 to 9.9. The second is undecided: half
+# a point for feature matching on average, and the interval contains zero. These ten splits cannot tell the two methods apart.
 #
 # A word of caution. *digits* is an easy set, and the baseline has no data augmentation. A better baseline takes away
 # part of such a gain, and more labels may take away all of it. Notebooks 02, 03 and 05 show both on MNIST.
@@ -295,16 +294,16 @@ exercises.check("start.errors_at_20", errors_at_20)
 # images are for choosing.
 # </details>
 #
-# **3.** The Wilson interval of one run and the bootstrap interval over seeds answer different questions. Which?
+# **3.** The Wilson interval of one run and the t-interval over seeds answer different questions. Which?
 # <details><summary>Answer</summary>
-# Wilson: how well do 450 test images measure this one network? Bootstrap over seeds: how much does the mean depend on which
+# Wilson: how well do 450 test images measure this one network? The t-interval over seeds: how much does the mean depend on which
 # labels and which initial weights luck has dealt?
 # </details>
 
 # %% [markdown]
 # ## What you found
 # - On *digits* with 50 labels, the network alone errs on 12.0 % of the test images, and inside a GAN on 4.5 % (means over seeds 0
-#   to 3, preset `quick`; each seed has its own balanced split). The paired gain is 7.5 points, interval 4.8 to 9.8.
+#   to 3, preset `quick`; each seed has its own balanced split). The paired gain is 7.5 points, interval 2.8 to 12.2.
 # - Ten splits at preset `standard` say the same more sharply: 13.1 % against 4.8 %.
 # - One run proves little: single runs of the same method differ by up to 7 points here: a seed decides which images
 #   are labelled, the initial weights and the batches.

@@ -1239,8 +1239,8 @@ verdict(19, "the report flatters", lambda error: error < truth, chosen["reported
 #
 # ### Defect 20 · A baseline that nobody tuned
 #
-# **Symptom.** "+11 points over a standard classifier". Notebook 02, section 4, tunes a baseline; published ones at 100
-# MNIST labels span 69 % to 90 % accuracy. The same in ten lines:
+# **Symptom.** "+11 points over a standard classifier". Notebook 02, section 4, looks for a better one; published ones
+# at 100 MNIST labels span 69 % to 90 % accuracy. The same in ten lines:
 #
 # **Predict.** The SGAN run above has one error. Which of four baselines makes its gain ten points?
 

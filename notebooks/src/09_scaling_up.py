@@ -206,8 +206,8 @@ print("results from before the kill untouched:", all(after[path] == text for pat
 print("half-written files:", len(list((folder / "sweep").rglob("*.partial"))))
 
 # %% [markdown]
-# The second call ran what was missing and nothing else. (Do not read much into the table's intervals: of two runs a
-# bootstrap gives nothing but the two.) Three habits make that work, and you can have them in any project: a run
+# The second call ran what was missing and nothing else. (The table's t-intervals are wide, and may reach below zero: of
+# two runs Student's t is 12.7.) Three habits make that work, and you can have them in any project: a run
 # writes its result *last*, under another name first, and renames it (a rename is whole or not at all); the folder's
 # name says what the run is, so "is it done?" is a question to the disk and not to a memory; and whoever writes holds
 # a lock that the system takes away when the process dies.
@@ -491,8 +491,8 @@ print(bill.sort_values("error, %").to_string())
 #
 # Do **not** train a GAN for its classifier when
 # - **labels are cheap**: read notebook 05's curve horizontally. If a day of labelling brings as much as the GAN, label;
-# - **you have tens of thousands of labels**: at 30,000 MNIST labels the N+1 form gains nothing and two heads lose,
-#   for six times the computing (03);
+# - **you have tens of thousands of labels**: at 30,000 MNIST labels the N+1 form shows no gain and two heads lose, for
+#   six times the computing (03, three splits);
 # - **you know which changes keep the class**: then a consistency method uses that knowledge directly. With 1,000
 #   labels of SVHN FixMatch is at 2.0 % (rerun in the USB benchmark), feature matching at 8.1 % (Salimans 2016). That is
 #   no paired comparison: the first has a Wide ResNet and eight times the unlabelled images;

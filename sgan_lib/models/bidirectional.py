@@ -1,4 +1,7 @@
-"""BiGAN's encoder, generator and discriminator of pairs (Donahue 2016, arXiv:1605.09782; his images are in [0, 1])."""
+"""BiGAN's encoder, generator and discriminator of pairs, after Donahue 2016 (arXiv:1605.09782; images in [0, 1] there).
+
+Unlike his code: some layers have biases, G takes z in its first layer alone, and tanh stands for his sigmoid.
+"""
 
 from collections.abc import Sequence
 from itertools import pairwise

@@ -56,7 +56,7 @@ def _sweep(options: argparse.Namespace) -> int:
         return 0
     table = run(runs, out, options.workers, options.scheduler, device, tqdm.write, options.notebook, strict=False)
     print("\n" + summarise(table).round(2).to_string(index=False, na_rep=""))
-    print("\nTest error in %, over seeds; low, high: 95 % bootstrap interval for the mean. Every run:", out / TABLE)
+    print("\nTest error in %, over seeds; low, high: 95 % t-interval of the mean. Every run:", out / TABLE)
     return 0 if (table["status"] == "done").all() else 1
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from sgan_lib.evaluation import bootstrap_interval
+from sgan_lib.evaluation import mean_interval
 from sgan_lib.experiments import RunResult, Settings
 from sgan_lib.runtime import write_whole
 from sgan_lib.sweep.plan import NOTEBOOK, RESULT
@@ -100,15 +100,15 @@ def write_csv(out: Path) -> pd.DataFrame:
 def summarise(table: pd.DataFrame) -> pd.DataFrame:
     """One row per method and number of labels: runs, failed runs, and the test error over the seeds in percent.
 
-    `table` is from `collect`. The interval is the bootstrap's for the mean, 95 %, from two runs on. Raises ValueError
-    where runs of a method differ in more than labels and seeds.
+    `table` is from `collect`. The interval is Student's t-interval for the mean, 95 %, from two runs on. Raises
+    ValueError where runs of a method differ in more than labels and seeds.
     """
     rows, same = [], [field.name for field in fields(Settings) if "seed" not in field.name]
     for (n_labels, method), part in table.groupby(["n_labels", "method"]):
         if mixed := [name for name in same if part[name].nunique(dropna=False) > 1]:
             raise ValueError(f"table must hold one sweep; runs of {method} differ in {', '.join(mixed)}")
         errors, done = 100 * part["test_error"].dropna().astype(float), int((part["status"] == "done").sum())
-        low, high = bootstrap_interval(errors.tolist()) if len(errors) > 1 else (float("nan"),) * 2
+        low, high = mean_interval(errors.tolist()) if len(errors) > 1 else (float("nan"),) * 2
         rows.append({"n_labels": n_labels, "method": method, "runs": done, "failed": len(part) - done,
                      "mean, %": errors.mean(), "sd": errors.std(), "low, %": low, "high, %": high})  # fmt: skip
     return pd.DataFrame(rows)

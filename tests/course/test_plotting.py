@@ -21,6 +21,9 @@ RUNS = pd.DataFrame([
     for n in (20, 25, 100) for seed in range(3)
 ])  # fmt: skip
 LAST = RUNS[RUNS["n_labels"] == 100]
+FIVE = pd.DataFrame({"method": "supervised", "seed": range(5), "n_labels": 20,
+                     "test_error": [0.05, 0.01, 0.08, 0.02, 0.04]})  # fmt: skip
+BOUNDS = [4 - 2.776 * 1.5**0.5, 4 + 2.776 * 1.5**0.5]  # their t-interval by hand: 4 degrees of freedom, variance 7.5
 PUBLISHED = pd.DataFrame({"method": ["sgan", "unheard_of"], "n_labels": [25, 100], "test_error": [0.2, 0.1]})
 POINTS, FEW = torch.zeros(20, 2), (torch.tensor([[0.5, 0.0], [-0.5, 0.0]]), torch.tensor([1, 0]))
 PANELS = dict.fromkeys(["one", "two"], lambda points: torch.sigmoid(20 * points[:, 0]))
@@ -87,14 +90,17 @@ def test_samples_by_class_has_a_row_a_class_and_frames_what_is_marked():
     assert [frame.get_bbox().bounds for frame in (*one.patches, *two.patches)] == [pytest.approx((11, -1, 6, 5))]
 
 
-def test_errors_are_drawn_in_percent_with_means_and_intervals_and_joined_by_seed():
+def test_errors_are_drawn_in_percent_with_their_means_and_joined_by_seed():
     panel = drawn("errors_by_method").axes[0]
     assert texts(panel.get_xticklabels()) == ["supervised\n4.0 %", "conditional SGAN\n2.00 %", "new method\n2.1 %"]
     assert np.allclose([line.get_ydata() for line in panel.lines[:3]], [[2 * k, k, 1.05 * k] for k in (1, 2, 3)])
     assert np.allclose(panel.collections[0].get_offsets(), [[0, 2], [0, 4], [0, 6]])  # supervised, a mark a run
-    ranges = [(min(line.get_ydata()), max(line.get_ydata())) for line in panel.lines[3:]]
-    assert (pytest.approx(2), pytest.approx(6)) in ranges  # of three values, the interval is from least to largest
     assert panel.get_ylim()[0] == 0
+    drawn_heights = [y for line in panel.lines[3:] for y in line.get_ydata()]
+    assert [y for y in drawn_heights if y == y] == pytest.approx([4, 2, 2.1])  # the means; of three runs no interval
+    panel = plotting.errors_by_method(FIVE, "A message").axes[0]
+    drawn_heights = [y for line in panel.lines[5:] for y in line.get_ydata()]
+    assert [min(drawn_heights), max(drawn_heights)] == pytest.approx(BOUNDS, abs=1e-3)
 
 
 def test_curves_end_in_their_names_and_keep_a_methods_colour():
@@ -116,12 +122,10 @@ def test_learning_curves_show_means_against_steps_and_minutes_and_names_that_sta
     assert [text.xyann[1] for text in minutes.texts[:3]] == pytest.approx([2, 2.5, 4])
 
 
-def test_errors_by_labels_shows_means_intervals_published_values_and_names_where_lines_end():
+def test_errors_by_labels_shows_means_published_values_and_names_where_lines_end():
     panel = drawn("errors_by_labels").axes[0]
     curve = next(line for line in panel.lines if line.get_marker() == "o" and len(line.get_xdata()) == 3)
     assert np.allclose(curve.get_xydata(), BY_COUNT)
-    bars = panel.containers[0].lines[2][0].get_segments()
-    assert np.allclose([segment[:, 1] for segment in bars], [[10, 30], [8, 24], [2, 6]])
     assert texts(panel.get_xticklabels()) == ["20", "", "100"]  # 25 would touch 20
     assert texts(panel.get_yticklabels()) == ["1", "2", "5", "10", "20"]
     assert len(panel.yaxis.get_minorticklocs()) == 0
@@ -134,6 +138,16 @@ def test_errors_by_labels_shows_means_intervals_published_values_and_names_where
     assert [panel.get_title() for panel in panels] == titles
     hollow = [[list(mark.get_xydata()[0]) for mark in p.lines if mark.get_markerfacecolor() == "none"] for p in panels]
     assert hollow == [[], [[25, 20], [100, 10]]]
+
+
+def test_errors_by_labels_shows_the_runs_where_they_are_few_and_else_an_interval():
+    few, enough = (plotting.errors_by_labels(table, "A message").axes[0] for table in (RUNS, FIVE))
+    marks = few.collections[1].get_offsets()  # supervised; the bars that are not drawn come before
+    assert np.allclose(sorted(map(tuple, marks)), [(20, 10), (20, 20), (20, 30), (25, 8), (25, 16), (25, 24),
+                                                   (100, 2), (100, 4), (100, 6)])  # fmt: skip
+    [bar] = enough.containers[0].lines[2][0].get_segments()
+    assert bar[:, 1].tolist() == pytest.approx(BOUNDS, abs=1e-3)
+    assert len(enough.collections[1].get_offsets()) == 0
 
 
 def test_conditional_samples_shows_the_share_of_wrong_ones_a_mark_a_run_and_a_line_through_the_means():

@@ -60,17 +60,18 @@ def test_the_wilson_interval_is_the_textbooks(wrong, n, confidence, z):
     assert interval == pytest.approx((centre - half, centre + half), abs=1e-12)
 
 
-def test_the_bootstrap_interval_repeats_and_has_the_width_of_resampled_means():
-    values = [0.0512, 0.0731, 0.0405, 0.1217, 0.0623, 0.0488, 0.0941, 0.0309]
-    interval = evaluation.bootstrap_interval(values)
-    assert interval == evaluation.bootstrap_interval(values) != evaluation.bootstrap_interval(values, seed=1)
-    mean = sum(values) / 8
-    deviation = math.sqrt(sum((value - mean) ** 2 for value in values)) / 8  # of resampled means: spread over n, by √n
-    assert interval == pytest.approx((mean - 1.96 * deviation, mean + 1.96 * deviation), abs=0.004)
-    assert evaluation.bootstrap_interval(values, 0.5) == pytest.approx((mean - 0.0067, mean + 0.0067), abs=0.002)
-    assert evaluation.bootstrap_interval([0.1, 0.1, 0.1]) == (0.1, 0.1)
-    with pytest.raises(ValueError, match="values must hold at least 2"):
-        evaluation.bootstrap_interval([0.25])
+@pytest.mark.parametrize(("confidence", "t"), [(0.95, 2.776), (0.99, 4.604)])  # a printed table, 4 degrees of freedom
+def test_the_interval_of_a_mean_is_students(confidence, t):
+    # 1, 2, 4, 5, 8: mean 4, squared deviations 9 + 4 + 0 + 1 + 16 = 30, so the variance is 30 / 4 and its share 30 / 20
+    half = t * math.sqrt(1.5)
+    interval = evaluation.mean_interval([5.0, 1.0, 8.0, 2.0, 4.0], confidence)
+    assert interval == pytest.approx((4 - half, 4 + half), abs=1e-3)
+
+
+def test_the_interval_of_a_mean_needs_two_values_and_has_no_width_where_they_agree():
+    assert evaluation.mean_interval([0.25, 0.25]) == (0.25, 0.25)
+    with pytest.raises(ValueError, match="values must hold at least 2 runs for an interval; got 1"):
+        evaluation.mean_interval([0.25])
 
 
 def test_a_sample_grid_is_one_picture_between_0_and_1():

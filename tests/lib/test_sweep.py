@@ -182,9 +182,10 @@ def test_the_csv_equals_the_results(dask, runs, tmp_path):
 def test_failed_and_damaged_runs_have_a_row_too(dask, runs, tmp_path):
     dask.answer = fail_at_50
     summary = sweep.summarise(sweep.run(runs, tmp_path, strict=False)).set_index(["method", "n_labels"])
-    low, high = 3000 / 997, 3100 / 997  # the bootstrap of two values is between them
-    wanted = [2, 0, (low + high) / 2, (high - low) / np.sqrt(2), low, high]
-    assert list(summary.loc["supervised", 20]) == pytest.approx(wanted)
+    low, high = 3000 / 997, 3100 / 997
+    mean, half = (low + high) / 2, 12.706 * (high - low) / 2  # Student's t with 1 degree of freedom
+    wanted = [2, 0, mean, (high - low) / np.sqrt(2), mean - half, mean + half]
+    assert list(summary.loc["supervised", 20]) == pytest.approx(wanted, rel=1e-4)
     assert list(summary.loc["sgan", 50])[:2] == [0, 2]
     (tmp_path / runs[0].name / "result.json").write_text("{")
     (tmp_path / runs[7].name / "failure.json").write_text("{")

@@ -148,6 +148,51 @@ def test_what_cannot_be_built_is_reported_and_the_old_notebook_stays(folder: Pat
         build.find_sources(["07_large"], folder)
 
 
+@pytest.fixture
+def built(folder: Path, build: ModuleType) -> Path:
+    """The notebook of that source, as a build would have left it."""
+    notebook = build.convert(folder / "src" / "00_small.py")
+    for count, cell in enumerate(code_cells(notebook), start=1):
+        cell.execution_count = count
+        cell.outputs = [nbformat.v4.new_output("stream", text=f"said by {count}\n")]
+    nbformat.write(build.normalise(notebook), folder / "00_small.ipynb")
+    return folder / "00_small.ipynb"
+
+
+def test_text_is_rewritten_and_outputs_stay(folder: Path, built: Path, build: ModuleType) -> None:
+    source, before = folder / "src" / "00_small.py", built.read_text()
+    assert build.rewrite_text([source], folder) == []
+    assert built.read_text() == before
+    longer = source.read_text().replace("# ## A section", "# ## Another section\n# Words.\n\n# %% [markdown]\n# More.")
+    source.write_text(longer)
+    assert build.rewrite_text([source], folder) == []
+    notebook = nbformat.read(built, as_version=4)
+    assert [cell.source for cell in notebook.cells[2:4]] == ["## Another section\nWords.", "More."]
+    said = [(cell.execution_count, cell.outputs[0].text) for cell in code_cells(notebook)]
+    assert said == [(1, "said by 1\n"), (2, "said by 2\n")]
+    assert [cell.id for cell in notebook.cells] == [cell.id for cell in build.convert(source).cells]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "cell"),
+    [
+        ("range(3)", "range(4)", "a-section-2"),
+        ("# %%\nimport sys", '# %% tags=["headline"]\nimport sys', "a-section-2"),
+        ('    print("step")\n', '    print("step")\n\n# %%\n1\n', "a-section-3"),
+        ("# %%\nimport sys", "# %% [markdown]\n# import sys", "a-section-2"),
+    ],
+)
+def test_text_is_not_rewritten_under_other_code(
+    old: str, new: str, cell: str, folder: Path, built: Path, build: ModuleType
+) -> None:
+    source, before = folder / "src" / "00_small.py", built.read_text()
+    assert old in source.read_text()
+    source.write_text(source.read_text().replace(old, new).replace("## A section", "## A section\n# Words."))
+    [problem] = build.rewrite_text([source], folder)
+    assert problem == f"00_small: the code of cell {cell} differs from the notebook's; build it"
+    assert built.read_text() == before
+
+
 def test_badges_are_set_changed_and_taken_away(folder: Path, build: ModuleType) -> None:
     source, built = folder / "src" / "00_small.py", folder / "00_small.ipynb"
     nbformat.write(build.convert(source), built)

@@ -9,9 +9,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from statistics import mean
 
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from sgan_lib import data, evaluation
 from sgan_lib.course.stored import stored_table
@@ -55,8 +57,38 @@ def test_every_tagged_paragraph_is_checked() -> None:
 def test_the_two_forms_of_the_sgan() -> None:
     error = error_of("sgan_half_of_labels.csv", "n_labels", "method").unstack()[["supervised", "sgan", "two_head"]]
     states("two forms", 100, *written(error.loc[100], 1), "30,000", *written(error.loc[30_000], 2))
-    tuned = error_of("baseline_tuned.csv", "network", "shift", where="preset == 'standard'")
-    states("tuned baseline", f"{tuned.min():.1f}", 100)
+    every = error_of("sgan_half_of_labels.csv", "n_labels", "seed", "method").unstack()
+    gains = every[["sgan", "two_head"]].rsub(every["supervised"], axis=0)
+    few, many = gains.loc[100], gains.loc[30_000]
+    assert evaluation.mean_interval(few["two_head"].tolist())[0] < 0 < few["two_head"].mean()
+    assert evaluation.mean_interval(many["sgan"].tolist())[0] < 0 < evaluation.mean_interval(many["sgan"].tolist())[1]
+    dense = by_split("mnist").loc[100, ["supervised", "two_head"]]
+    at_100 = written(abs(few.mean()), 1) + bounds(few["sgan"], 1) + bounds(few["two_head"], 1)
+    both = [*bounds(few["two_head"], 1), *written(dense.mean(), 1), f"{baseline():.1f}", 100]
+    states("two forms compared", *at_100, *both[2:], "30,000", len(dense))
+    states("100 labels, two forms", *written([*error.loc[100, ["supervised", "sgan"]]], 1),
+           *written(abs(few["two_head"]), 1), f"{few['two_head'].mean():.1f}", *both)  # fmt: skip
+    at_30_000 = written(abs(many.mean()), 2) + bounds(many["sgan"], 2) + bounds(many["two_head"], 2)
+    states("30,000 labels, two forms", *at_30_000, f"{100 - error.loc[30_000, 'supervised']:.1f}")
+
+
+def baseline() -> float:
+    """The test error of the best supervised network, of those of notebook 02."""
+    return error_of("baseline_tuned.csv", "network", "shift", where="preset == 'standard'").min()
+
+
+def bounds(differences: pd.Series, digits: int) -> list[str]:
+    """The ends of the 95 % t-interval of a mean as prose writes them: without their signs."""
+    return [text.removeprefix("-") for text in written(evaluation.mean_interval(differences.tolist()), digits)]
+
+
+def test_ten_splits_of_digits() -> None:
+    errors = error_of("digits_50_labels.csv", "seed", "method").unstack()
+    gain, rest = errors["supervised"] - errors["sgan"], errors["sgan"] - errors["feature_matching"]
+    means = [gain.mean(), errors["supervised"].mean(), errors["sgan"].mean()]
+    states("ten splits of digits", *written(means, 1), *bounds(gain, 1))
+    states("ten splits again", *bounds(rest, 1))
+    assert evaluation.mean_interval(rest.tolist())[0] < 0 < rest.mean()
 
 
 def of_standard() -> pd.DataFrame:
@@ -78,10 +110,15 @@ def test_the_central_result() -> None:
     assert luck[2] == pytest.approx(paper[2])  # the same run, made twice
     same = [f"{alone:.1f}", f"{matching.mean():.2f}", f"{paper.mean():.2f}", *written(paper, 2)]
     counts = [len(matching), len(paper), len(standard.columns) - 1, len(luck)]
-    states("100 labels of MNIST", *same, *counts, *written([paper[2], *luck], 2))
+    three = standard.dropna()
+    ahead = three["sgan"] - three["feature_matching"]
+    assert evaluation.mean_interval(ahead.tolist())[0] < 0 < evaluation.mean_interval(ahead.tolist())[1]
+    same += [*bounds(paper, 2), f"{ahead.mean():.2f}", *bounds(ahead, 2), "100,000", "180,000"]
+    states("100 labels of MNIST", *same, *counts, *written([paper[2], *luck], 2), len(three))
     pairs = [*error_of("mnist_100_labels_longer.csv", "seed"), *matching[:2]]
-    more = written([paper.drop(2).mean(), matching.max(), *pairs], 2)
-    states("four findings", f"{alone / matching.mean():.0f}", *same, *more, (paper < 1.1).sum(), paper.index[-1])
+    more = written([paper.drop(2).mean(), matching.max(), *pairs, *three[["sgan", "feature_matching"]].mean()], 2)
+    factors = [f"{error / matching.mean():.0f}" for error in (alone, baseline())]
+    states("four findings", *factors, *same, *more, (paper < 1.1).sum(), paper.index[-1])
     states("nearly paper", len(rounded), *written([*rounded, rounded.mean()], 2), rounded.index[-1])
     states("the rule", f"{paper.mean():.2f}", 208, 209, *written((paper.drop(2).sum() + luck[[208, 209]]) / 5, 2))
 
@@ -131,26 +168,46 @@ def test_who_draws_better() -> None:
     assert set(first.loc[first.groupby("seed")["digit_frechet"].idxmax(), "method"]) == {"gan"}
     assert set(last.loc[last.groupby("seed")["digit_frechet"].idxmin(), "method"]) == {"gan"}
     means = last.groupby(["method", "n_labels"])["digit_frechet"].mean()
-    states("who draws better", *written([means["gan", 100], *means["sgan"][[100, 1000, 59_000]]], 0))
+    wide = last.pivot(index="seed", columns=["method", "n_labels"], values="digit_frechet")
+    behind = wide["sgan"].sub(wide["gan"][100], axis=0)
+    drawn = written([means["gan", 100], *means["sgan"][[100, 1000, 59_000]], *behind.mean()], 0)
+    ends = [bounds(behind[100], 1)[0], bounds(behind[100], 0)[1], *bounds(behind[1000], 0), *bounds(behind[59_000], 0)]
+    states("who draws better", *drawn, *ends)
+    early = first.pivot(index="seed", columns=["method", "n_labels"], values="digit_frechet")
+    ahead = early["sgan"].rsub(early["gan"][100], axis=0)
+    assert all(evaluation.mean_interval(ahead[n].tolist())[0] < 0 for n in ahead)
 
 
 def by_split(dataset: str) -> pd.DataFrame:
     return error_of("label_scarcity.csv", "n_labels", "seed", "method", where=f"dataset == '{dataset}'").unstack()
 
 
-def test_labels_and_errors_are_traded() -> None:
+def worth_of_50_labels(left_out: int = -1) -> float:
     """How many labels bring the supervised network to the SGAN's error with 50? A straight line in both logarithms."""
-    digits, mnist = (by_split(dataset).groupby("n_labels").mean() for dataset in ("digits", "mnist"))
+    digits = by_split("digits").query("seed != @left_out").groupby("n_labels").mean()
     (high, low), sgan = digits["supervised"][[100, 200]], digits["sgan"][50]
     assert low < sgan < high
-    worth = 5 * round(100 * 2 ** (math.log(high / sgan) / math.log(high / low)) / 5)
+    return 100 * 2 ** (math.log(high / sgan) / math.log(high / low))
+
+
+def test_labels_and_errors_are_traded() -> None:
+    """The interval is the jackknife's, on the logarithm: a t-interval of what each split says (Tukey 1958)."""
+    digits, mnist = (by_split(dataset).groupby("n_labels").mean() for dataset in ("digits", "mnist"))
+    every = worth_of_50_labels()
+    said = [20 * math.log(every) - 19 * math.log(worth_of_50_labels(split)) for split in range(20)]
+    spread = [f"{math.exp(end):.0f}" for end in evaluation.mean_interval(said)]
+    worth = 5 * round(every / 5)
+    errors = by_split("mnist")
+    apart = errors.loc[100, "sgan"] - errors.loc[1000, "supervised"]
     splits = stored_table("label_scarcity.csv").groupby("dataset")["seed"].nunique()
     at_50 = written(digits.loc[50, ["supervised", "sgan"]], 1)
-    states("methods on digits", 50, at_50[1], worth, at_50[0])
-    states("labels worth, in short", splits["digits"], 50, worth, splits["mnist"], 100, "1,000", 20, 100)
+    states("methods on digits", 50, at_50[1], worth, at_50[0], *spread)
+    here = [*written([mnist["sgan"][100], mnist["supervised"][1000]], 1), *bounds(apart, 1)]
+    states("labels worth, in short", splits["digits"], 50, worth, *spread, splits["mnist"], *here, "1,000", 20, 100)
+    states("methods on MNIST", *bounds(apart, 1))
     states("the sweep", splits["digits"], "1,500", splits["mnist"])
     at_100 = written(mnist.loc[100, ["supervised", "feature_matching"]], 1)
-    states("what notebook 05 found", splits["digits"], *at_50, splits["mnist"], *at_100, 20, 20)
+    states("what notebook 05 found", splits["digits"], *at_50, *spread, splits["mnist"], *at_100, 20, 20)
     states("runs behind notebook 05", len(stored_table("label_scarcity.csv")))
     gains = (digits["supervised"] - digits["sgan"])[[20, 50]]
     shares = 100 * gains / digits["supervised"][[20, 50]]
@@ -176,18 +233,20 @@ def test_the_order_of_the_methods_on_mnist() -> None:
     assert {round(factor[n]) for n in (50, 100, 200)} == {3}
     assert factor[1000] < 2
     longer, gain = of_standard().mean(), mean["supervised"][100] - mean["two_head"][100]
-    states("best gain", 3, *written([longer["supervised"] / longer["feature_matching"], gain], 0))
+    factors = [longer["supervised"] / longer["feature_matching"], baseline() / longer["feature_matching"]]
+    states("best gain", 3, *written([*factors, gain], 0))
 
 
 def test_the_cautions_of_notebook_05() -> None:
     errors = by_split("digits")
     alone, pseudo = errors.loc[100, "supervised"], errors.loc[100, "pseudo_label"]
     parts = (alone, pseudo, alone - pseudo)
-    bounds = written([bound for part in parts for bound in evaluation.bootstrap_interval(part.tolist())], 1)
+    bounds = written([bound for part in parts for bound in evaluation.mean_interval(part.tolist())], 1)
     states("paired", (alone > pseudo).sum(), len(alone), (alone < pseudo).sum(), *bounds)
     ahead = errors.loc[20, "sgan"] - errors.loc[20, "consistency"]
     states("looking again", 17, *written([ahead[:17].mean(), ahead.mean()], 1), len(ahead), len(ahead))
-    assert evaluation.bootstrap_interval(ahead[:17].tolist())[0] > 0 > evaluation.bootstrap_interval(ahead.tolist())[0]
+    lows = [evaluation.mean_interval(ahead[:n].tolist())[0] for n in (10, 17, 20)]
+    assert [low > 0 for low in lows] == [False, True, False]
     shifted = error_of("label_scarcity_shifts.csv", "seed", "method").unstack()
     before, after = errors.loc[50].loc[shifted.index].mean(), shifted.mean()
     gains = [errors["supervised"] - errors["sgan"] for errors in (before, after)]
@@ -195,11 +254,29 @@ def test_the_cautions_of_notebook_05() -> None:
     states("shifts for all", *written([*ends, *gains], 1))
 
 
+def unscaled_pixels(dataset: str, n_labels: int) -> list[float]:
+    """Test errors in % of the linear classifier of notebook 06, with pixels in [-1, 1] as they are; splits 0 to 2."""
+    errors = []
+    for split in range(3):
+        parts = data.load(dataset, n_labels, split_seed=split)
+        classifier = LogisticRegression(max_iter=1000)
+        classifier.fit(parts.labelled.images.flatten(1).numpy(), parts.labelled.labels.numpy())
+        images, labels = parts.test
+        errors.append(100 * (1 - classifier.score(images.flatten(1).numpy(), labels.numpy())))
+    return errors
+
+
 def test_features_with_few_labels() -> None:
     table = stored_table("bigan_features.csv").query("classifier == 'linear' and preset == 'standard'")
     error = 100 * (1 - table.groupby(["representation", "layer", "n_labels"])["accuracy"].mean())
     features = (error["bigan", "hidden", 100], error["pixels", "pixels", 100])
-    states("features with few labels", *3 * [100], *written(features, 1))
+    as_they_are = [unscaled_pixels("mnist", n) for n in (100, 20, 200)]
+    hidden = error["bigan", "hidden", 200]
+    states("features with few labels", *3 * [100], *written([*features, *map(mean, as_they_are), hidden], 1))
+    states("pixels as they are", f"{mean(unscaled_pixels('digits', 50)):.1f}")
+    rows = table.query("n_labels == 200 and representation == 'bigan' and layer == 'hidden'").sort_values("split_seed")
+    pairs = zip(100 * (1 - rows["accuracy"]), as_they_are[2], strict=True)
+    assert all(on_hidden < on_pixels for on_hidden, on_pixels in pairs)
     judge, before = (error[name, "discriminator"] for name in ("latent_regressor", "random"))
     trained = by_split("mnist").query("seed < 3").groupby("n_labels").mean()
     alone = trained["supervised"]

@@ -9,13 +9,22 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from sgan_lib import evaluation
 from sgan_lib.course.plotting.style import COLOURS, METHOD_STYLES, add_title, methods_in, new_figure
+
+ENOUGH = 5  # runs; of fewer no interval is drawn
+
+
+def _interval(percent: pd.Series) -> tuple[float, float]:
+    """The 95 % t-interval of the mean, as seaborn wants it; of too few runs, nothing."""
+    return evaluation.mean_interval(percent.tolist()) if len(percent) >= ENOUGH else (np.nan, np.nan)
 
 
 def errors_by_method(table: pd.DataFrame, title: str) -> Figure:
-    """Test errors of several seeds: a point a run, lines between runs on the same split, means with 95 % intervals.
+    """Test errors of several seeds: a point a run, lines between runs on the same split, and the means.
 
-    `table` has a row a run and the columns method, seed, test_error (a fraction in [0, 1]).
+    `table` has a row a run and the columns method, seed, test_error (a fraction in [0, 1]). From five runs on a mean
+    has its 95 % t-interval.
     """
     methods = methods_in(table["method"])
     figure, axes = new_figure(1.9 * len(methods) + 1.2, 3.8)
@@ -26,8 +35,8 @@ def errors_by_method(table: pd.DataFrame, title: str) -> Figure:
         _, colour, marker = METHOD_STYLES[method]
         errors = percent[method].dropna().to_numpy()
         panel.scatter([x] * len(errors), errors, color=colour, marker=marker, alpha=0.5, s=28)
-        sns.pointplot(x=[x] * len(errors), y=errors, ax=panel, color=colour, marker=marker, errorbar=("ci", 95),
-                      seed=0, capsize=0.12, native_scale=True)  # fmt: skip
+        sns.pointplot(x=[x] * len(errors), y=errors, ax=panel, color=colour, marker=marker, errorbar=_interval,
+                      capsize=0.12, native_scale=True)  # fmt: skip
     means = percent.mean()
     names = [f"{METHOD_STYLES[m][0]}\n{means[m]:.{1 if means[m] > 2 else 2}f} %" for m in methods]
     panel.set(xticks=range(len(methods)), xticklabels=names, xlabel="", ylabel="test error, %", ylim=(0, None),
@@ -93,7 +102,9 @@ def learning_curves(table: pd.DataFrame, title: str, reference: Mapping[str, flo
 
 
 def errors_by_labels(table: pd.DataFrame, title: str, published: pd.DataFrame | None = None) -> Figure:
-    """Test error against the number of labels, both axes logarithmic: a line a method, with 95 % bootstrap intervals.
+    """Test error against the number of labels, both axes logarithmic: a line a method, through its means.
+
+    From five runs on a mean has its 95 % t-interval; of fewer, each run is a small mark.
 
     Args:
         table: a row a run, with the columns method, n_labels, test_error (a fraction in [0, 1]).
@@ -131,8 +142,10 @@ def draw_errors_by_labels(panel: Axes, table: pd.DataFrame, published: pd.DataFr
     for method in methods:
         name, colour, marker = METHOD_STYLES[method]
         rows = table[table["method"] == method]
-        sns.lineplot(rows, x="n_labels", y="percent", ax=panel, color=colour, marker=marker, markersize=7, seed=0,
-                     errorbar=("ci", 95), err_style="bars", err_kws={"capsize": 3, "elinewidth": 1})  # fmt: skip
+        sns.lineplot(rows, x="n_labels", y="percent", ax=panel, color=colour, marker=marker, markersize=7,
+                     errorbar=_interval, err_style="bars", err_kws={"capsize": 3, "elinewidth": 1})  # fmt: skip
+        few = rows[rows.groupby("n_labels")["percent"].transform("size").between(2, ENOUGH - 1)]
+        panel.scatter(few["n_labels"], few["percent"], color=colour, marker=marker, alpha=0.4, s=14)
         _name_beyond(panel, name, (float(rows["n_labels"].max()), last[method]), heights[method], colour)
     for _, row in (published if published is not None else table[:0]).iterrows():
         _, colour, marker = METHOD_STYLES[row["method"]]

@@ -107,7 +107,7 @@ def _sentence(errors: list[float], name: str, count: int) -> str:
     mean = f"<b>{name}, {count:,} labels</b>: test error {np.mean(percent):.2f} %"
     if len(percent) < 2:
         return f"{mean} (1 run, so no interval)"
-    low, high = evaluation.bootstrap_interval(percent)
+    low, high = evaluation.mean_interval(percent)
     return f"{mean}, 95 % interval {low:.2f} to {high:.2f} % ({len(percent)} splits)"
 
 
