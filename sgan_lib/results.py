@@ -64,16 +64,16 @@ class RunResult:
         """Read what `to_json` wrote. Raises ValueError where the file does not hold a result."""
         try:
             return cls._of_content(json.loads(Path(path).read_text("utf-8")))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise ValueError(f"{path} does not hold a RunResult: {error}") from error
 
     @classmethod
-    def _of_content(cls, content: dict[str, Any], **more: Any) -> "RunResult":
+    def _of_content(cls, content: Any) -> "RunResult":
         if wrong := set(content) ^ {f.name for f in fields(cls) if f.compare}:
             raise ValueError(f"too many fields or too few: {', '.join(sorted(wrong))}")
         read = {"settings": Settings(**content["settings"]), "history": [Record(**r) for r in content["history"]]}
         interval = content["test_error_interval"]
-        return cls(**content | read | {"test_error_interval": interval and tuple(interval)} | more)
+        return cls(**content | read | {"test_error_interval": interval and tuple(interval)})
 
     def save(self, path: str | Path, **notes: Any) -> None:
         """Write to `path`, whole or not at all: networks in full precision, what new images go through, and all else.

@@ -3,7 +3,7 @@
 DIR/<run>/result.json            the result, written last: where it is, the run is complete
 DIR/<run>/run_experiment.ipynb   the executed notebook, also of a run that failed
 DIR/<run>/failure.json           of a run that failed: its settings and the reason
-DIR/<run>/result.old.json        a result that was damaged, of other settings, or of another device
+DIR/<run>/result.old.json        a result that was damaged, of other settings or another device; then result.old1.json
 DIR/results.csv                  one row per run
 """
 
@@ -50,8 +50,8 @@ def read_state(folder: Path, settings: Settings | None = None, device: str = "au
         with suppress(FileNotFoundError):
             failure = json.loads((folder / FAILURE).read_text("utf-8"))
             return State("failed", failure["reason"], dict(failure["settings"]))
-    except (KeyError, TypeError, ValueError) as error:
-        return State("corrupt", str(error))
+    except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
+        return State("corrupt", str(error) if folder.name in str(error) else f"{folder.name}: {error}")
     return State("missing")
 
 
@@ -67,8 +67,8 @@ def record(folder: Path, settings: Settings, device: str, notebook: str, result:
     """Write down what `execute` returned, the result last; a result with other settings than asked for is a failure."""
     for leftover in [*folder.glob("*.partial"), folder / FAILURE, folder / NOTEBOOK]:
         leftover.unlink(missing_ok=True)
-    with suppress(FileNotFoundError):
-        (folder / RESULT).replace(folder / "result.old.json")
+    if (old := folder / RESULT).exists():
+        old.replace(folder / f"result.old{len(list(folder.glob('result.old*.json'))) or ''}.json")
     if notebook:
         write_whole(folder / NOTEBOOK, notebook)
     if not reason:

@@ -44,11 +44,9 @@ def grid(
 ) -> list[Run]:  # fmt: skip
     """All combinations, each once; the seeds outermost, so that a sweep that is stopped has whole pairs of runs.
 
-    `more` are other settings, the same for all runs. A seed is also the split's, unless `split_seed` is among them.
-
-    Raises ValueError or TypeError for whatever `Settings` refuses, for a setting that the grid itself varies, and for
-    more labels than the data set has or fewer than it has classes (where it need not be downloaded to know that).
-    `dataset` may be a folder of images.
+    `dataset` may be a folder of images. `more` are other settings, the same for all runs. A seed is also the split's,
+    unless `split_seed` is among them. Raises ValueError or TypeError for whatever `Settings` refuses, for a setting
+    that the grid varies, and for too many labels or too few (where nothing need be downloaded to know that).
     """
     if not (methods and n_labels and seeds):
         raise ValueError(f"methods, n_labels and seeds must each hold at least one; got {methods}, {n_labels}, {seeds}")
@@ -57,7 +55,7 @@ def grid(
     own = None if dataset in data.DATASETS or not Path(dataset).is_dir() else data.load(dataset, None)
     dataset, runs = own.name if own else dataset, []
     for seed, n, method in product(seeds, n_labels, methods):
-        settings = resolve(method, dataset, preset, None, own, n_labels=n, seed=seed, **({"split_seed": seed} | more))
+        settings = resolve(method, dataset, preset, data=own, n_labels=n, seed=seed, **({"split_seed": seed} | more))
         runs.append(Run(settings, tuple(sorted(more))))
     for n in {min(n_labels), max(n_labels)} if own or dataset in data.OFFLINE else ():
         data.load(dataset, n)
@@ -65,17 +63,13 @@ def grid(
 
 
 def estimate(runs: Sequence[Run], table: pd.DataFrame, workers: int) -> str:
-    """How long `runs` may take, in words: a start-up for each, and steps × seconds per step.
-
-    Seconds per step are the median over rows of `table` with the same network and data set, else the network's own.
-    """
+    """How long `runs` may take, in words, by runs of the same network and data set in `table`, else by its row."""
     per_step = table["seconds"].astype(float) / table["steps"].astype(float)
     known = per_step.groupby([table["network"], table["dataset"]]).median().dropna()
     seconds, rough = START_SECONDS * len(runs), 0
-    for settings in (run.settings for run in runs):
+    for settings in (run.settings for run in runs if run.settings.network in NETWORKS):  # baselines take no time
         cost = known.get((settings.network, settings.dataset))
-        network = NETWORKS.get(settings.network)  # None: a baseline
-        seconds += settings.steps * (cost or (network.step_seconds if network else 1.0))
+        seconds += settings.steps * (cost or NETWORKS[settings.network].step_seconds)
         rough += cost is None
     time = timedelta(seconds=round(seconds / min(workers, len(runs))))
     source = f"rough for {rough}, since the folder holds nothing like them" if rough else "from the folder"

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from sgan_lib.course.runner import check_parameters, run_notebook
 from sgan_lib.course.stored import course_file
-from sgan_lib.runtime import check_choice, check_whole_number
+from sgan_lib.runtime import check_choice, check_whole_number, choose_device
 from sgan_lib.sweep.folder import COLUMNS, collect, read_state, record, write_csv
 from sgan_lib.sweep.plan import NOTEBOOK, RESULT, Run, estimate
 
@@ -46,6 +46,8 @@ def run(
         OSError: where no cluster answers or it is lost, and where the folder cannot be written.
     """
     template = show_plan(runs, out, 1 if scheduler else workers, device, say, notebook)
+    if scheduler is None:
+        choose_device(device)  # before anything old is set aside
     try:  # the system ends a lock with the process that holds it, however that ends
         turn = FileLock(out / ".lock").acquire(blocking=False)
     except Timeout:

@@ -12,6 +12,7 @@ from unittest.mock import MagicMock
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from sgan_lib import sweep
 from sgan_lib.course.stored import course_file
@@ -255,3 +256,48 @@ def test_the_command_line_from_a_dry_run_to_the_table(dask, tmp_path, runs, caps
     assert (code, len(dask.asked)) == (0, 3)
     assert "watch it" not in printed  # no cluster was started
     assert main("--collect") == (0, f"{tmp_path / 'results.csv'}: 10 runs\n")
+
+
+def test_a_device_that_is_not_there_is_refused_before_a_result_is_set_aside(dask, runs, tmp_path):
+    sweep.run(runs[:1], tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.json")}
+    with pytest.raises(ValueError, match="device must be one of auto, cpu; got 'cuda'"):
+        sweep.run(runs[:1], tmp_path, device="cuda")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.json")} == before
+
+
+def test_no_result_that_was_set_aside_is_overwritten(dask, runs, tmp_path):
+    folder = tmp_path / runs[0].name
+    for content in ("first", "second", "third"):
+        sweep.run(runs[:1], tmp_path)
+        (folder / "result.json").write_text(content)
+    sweep.run(runs[:1], tmp_path)
+    kept = [path.read_text() for path in sorted(folder.glob("result.old*.json"))]
+    assert sorted(kept) == ["first", "second", "third"]
+
+
+@pytest.mark.parametrize("odd", ["null", "nested", "folder"])
+def test_an_odd_result_is_named_as_corrupt_and_the_table_of_the_others_is_whole(dask, runs, tmp_path, odd):
+    sweep.run(runs[:2], tmp_path)
+    path = tmp_path / runs[0].name / "result.json"
+    content = json.loads(path.read_text()) | {"versions": None}
+    path.write_text({"null": json.dumps(content), "nested": "[" * 100_000}.get(odd, ""))
+    if odd == "folder":
+        path.unlink()
+        path.mkdir()
+    table = sweep.collect(tmp_path).set_index("run")
+    assert table["status"].to_dict() == {runs[0].name: "corrupt", runs[1].name: "done"}
+    assert runs[0].name in table.loc[runs[0].name, "reason"]
+
+
+def test_a_folder_of_images_and_baselines_are_swept(dask, tmp_path):
+    for index in range(40):
+        place = tmp_path / "photos" / str(index % 2) / f"{index}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((8, 8), index, dtype=np.uint8)).save(place)
+    runs = sweep.grid(["linear", "sgan"], str(tmp_path / "photos"), [4, 8], [0])
+    assert [run.name for run in runs][:2] == ["photos-linear-4-seed0-quick", "photos-sgan-4-seed0-quick"]
+    assert {run.settings.dataset for run in runs} == {str(tmp_path / "photos")}
+    with pytest.raises(ValueError, match=r"n_labels must be .* at most 32"):
+        sweep.grid(["sgan"], str(tmp_path / "photos"), [33], [0])
+    assert "4 workers" not in sweep.estimate(runs, sweep.collect(tmp_path), 1)
