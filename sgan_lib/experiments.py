@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from threading import RLock
 from typing import Any, cast
 
 import torch
@@ -21,7 +22,16 @@ from sgan_lib.data import DATASETS, POINTS, Batches, Preparation, SemiSupervised
 from sgan_lib.methods import METHODS
 from sgan_lib.networks import check_shape, default_network, row_of
 from sgan_lib.results import RunResult
-from sgan_lib.runtime import check_choice, check_whole_number, choose_device, forked_random, seeded, threads
+from sgan_lib.runtime import (
+    check_choice,
+    check_whole_number,
+    check_writable,
+    choose_device,
+    forked_random,
+    plain_arithmetic,
+    seeded,
+    threads,
+)
 from sgan_lib.settings import PRESETS, Settings
 from sgan_lib.training import Player, Record, TrainingState, average_of
 
@@ -76,10 +86,19 @@ class Run:
 
 @contextmanager
 def reproducible(settings: Settings) -> Iterator[None]:
-    """What the same result to the last bit needs: seed, number of threads, cuDNN's reproducible algorithms."""
+    """What the same result to the last bit needs, restored afterwards: seed, threads, arithmetic, cuDNN's algorithms.
+
+    Random numbers and threads belong to the whole process, so that runs in several threads take turns here. Raises
+    RuntimeError inside an autocast of the caller's, whose precision the run would take over.
+    """
+    if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
+        raise RuntimeError("a run must not start inside torch.autocast; settings has the precision")
     same_algorithms = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
-    with threads(settings.threads), seeded(settings.seed), same_algorithms:
+    with _TURN, plain_arithmetic(), threads(settings.threads), seeded(settings.seed), same_algorithms:
         yield
+
+
+_TURN = RLock()
 
 
 def prepare(
@@ -202,6 +221,7 @@ def _result(
         counts = evaluation.confusion_matrix(predictions, data.test.labels, k)
         confusion = counts[: data.n_classes, : data.n_classes].tolist()
     versions = {"python": platform.python_version(), "sgan_lib": version("sgan-course")}
+    versions["cpu_threads"] = str(torch.get_num_threads())
     versions |= {name: version(name) for name in ("torch", "torchvision")}
     prepared = data.preparation or Preparation(data.image_shape)
     return RunResult(settings, error, interval, confusion, history, history[-1].seconds, str(data.pool.device),
@@ -262,9 +282,11 @@ def run(
     chosen = choose_device(device)
     if method in BASELINES:
         return _run_baseline(settings, data or load(settings.dataset, settings.n_labels, settings.split_seed))
-    asked = asdict(settings) | {"device": chosen.type}
+    if checkpoint is not None:
+        checkpoint = check_writable("checkpoint", Path(checkpoint))
     name = f"{method}, {dataset}, {n_labels} labels, seed {seed}"
     with reproducible(settings), tqdm(total=settings.steps, desc=name, unit="step", disable=not progress) as bar:
+        asked = asdict(settings) | {"device": chosen.type, "cpu_threads": torch.get_num_threads()}
         prepared = prepare(settings, data, chosen, network, start)
         if checkpoint is not None and Path(checkpoint).exists():
             load_checkpoint(prepared.state, Path(checkpoint), asked)

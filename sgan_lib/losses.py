@@ -9,6 +9,8 @@ Logits go in, never probabilities. Symbols used throughout:
 | f(x) | `features` | the activations of the discriminator's last hidden layer |
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
@@ -18,6 +20,12 @@ from sgan_lib.runtime import check_choice
 
 GENERATOR_LOSSES = ("nonsaturating", "minimax")
 NORMS = ("l1", "l2")
+
+
+def _check_shape(name: str, tensor: Tensor, shape: Sequence[int]) -> None:
+    """Refuse what torch would broadcast to a number without a word."""
+    if tensor.shape != tuple(shape):
+        raise ValueError(f"{name} must have shape {list(shape)}; got {list(tensor.shape)}")
 
 
 def real_logit(class_logits: Float[Tensor, "batch classes"]) -> Float[Tensor, "batch"]:
@@ -58,9 +66,18 @@ def supervised(
     >>> supervised(torch.zeros(2, 4), torch.tensor([0, 3]))  # each of the 4 classes has p = 1/4: log 4
     tensor(1.3863)
     """
-    losses = F.cross_entropy(class_logits, labels.long(), reduction="none")
+    _check_shape("labels", labels, class_logits.shape[:1])
+    if labels.is_floating_point():
+        raise TypeError(f"labels must be whole numbers; got {labels.dtype}")
+    try:  # no label is ignored: torch would, silently, ignore −100
+        losses = F.cross_entropy(class_logits, labels.long(), reduction="none", ignore_index=-(2**31))
+    except IndexError as error:
+        raise ValueError(f"labels must be in [0, {class_logits.shape[1]}); {error}") from error
     if mask is None:
         return losses.mean()
+    _check_shape("mask", mask, labels.shape)
+    if mask.is_floating_point() and (mask < 0).any():
+        raise ValueError(f"mask must hold no negative weights; got {mask.min().item():g}")
     weights = mask.to(losses.dtype)
     return (losses * weights).sum() / weights.sum().clamp(min=1)
 
@@ -75,6 +92,8 @@ def discriminator(
     >>> discriminator(torch.zeros(2), torch.zeros(3))  # D = ½ everywhere: 2 log 2
     tensor(1.3863)
     """
+    _check_shape("real_logit_on_real", real_logit_on_real, real_logit_on_real.shape[:1])
+    _check_shape("real_logit_on_fake", real_logit_on_fake, real_logit_on_fake.shape[:1])
     return F.softplus(-real_logit_on_real).mean() + F.softplus(real_logit_on_fake).mean()
 
 
@@ -87,6 +106,7 @@ def generator(real_logit_on_fake: Float[Tensor, "fake"], kind: str = "nonsaturat
     >>> generator(torch.zeros(3)), generator(torch.zeros(3), kind="minimax")  # D = ½: log 2 and −log 2
     (tensor(0.6931), tensor(-0.6931))
     """
+    _check_shape("real_logit_on_fake", real_logit_on_fake, real_logit_on_fake.shape[:1])
     if check_choice("kind", kind, GENERATOR_LOSSES) == "minimax":
         return -F.softplus(real_logit_on_fake).mean()
     return F.softplus(-real_logit_on_fake).mean()
@@ -105,6 +125,7 @@ def feature_matching(
     tensor(5.)
     """
     check_choice("norm", norm, NORMS)
+    _check_shape("features_fake", features_fake, (len(features_fake), *features_real.shape[1:]))
     difference = features_real.detach().mean(dim=0) - features_fake.mean(dim=0)
     return difference.abs().mean() if norm == "l1" else difference.square().mean()
 
@@ -184,6 +205,7 @@ def pseudo_label(
     >>> pseudo_label(logits, judged, confidence=0.9)  # log 4 from the first image, 0 from the second
     tensor(0.6931)
     """
+    _check_shape("judged_logits", judged_logits, class_logits.shape)
     probability, answers = F.softmax(judged_logits.detach(), dim=1).max(dim=1)
     losses = F.cross_entropy(class_logits, answers, reduction="none")
     return (losses * (probability >= confidence)).mean()

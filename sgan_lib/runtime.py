@@ -1,6 +1,7 @@
 """Device choice, seeding, argument checks, and the guard against divergence."""
 
 import os
+import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -67,6 +68,19 @@ def whole_file(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+def check_writable(name: str, path: Path) -> Path:
+    """The path with ~ resolved, if a file can be written there; else an OSError that names the argument."""
+    path = path.expanduser()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder")
+        with tempfile.TemporaryFile(dir=path.parent):
+            return path
+    except OSError as error:
+        raise OSError(f"{name} must be a file in a folder that can be written; got {path} ({error})") from error
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a text file, whole or not at all, into a folder that need not be there yet."""
     with whole_file(path) as partial:
@@ -110,6 +124,19 @@ def threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def plain_arithmetic() -> Iterator[None]:
+    """New tensors are float32, and products have all its digits, inside the block."""
+    dtype, precision = torch.get_default_dtype(), torch.get_float32_matmul_precision()
+    torch.set_default_dtype(torch.float32)
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(dtype)
+        torch.set_float32_matmul_precision(precision)
 
 
 def guard_against_divergence(terms: Mapping[str, torch.Tensor], step: int, limit: float = 1e3) -> dict[str, float]:

@@ -33,7 +33,7 @@ _number, _whole = partial(_setting, check_number), partial(_setting, check_whole
 
 
 def _count_or_none(name: str, value: Any) -> int | None:
-    return None if value is None else check_whole_number(name, value, at_least=1)
+    return None if value is None else check_whole_number(name, value, at_least=1, at_most=256)
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,10 @@ class Settings:
     preset: str = _choice(_REQUIRED, "budget", "chosen", allowed=PRESETS)
     network: str = _choice(_REQUIRED, "one of networks.NETWORKS, or 'own'", "chosen")
     steps: int = _whole(_REQUIRED, "moves of each player", "the network's row and the preset", at_least=1)
-    batch_size: int = _whole(64, "unlabelled images a step, and as many generated ones", "ours", at_least=2)
-    labelled_batch_size: int = _whole(64, "labelled images a step", "ours", at_least=1)
+    batch_size: int = _whole(
+        64, "unlabelled images a step, and as many generated ones", "ours", at_least=2, at_most=65536
+    )
+    labelled_batch_size: int = _whole(64, "labelled images a step", "ours", at_least=1, at_most=65536)
     learning_rate: float = _number(1e-3, "of Adam, for both players", "ours", above=0)
     hold: float = _number(0.5, "share of the steps at full rate; then it falls to 0", "ours", at_most=1)
     last_rate: float = _number(0.0, "share of the rate to fall to exponentially; 0: linearly", "ours", at_most=1)

@@ -3,6 +3,7 @@
 import json
 import re
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -94,7 +95,7 @@ def test_a_result_says_what_was_found(result):
     assert table["generator"].iloc[1] == result.history[1].terms["generator"]
     assert result.seconds == result.history[-1].seconds > 0
     assert result.device == runtime.choose_device().type
-    assert list(result.versions) == ["python", "sgan_lib", "torch", "torchvision"]
+    assert list(result.versions) == ["python", "sgan_lib", "cpu_threads", "torch", "torchvision"]
 
 
 def test_the_batch_norm_of_a_bigan_is_settled_on_the_averaged_networks_and_there_is_no_error():
@@ -266,3 +267,51 @@ def test_bfloat16_gives_nearly_the_same_losses_and_keeps_weights_in_float32():
     assert half.history[0].terms == pytest.approx(single.history[0].terms, rel=0.05)
     assert half.history[0].terms != single.history[0].terms
     assert {weight.dtype for weight in half.modules.parameters()} == {torch.float32}
+
+
+# --- beside other work in the same process
+
+
+def test_two_runs_in_two_threads_are_as_one_after_the_other():
+    alone = [run(seed=seed, steps=60, threads=1) for seed in (0, 1)]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(lambda seed: run(seed=seed, steps=60, threads=1), (0, 1)))
+    for one, other in zip(alone, together, strict=True):
+        assert one.test_error == other.test_error
+        for name, weight in one.modules.state_dict().items():
+            assert torch.equal(weight, other.modules.state_dict()[name])
+
+
+def test_a_run_leaves_the_process_as_it_was_and_takes_nothing_over_from_it():
+    wanted, before = run(steps=20), torch.get_rng_state()
+    torch.set_default_dtype(torch.float64)
+    torch.set_float32_matmul_precision("medium")
+    try:
+        made = run(steps=20)
+        assert (torch.get_default_dtype(), torch.get_float32_matmul_precision()) == (torch.float64, "medium")
+    finally:
+        torch.set_default_dtype(torch.float32)
+        torch.set_float32_matmul_precision("highest")
+    assert torch.equal(torch.get_rng_state(), before)
+    assert made.history[-1].terms == wanted.history[-1].terms
+    with torch.autocast("cpu", torch.bfloat16), pytest.raises(RuntimeError, match=r"inside torch\.autocast"):
+        run(steps=20)
+
+
+def test_a_checkpoint_is_not_resumed_with_another_number_of_threads(tmp_path):
+    with runtime.threads(1):
+        assert run(threads=None, checkpoint=tmp_path / "run").versions["cpu_threads"] == "1"
+    with runtime.threads(2), pytest.raises(ValueError, match=r"cpu_threads: 1 there, 2 now"):
+        run(threads=None, checkpoint=tmp_path / "run")
+
+
+def test_a_checkpoint_that_cannot_be_written_is_refused_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiments, "prepare", None)
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path, tmp_path / "file" / "run"):
+        with pytest.raises(OSError, match="checkpoint must be a file in a folder that can be written; got"):
+            run(checkpoint=place)
+    monkeypatch.undo()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    run(steps=20, checkpoint="~/runs/one")
+    assert [path.name for path in (tmp_path / "home" / "runs").iterdir()] == ["one"]

@@ -4,6 +4,7 @@ import doctest
 import math
 from itertools import compress, permutations, starmap
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -175,6 +176,32 @@ def test_bad_arguments_are_refused_by_name(call, error, message):
         call()
 
 
-@pytest.mark.parametrize("example", doctest.DocTestFinder(exclude_empty=False).find(losses)[1:], ids=lambda e: e.name)
+EXAMPLES = [each for each in doctest.DocTestFinder(exclude_empty=False).find(losses)[1:] if "._" not in each.name]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.name)
 def test_every_loss_has_an_example_that_holds(example):
     assert doctest.DocTestRunner().run(example).failed == 0 < len(example.examples)
+
+
+TEN = torch.zeros(4, 10)
+SILENT = [  # what torch broadcasts, ignores or rounds to a number
+    (losses.supervised, (TEN, torch.tensor([0, 1, 2, -100])), r"labels must be in \[0, 10\)"),
+    (losses.supervised, (TEN, torch.tensor([0, 1, 2, 10])), r"labels must be in \[0, 10\)"),
+    (losses.supervised, (TEN, torch.tensor([0.0, 1.0, 1.7, 2.0])), "labels must be whole numbers"),
+    (losses.supervised, (TEN, torch.zeros(4, 1).long()), r"labels must have shape \[4\]; got \[4, 1\]"),
+    (losses.supervised, (TEN, torch.zeros(4).long(), torch.ones(4, 1)), r"mask must have shape \[4\]; got \[4, 1\]"),
+    (losses.supervised, (TEN, torch.zeros(4).long(), -torch.ones(4)), "mask must hold no negative weights; got -1"),
+    (losses.discriminator, (TEN, torch.zeros(4)), r"real_logit_on_real must have shape \[4\]; got \[4, 10\]"),
+    (losses.discriminator, (torch.zeros(4), TEN), "real_logit_on_fake must have shape"),
+    (losses.generator, (TEN,), "real_logit_on_fake must have shape"),
+    (losses.feature_matching, (torch.zeros(4, 1), torch.zeros(3, 5)), r"features_fake must have shape \[3, 1\]"),
+    (losses.pseudo_label, (TEN, torch.zeros(3, 10)), "judged_logits must have shape"),
+]
+
+
+@pytest.mark.parametrize(("loss", "arguments", "message"), SILENT, ids=[row[2][:20] for row in SILENT])
+def test_what_would_silently_become_a_number_is_refused_by_name(loss, arguments, message, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no checks of signatures
+    with pytest.raises((TypeError, ValueError), match=message):
+        loss(*arguments)
