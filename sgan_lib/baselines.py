@@ -16,9 +16,9 @@ from sgan_lib.data import SemiSupervisedData, as_images
 UNLABELLED = -1  # scikit-learn's convention
 
 
-def linear() -> BaseEstimator:
+def linear(tolerance: float = 1e-4) -> BaseEstimator:
     """Logistic regression on the labelled images alone."""
-    return LogisticRegression(max_iter=200)
+    return LogisticRegression(max_iter=200, tol=tolerance)
 
 
 def rbf_svm() -> BaseEstimator:
@@ -28,7 +28,7 @@ def rbf_svm() -> BaseEstimator:
 
 def self_training() -> BaseEstimator:
     """Logistic regression that takes its own confident answers on unlabelled images for labels (Yarowsky 1995)."""
-    return SelfTrainingClassifier(linear(), threshold=0.95)
+    return SelfTrainingClassifier(linear(tolerance=1e-3), threshold=0.95)  # fitted ten times: five times as fast
 
 
 def label_spreading() -> BaseEstimator:

@@ -2,6 +2,8 @@
 
 import math
 import re
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from sgan_lib.course import exercises
+from sgan_lib.course.exercises import checking
 from sgan_lib.networks import NETWORKS
 
 SOURCES = Path(__file__).parents[2] / "notebooks" / "src"
@@ -223,8 +226,7 @@ MISTAKES = {
     "debugging.diagnosis": [dict.fromkeys("PQRSTU", "softmax twice"), dict.fromkeys("PQRST", "softmax twice"),
                             dict.fromkeys("PQRSTU", "the flu")],
     "scaling.makespan": [lambda seconds, workers: sum(seconds), lambda seconds, workers: max(seconds),
-                         lambda seconds, workers: max(sum(seconds[k::workers]) for k in range(workers)),
-                         lambda seconds, workers: {3: 12, 5: 15, 7: 7, 20: 600, 400: 400}[seconds.pop(0)]],
+                         lambda seconds, workers: max(sum(seconds[k::workers]) for k in range(workers))],
     "scaling.splits_needed": [lambda sd, gap: max(1, int((1.96 * sd / gap) ** 2)), lambda sd, gap: 10_000,
                               lambda sd, gap: (1.96 * sd / gap) ** 2, lambda sd, gap: int((sd / gap) ** 2) + 1],
 }  # fmt: skip
@@ -257,3 +259,53 @@ def test_what_goes_wrong_in_an_answer_is_reported_and_an_unknown_exercise_refuse
     assert complaint("theory.initial_bias", lambda _: None).strip() == RETURNS_NONE
     with pytest.raises(ValueError, match=r"^name must be one of .*theory\.initial_bias.*; got 'theory\.odd'$"):
         exercises.check("theory.odd", 1)
+
+
+# --- whatever an answer does
+
+
+def makespan(seconds, workers):
+    """A right answer of 09's first exercise, which uses up its list."""
+    ends = [0] * workers
+    while seconds:
+        ends[ends.index(min(ends))] += seconds.pop(0)
+    return max(ends)
+
+
+ODD = {
+    "exit": (lambda seconds, workers: sys.exit("bye"), "Not yet: your answer raised SystemExit: bye."),
+    "in place, right": (makespan, "Right."),
+    "in place, wrong": (lambda seconds, workers: seconds.clear() or 0, "Not yet: with [5, 5, 5] and workers=1"),
+    "numpy's number": (lambda seconds, workers: np.float32(makespan(seconds, workers)), "Right."),
+    "an array of one": (lambda seconds, workers: np.array(makespan(seconds, workers)), "Right."),
+    "long message": (
+        lambda seconds, workers: 1 / 0 if workers else None,
+        "Not yet: your answer raised ZeroDivisionError",
+    ),
+    "endless": (
+        lambda seconds, workers: time.sleep(60),
+        "Not yet: your answer raised TimeoutError: it takes more than 0.2",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_a_checker_goes_on_whatever_an_answer_does(kind, capsys, monkeypatch):
+    monkeypatch.setattr(checking, "_SECONDS", 0.2)
+    answer, told = ODD[kind]
+    exercises.check("scaling.makespan", answer)
+    assert capsys.readouterr().out.startswith(told)
+
+
+def test_a_message_of_any_length_is_cut(capsys):
+    def answer(seconds, workers):
+        raise ValueError("x" * 10**6)
+
+    exercises.check("scaling.makespan", answer)
+    assert len(capsys.readouterr().out) < 400
+
+
+def test_a_plan_that_no_run_can_follow_is_refused():
+    runs = [{"method": "sgan", "dataset": "digits", "n_labels": 50, "seed": seed, "preset": "slow"} for seed in (0, 1)]
+    told = checking.plan_complaint(runs, ["method"], 2, ("digits", 50))
+    assert told.startswith("a run of the plan cannot be made: preset must be one of quick")

@@ -1,18 +1,29 @@
 """How an answer is checked, and what checkers share: the kind of a result, known mistakes, short answers, fair plans.
 
-A checker takes the answer and returns None where it is right, or one sentence that says what is not right yet.
+A checker takes the answer and returns None where it is right, or one sentence that says what is not right yet. Whatever
+an answer does, it meets copies of what the checker knows, a limit of time, and a checker that goes on.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import copy
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from numbers import Real
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
+
+from sgan_lib.experiments import resolve
 
 Checker = Callable[[Any], str | None]
 CHECKERS: dict[str, Checker] = {}
 _EMPTY = "this is still the empty answer; fill it in"
+_SECONDS = 120  # that a learner's function may take
+_LONGEST = 300  # characters of a learner's message that are shown
 
 
 class WrongAnswer(Exception):
@@ -43,10 +54,44 @@ def check(name: str, answer: Any) -> None:
         complaint = CHECKERS[name](_filled_in(answer))
     except WrongAnswer as wrong:
         complaint = str(wrong)
-    except Exception as error:  # whatever a learner's code does wrong
-        is_stub = isinstance(error, NotImplementedError) and not error.args  # those of torch have a message
-        complaint = _EMPTY if is_stub else f"your answer raised {type(error).__name__}: {error}"
+    except Exception as error:  # a checker that stumbles over an answer of another form
+        complaint = f"the answer does not have the form that is asked for ({_short(error)})"
     print(f"Not yet: {complaint}." if complaint else "Right.")
+
+
+def _short(error: BaseException) -> str:
+    text = f"{type(error).__name__}: {error}"
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+
+
+@contextmanager
+def _time_limit() -> Iterator[None]:
+    """Raise TimeoutError in the block after `_SECONDS`, where the system can: on Unix, in the main thread."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        raise TimeoutError(f"it takes more than {_SECONDS} seconds")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, _SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _copied(value: Any) -> Any:
+    """A copy of plain data, which an answer may change as it likes; networks and what they computed stay themselves."""
+    if isinstance(value, Tensor):
+        return value if value.requires_grad else value.clone()
+    if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
+        return type(value)(map(_copied, value))
+    if isinstance(value, dict):
+        return {key: _copied(each) for key, each in value.items()}
+    return copy.deepcopy(value) if isinstance(value, (np.ndarray, pd.DataFrame, pd.Series)) else value
 
 
 def _filled_in(answer: Any) -> Any:
@@ -56,7 +101,12 @@ def _filled_in(answer: Any) -> Any:
         raise WrongAnswer(_EMPTY)
 
     def call(*arguments: Any) -> Any:
-        result = answer(*arguments)
+        try:
+            with _time_limit():
+                result = answer(*_copied(arguments))
+        except (Exception, SystemExit) as error:  # whatever a learner's code does wrong
+            is_stub = isinstance(error, NotImplementedError) and not error.args  # those of torch have a message
+            raise WrongAnswer(_EMPTY if is_stub else f"your answer raised {_short(error)}") from error
         if result is None:
             raise WrongAnswer("the function returns None; let it return its result")
         return result
@@ -66,7 +116,7 @@ def _filled_in(answer: Any) -> Any:
 
 def number(result: Any) -> float:
     """A result that must be one number, True and False not among them."""
-    value = result.item() if isinstance(result, Tensor) and not result.ndim else result
+    value = result.item() if isinstance(result, (Tensor, np.generic, np.ndarray)) and not result.ndim else result
     if isinstance(value, bool) or not isinstance(value, Real):
         raise WrongAnswer(f"the function returns {type(value).__name__}; return one number")
     return float(value)
@@ -106,6 +156,7 @@ def check_answers(name: str, kind: str, hint: str, right: Mapping[str, Any]) -> 
     def complaint(answer: Any) -> str | None:
         if differing := sorted(set(answer) ^ set(right)):
             return f"the keys must be {what}, as they are; this one differs: {differing[0]!r}"
+        answer = {key: value.item() if isinstance(value, np.generic) else value for key, value in answer.items()}
         if any(type(value) is not type(possible[0]) or value not in possible for value in answer.values()):
             choice = "True or False" if possible == [False, True] else f"one of {', '.join(possible)}"
             return f"say {choice} for each of {what}"
@@ -125,6 +176,11 @@ def plan_complaint(runs: Any, free: Sequence[str], min_splits: int, question: tu
     are_runs = isinstance(runs, Sequence) and all(isinstance(run, Mapping) and "method" in run for run in runs)
     if not are_runs or not runs:
         return "the plan must be a list of dictionaries, one a run, each with at least a method"
+    for run in runs:
+        try:
+            resolve(**{"dataset": question[0], **run})
+        except (TypeError, ValueError) as error:
+            return f"a run of the plan cannot be made: {error}"
     if any((run.get("dataset"), run.get("n_labels")) != question for run in runs):
         return f"the question is about {question[1]} labels on {question[0]}; a run asks for something else"
     fixed = sorted({name for run in runs for name in run} - {*free, "seed", "split_seed"})
