@@ -12,6 +12,7 @@ import pandas as pd
 from sgan_lib.comparison import METHODS, compare, summarise
 from sgan_lib.data import from_folder, image_files
 from sgan_lib.estimator import SemiSupervisedClassifier
+from sgan_lib.runtime import run_command
 
 
 def _command_line() -> argparse.ArgumentParser:
@@ -93,6 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _command_line().parse_args(arguments)
     try:
         {"fit": _fit, "predict": _predict, "compare": _compare}[options.command](options)
+    except BrokenPipeError:
+        raise
     except (OSError, TypeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -100,4 +103,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

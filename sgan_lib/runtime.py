@@ -1,8 +1,9 @@
 """Device choice, seeding, argument checks, and the guard against divergence."""
 
 import os
+import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from numbers import Real
@@ -137,6 +138,19 @@ def plain_arithmetic() -> Iterator[None]:
     finally:
         torch.set_default_dtype(dtype)
         torch.set_float32_matmul_precision(precision)
+
+
+def run_command(main: Callable[[], int]) -> int:
+    """Run a command line on any terminal: what it cannot write becomes "?"; a reader that closes the pipe ends it."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still writes at its end
+        return 141  # as the shell counts a SIGPIPE
+    return code
 
 
 def guard_against_divergence(terms: Mapping[str, torch.Tensor], step: int, limit: float = 1e3) -> dict[str, float]:

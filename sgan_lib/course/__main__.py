@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sgan_lib.course import runner
-from sgan_lib.runtime import check_choice, check_whole_number
+from sgan_lib.runtime import check_choice, check_whole_number, check_writable, run_command
 from sgan_lib.settings import PRESETS
 
 
@@ -41,6 +41,8 @@ def _jobs(paths: Sequence[Path], texts: Mapping[str, str]) -> list[runner.Job]:
     """Each notebook with its parameters, all checked before the first one runs."""
     if "preset" in texts:
         check_choice("preset", texts["preset"], PRESETS)
+    if texts.get("seed", "").lstrip("-").isdigit():
+        check_whole_number("seed", int(texts["seed"]), at_least=0)
     jobs: list[runner.Job] = []
     for path in paths:
         defaults = runner.default_parameters(path)
@@ -74,7 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         check_whole_number("--workers", options.workers, at_least=1)
         jobs = _jobs(runner.find_notebooks(options.names, folder), _texts(options))
-    except (FileNotFoundError, ValueError) as error:
+        check_writable("--out", options.out / "notebook.ipynb")
+    except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     outcomes = runner.run_all(jobs, options.out, options.workers)
@@ -86,4 +89,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

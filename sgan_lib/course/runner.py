@@ -59,7 +59,7 @@ def find_notebooks(names: Sequence[str], folder: Path) -> list[Path]:
     Raises FileNotFoundError that lists what there is, for an unknown name and for a folder without notebooks.
     """
     known = {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
-    paths = {name: Path(name) for name in names if Path(name).parent != Path()}
+    paths = {name: Path(name) for name in names if os.path.dirname(name) or Path(name).is_file()}  # noqa: PTH120 ("./x")
     known |= {name: path for name, path in paths.items() if path.is_file()}
     chosen = [name if name in paths else Path(name).stem for name in names]
     chosen = chosen or [name for name in known if re.match(r"\d\d_", name)]
@@ -67,7 +67,12 @@ def find_notebooks(names: Sequence[str], folder: Path) -> list[Path]:
     if unknown or not chosen:
         lacking = ", ".join(unknown) or "NN_*.ipynb (run this from the repository's root)"
         raise FileNotFoundError(f"no notebook {lacking} in {folder}; there are: {', '.join(known) or 'none'}")
-    return [known[name] for name in dict.fromkeys(chosen)]
+    found = [known[name] for name in dict.fromkeys(chosen)]
+    if len(alike := {path.name for path in found}) < len(found):
+        raise ValueError(
+            f"notebooks must have different names, as their copies go into one folder; got {sorted(alike)}"
+        )
+    return found
 
 
 def default_parameters(path: Path) -> dict[str, Any]:
@@ -76,7 +81,11 @@ def default_parameters(path: Path) -> dict[str, Any]:
     Raises ParameterError where a default is not a literal, since its type cannot be read then.
     """
     defaults = {}
-    for name, parameter in papermill.inspect_notebook(str(path)).items():
+    try:
+        parameters = papermill.inspect_notebook(str(path))
+    except Exception as error:  # nbformat and papermill raise many kinds for a file that is no notebook
+        raise ParameterError(f"{path} is no notebook that can be read: {error}") from error
+    for name, parameter in parameters.items():
         default = parameter["default"]
         try:
             defaults[name] = ast.literal_eval(default)
@@ -132,6 +141,7 @@ def run_notebook(
         raise ValueError(f"out must not be the notebook's own folder, got {out}: the copy would replace the notebook")
     # Kernels side by side, or beside anything else that is busy, slow each other down with more than one thread each.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.pop("MPLBACKEND", None)  # another backend than the kernel's own would leave the pictures out
     # Not papermill's argument `cwd`: it changes the folder of this whole process, so runs side by side would collide.
     resources = {"metadata": {"path": str((cwd or path.parent).resolve())}}
     papermill.execute_notebook(path.resolve(), executed, checked, resources=resources, **_PAPERMILL_SETTINGS)

@@ -53,12 +53,16 @@ def cache_folder() -> Path:
 
 def read(name: str) -> RawSet:
     """A whole data set, the caller's to change; ValueError for an unknown name, DataError where it cannot be had."""
-    return deepcopy(shared(check_choice("name", name, DATASETS), cache_folder()))
+    return deepcopy(shared(check_choice("name", name, DATASETS)))
+
+
+def shared(name: str) -> RawSet:
+    """As `read`, without a copy: for the library, which changes nothing in it."""
+    return _kept(name, cache_folder() if name in _DOWNLOADED else Path())  # a set that is shipped needs no home
 
 
 @lru_cache(maxsize=8)  # whole sets in memory: up to 0.2 GB each
-def shared(name: str, folder: Path) -> RawSet:
-    """As `read`, without a copy: for the library, which changes nothing in it."""
+def _kept(name: str, folder: Path) -> RawSet:
     if name in _DOWNLOADED:
         return _downloaded(name, folder)
     return _points(name) if name in POINTS else {"mnist": _mnist, "digits": _digits, "mnist_rgb": _mnist_rgb}[name]()
@@ -128,7 +132,7 @@ def _mnist_rgb() -> RawSet:
     Training images see the left half of each photograph, test images the right half. A digit gets a dark colour on a
     bright crop and a bright one on a dark crop, so that it can always be read.
     """
-    train, test, class_names = shared("mnist", cache_folder())
+    train, test, class_names = shared("mnist")
     left, right = np.split(np.stack(load_sample_images().images), 2, axis=2)
     return RawSet(_over_photographs(train, left, seed=0), _over_photographs(test, right, seed=1), class_names)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sgan_lib.data.files import image_table, read_images
 from sgan_lib.data.preparation import Preparation, Range, numbers, sides_of
-from sgan_lib.data.sets import DATASETS, Labelled, RawSet, cache_folder, shared
+from sgan_lib.data.sets import DATASETS, Labelled, RawSet, shared
 from sgan_lib.data.splits import SemiSupervisedData, split_of
 from sgan_lib.runtime import check_choice, check_number
 
@@ -43,7 +43,7 @@ def load(
     if isinstance(name, str) and name not in DATASETS and Path(name).is_dir():
         return from_folder(name, image_size=image_size, n_labels=n_labels, split_seed=split_seed,
                            validation=validation, draw=draw)  # fmt: skip
-    raw = shared(check_choice("name", name, DATASETS, "a folder of images"), cache_folder())
+    raw = shared(check_choice("name", name, DATASETS, "a folder of images"))
     return split_of(raw, name, n_labels, split_seed, validation, image_size, draw)
 
 

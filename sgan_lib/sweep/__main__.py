@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from sgan_lib.course.runner import parse_value
 from sgan_lib.experiments import METHODS, PRESETS
+from sgan_lib.runtime import run_command
 from sgan_lib.sweep.folder import TABLE, summarise, write_csv
 from sgan_lib.sweep.plan import grid
 from sgan_lib.sweep.running import run, show_plan
@@ -74,4 +75,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_command(main))

@@ -1,5 +1,8 @@
 """Notebooks run with checked parameters; what fails is reported, and the rest still runs. And the command line."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -8,6 +11,7 @@ import pytest
 from sgan_lib.course import runner, stored
 from sgan_lib.course.__main__ import main
 
+ROOT = Path(__file__).resolve().parents[2]
 PARAMETERS = 'preset = "quick"  # how long it may take\nseed = 0\nrate = 0.1\nsizes = (1, 2)\nlimit = None'
 HEADLINE = 'print("in", os.getcwd())\nprint(f"headline: {preset}, {seed}, {rate}, {sizes}, {limit}")'
 
@@ -52,7 +56,7 @@ def test_parameters_reach_a_copy_that_runs_where_the_notebook_is(folder):
 def test_the_rest_runs_when_one_fails(folder, capsys):
     (folder / "broken.ipynb").write_text("{")
     [broken] = runner.run_all([(folder / "broken.ipynb", {})], folder.parent / "out", workers=1)
-    assert broken.headline == "FAILED: NotJSONError"
+    assert broken.headline == "FAILED: ParameterError"
     headlines = {"00_first": "standard, 0, 1.0, (1, 2), None", "01_fails": "FAILED: KeyError", "02_third": "standard"}
     assert main(["run", *headlines, "--workers", "2", "-p", "rate", "1", "--preset", "standard", "--out", "o"]) == 1
     printed = capsys.readouterr()
@@ -124,3 +128,51 @@ def test_the_course_is_found_from_anywhere_and_where_it_is_not_there_that_is_sai
     write_notebook(tmp_path / "sgan_lib" / "notebooks" / "run_experiment.ipynb")
     assert main(["run"]) == 2
     assert "run this from the repository's root" in capsys.readouterr().err
+
+
+# --- on any machine, with whatever lies around
+
+
+def test_a_path_is_taken_before_a_name_and_two_of_one_name_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in (".", "anna", "ben", "course"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        nbformat.write(nbformat.v4.new_notebook(), tmp_path / folder / "01_mine.ipynb")
+    course, mine = tmp_path / "course", tmp_path / "01_mine.ipynb"
+    assert [path.resolve() for path in runner.find_notebooks(["./01_mine.ipynb"], course)] == [mine]
+    assert [path.resolve() for path in runner.find_notebooks(["01_mine.ipynb"], course)] == [mine]
+    assert runner.find_notebooks(["01_mine"], course) == [course / "01_mine.ipynb"]
+    with pytest.raises(ValueError, match="notebooks must have different names"):
+        runner.find_notebooks(["anna/01_mine.ipynb", "ben/01_mine.ipynb"], course)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "broken.ipynb"], "broken.ipynb is no notebook that can be read"),
+        (["run", "run_experiment", "-p", "seed", "-1"], "seed must be a whole number of at least 0"),
+        (["run", "run_experiment", "--out", "broken.ipynb/x"], "--out must be a file in a folder that can be written"),
+    ],
+)
+def test_what_cannot_run_is_refused_before_it_starts(words, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.ipynb").write_text("")
+    assert main(words) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_command_line_writes_to_any_terminal_and_without_a_home(tmp_path):
+    environment = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
+    start = [sys.executable, "-c"]
+    code = "from sgan_lib import data, runtime; runtime.run_command(lambda: print(data.load('digits', 20)))"
+    done = subprocess.run([*start, code], env=environment, cwd=tmp_path, capture_output=True, timeout=100)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"digits: values of shape 1?8?8" in done.stdout
+    endless = (
+        "import sys, sgan_lib.runtime as r; sys.exit(r.run_command(lambda: [print('line') for _ in iter(int, 1)]))"
+    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([*start, endless], env=environment, **pipes) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert (process.wait(timeout=60), process.stderr.read()) == (141, b"")

@@ -101,7 +101,7 @@ def reachable(start):
 
 
 def test_labels_of_the_pool_cannot_be_reached(digits):
-    made, raw = Batches(digits, 64, 64, seed=0, shift=1, mixed=True), sets.shared("digits", data.cache_folder())
+    made, raw = Batches(digits, 64, 64, seed=0, shift=1, mixed=True), sets.shared("digits")
     made.at(0)
     tensors, hidden = reachable(made), {tensor.data_ptr() for part in raw[:2] for tensor in part}
     assert any(tensor is digits.pool for tensor in tensors)  # the walk gets that far

@@ -35,7 +35,9 @@ def _no_network(tmp_path_factory):
 def empty(tmp_path, monkeypatch):
     """An empty cache folder, from which this process has read nothing yet."""
     monkeypatch.setenv("SGAN_DATA", str(tmp_path))
-    return tmp_path
+    sets._kept.cache_clear()
+    yield tmp_path
+    sets._kept.cache_clear()
 
 
 def fingerprint(*tensors):
