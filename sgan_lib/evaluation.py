@@ -32,9 +32,19 @@ def evaluating(network: nn.Module) -> Iterator[nn.Module]:
             layer.training = mode
 
 
+def check_images(name: str, images: Tensor) -> None:
+    """Raise ValueError where images [n, channels, height, width] are bytes, or not within [-1, 1] as in training."""
+    if images.ndim == 4 and len(images):
+        low, high = (end.item() for end in images.aminmax())
+        if not (images.is_floating_point() and low >= -1.01 and high <= 1.01):
+            kind = f"{images.dtype} in [{low:g}, {high:g}]"
+            raise ValueError(f"{name} must be floats in [-1, 1] (data.as_images makes them of bytes); got {kind}")
+
+
 @torch.no_grad()
 def outputs(network: nn.Module, images: Images, batch_size: int = 2000) -> tuple[Tensor, ...]:
     """What a network returns for many images, in evaluation mode: computed on its device, returned on theirs."""
+    check_images("images", images)
     device = next(network.parameters(), images).device
     with evaluating(network):
         batches = [network(batch.to(device)) for batch in images.split(batch_size)]

@@ -118,6 +118,8 @@ def prepare(
     size = None if settings.dataset in POINTS else row.image_size
     parts = (data or load(settings.dataset, settings.n_labels, settings.split_seed, image_size=size)).to(device)
     method, images = METHODS[settings.method], as_images(parts.pool[:500])
+    evaluation.check_images("data.pool", images)
+    evaluation.check_images("data.labelled.images", parts.labelled.images)
     method.check_fits(name, row.generator, row.encoder)
     check_shape(name, row, parts.image_shape)
     n_classes = parts.n_classes if method.classifies else 1

@@ -201,3 +201,20 @@ def test_published_errors_are_fractions_under_our_names():
     assert mnist["sgan", 100] == pytest.approx(0.072)  # Odena's Table 1 gives accuracies
     assert mnist["feature_matching", 100] == pytest.approx(0.0093)  # Salimans' Table 1 gives errors in percent
     assert set(stored.published_errors("svhn")["method"]) == {"feature_matching", "bad_gan"}
+
+
+def test_bytes_are_drawn_as_the_images_that_they_are():
+    bytes_ = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
+    figures = [plotting.image_grid(images, "one", per_row=1) for images in (bytes_, bytes_ / 127.5 - 1)]
+    drawn = [figure.axes[0].images[0].get_array() for figure in figures]
+    np.testing.assert_allclose(drawn[0], drawn[1], atol=1e-6)
+    assert (drawn[0].min(), drawn[0].max()) == (0, 1)
+
+
+def test_a_confusion_matrix_takes_any_names_and_many_classes():
+    names = ["cost $5 and $6", "a name of very many letters indeed", *map(str, range(35))]
+    figure = plotting.confusion(np.eye(37, dtype=int).tolist(), names, "mistakes")
+    figure.canvas.draw()
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels[:2] == [r"cost \$5 and \$6", "a name of very …"]
+    assert figure.get_size_inches()[0] > 10

@@ -1,14 +1,16 @@
 """Error rates, intervals, pictures and features, against formulas by hand."""
 
 import math
+from dataclasses import replace
 
+import jaxtyping
 import numpy as np
 import pytest
 import torch
 from scipy.optimize import minimize
 from torch import nn
 
-from sgan_lib import evaluation, networks
+from sgan_lib import data, evaluation, experiments, networks
 
 LOGITS = torch.tensor([[5.0, 1, 0], [-3, -2, -9], [0, 0.1, 0.2], [7, 8, 9], [-1e4, -2e4, -3e4]])
 CLASSES = [0, 1, 2, 2, 0]  # of the largest logit; a negative one counts too: "fake" is never an answer
@@ -139,3 +141,14 @@ def test_the_share_of_the_class_is_that_of_an_analysis_of_variance():
     assert evaluation.class_share(images, classes) == pytest.approx(1 - within / total)
     with pytest.raises(ValueError, match="images must differ from one another"):
         evaluation.class_share(torch.ones(6, 1, 2, 2), classes)
+
+
+@pytest.mark.parametrize("images", [torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.full((2, 1, 8, 8), 255.0)])
+def test_images_in_another_range_than_in_training_are_refused(images, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no checks of signatures
+    judge = networks.build("mlp_digits", (1, 8, 8), 10).discriminator
+    with pytest.raises(ValueError, match=r"images must be floats in \[-1, 1\] .*; got torch\."):
+        evaluation.predict(judge, images)
+    parts = data.load("digits", 20)
+    with pytest.raises(ValueError, match=r"data\.pool must be floats in \[-1, 1\]"):
+        experiments.run("sgan", data=replace(parts, pool=parts.pool * 100), steps=1)

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from sgan_lib.course.plotting.style import COLOURS, add_title, new_figure
 from sgan_lib.course.stored import course_file
+from sgan_lib.data import as_images
 
 
 def _as_pictures(images: Tensor) -> np.ndarray:
-    """[n, channels, height, width] in [-1, 1] -> [n, height, width] or [n, height, width, 3] in [0, 1]."""
-    pictures = ((images.detach().cpu().float() + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).numpy()
+    """[n, channels, height, width], bytes or in [-1, 1] -> [n, height, width] or [n, height, width, 3] in [0, 1]."""
+    pictures = ((as_images(images.detach().cpu()).float() + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).numpy()
     return pictures[..., 0] if pictures.shape[-1] == 1 else pictures
 
 
@@ -127,14 +128,19 @@ def decision_regions(
 
 def confusion(matrix: Sequence[Sequence[int]], class_names: Sequence[str], title: str) -> Figure:
     """A confusion matrix of counts, true class by row; the diagonal is as pale as a cell without errors."""
-    counts = np.asarray(matrix)
-    figure, axes = new_figure(5.2, 4.6)
+    counts, names = np.asarray(matrix), [_label(name) for name in class_names]
+    figure, axes = new_figure(max(5.2, 0.3 * len(names)), max(4.6, 0.27 * len(names)))
     mistakes = counts * (1 - np.eye(len(counts), dtype=int))
     sns.heatmap(mistakes, annot=counts, fmt="d", cmap="Oranges", cbar=False, ax=axes[0, 0], linewidths=0.5,
-                xticklabels=list(class_names), yticklabels=list(class_names), annot_kws={"size": 8})  # fmt: skip
+                xticklabels=names, yticklabels=names, annot_kws={"size": 8})  # fmt: skip
     axes[0, 0].set(xlabel="predicted class", ylabel="true class", title=title)
     axes[0, 0].tick_params(axis="y", rotation=0)
     return figure
+
+
+def _label(name: str) -> str:
+    """A class's name as a label: at most 16 letters, and a dollar is a dollar, no mathematics."""
+    return (name if len(name) <= 16 else f"{name[:15]}…").replace("$", r"\$")
 
 
 def stored_figure(name: str, width: float = 8.0) -> Figure:
