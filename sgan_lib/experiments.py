@@ -1,12 +1,10 @@
 """One experiment: `run`, or its three doors one by one, `prepare`, `train`, `finish`, in the context `reproducible`."""
 
-import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from threading import RLock
 from typing import Any, cast
@@ -15,23 +13,13 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from sgan_lib import evaluation, models, training
+from sgan_lib import evaluation, models, runtime, training
 from sgan_lib.baselines import BASELINES, fit_baseline, predict_baseline
 from sgan_lib.checkpoints import load_checkpoint, save_checkpoint
-from sgan_lib.data import DATASETS, POINTS, Batches, Preparation, SemiSupervisedData, as_images, load
+from sgan_lib.data import DATASETS, POINTS, Batches, SemiSupervisedData, as_images, load
 from sgan_lib.methods import METHODS
 from sgan_lib.networks import check_shape, default_network, row_of
-from sgan_lib.results import RunResult
-from sgan_lib.runtime import (
-    check_choice,
-    check_whole_number,
-    check_writable,
-    choose_device,
-    forked_random,
-    plain_arithmetic,
-    seeded,
-    threads,
-)
+from sgan_lib.results import RunResult, found_on_test
 from sgan_lib.settings import PRESETS, Settings
 from sgan_lib.training import Player, Record, TrainingState, average_of
 
@@ -47,12 +35,12 @@ def resolve(
 
     `dataset` is a name or a folder; `data`, where there are some, are what it stands for.
     """
-    check_choice("method", method, (*METHODS, *BASELINES))
+    runtime.check_choice("method", method, (*METHODS, *BASELINES))
     given = {name: value for name, value in given.items() if name != "n_labels" or value is not None}
     if data is None and dataset not in DATASETS:
         data = _read_folder(dataset)
-        dataset = data.name
-    check_choice("preset", preset, PRESETS)
+    dataset = dataset if data is None else data.name
+    runtime.check_choice("preset", preset, PRESETS)
     known = [each.name for each in fields(Settings)]
     if unknown := [name for name in given if name not in known]:
         raise ValueError(f"run has no argument {unknown[0]!r}; the settings it takes are {', '.join(known)}")
@@ -70,7 +58,7 @@ def resolve(
 
 def _read_folder(dataset: Any, n_labels: int | None = None, split_seed: int = 0) -> SemiSupervisedData:
     if not (isinstance(dataset, (str, Path)) and Path(dataset).is_dir()):
-        check_choice("dataset", dataset, DATASETS, "a folder of images")
+        runtime.check_choice("dataset", dataset, DATASETS, "a folder of images")
     return load(str(dataset), n_labels, split_seed)
 
 
@@ -94,7 +82,13 @@ def reproducible(settings: Settings) -> Iterator[None]:
     if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
         raise RuntimeError("a run must not start inside torch.autocast; settings has the precision")
     same_algorithms = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
-    with _TURN, plain_arithmetic(), threads(settings.threads), seeded(settings.seed), same_algorithms:
+    with (
+        _TURN,
+        runtime.plain_arithmetic(),
+        runtime.threads(settings.threads),
+        runtime.seeded(settings.seed),
+        same_algorithms,
+    ):
         yield
 
 
@@ -146,7 +140,7 @@ def prepare(
 def _check_outputs(networks: models.Networks, images: Tensor, n_classes: int) -> int:
     """The width of the discriminator's features (0: it judges pairs), once two images have shown that shapes fit."""
     if networks.generator is not None:
-        with forked_random(), evaluation.evaluating(networks.generator):
+        with runtime.forked_random(), evaluation.evaluating(networks.generator):
             made = list(networks.generator.sample(2).shape[1:])
         if made != list(images.shape[1:]):
             raise ValueError(f"the generator must make images of shape {list(images.shape[1:])}; it made {made}")
@@ -207,34 +201,14 @@ def finish(run: Run) -> RunResult:
         evaluation.settle(averaged["encoder"], as_images(parts.pool[:10_000]))
         evaluation.settle(generator, generator.latent(10_000))
     predict = partial(evaluation.predict, averaged["discriminator"]) if method.classifies else None
-    return _result(run.settings, parts, predict, state.history, averaged)
-
-
-def _result(
-    settings: Settings, data: SemiSupervisedData, predict: Callable[[Tensor], Tensor] | None, history: list[Record],
-    networks: nn.ModuleDict | None,
-) -> RunResult:  # fmt: skip
-    """What is found on the test set, by a classifier of images, where there is one."""
-    error = interval = confusion = None
-    if predict is not None and (n_test := len(data.test.labels)):
-        predictions, k = predict(data.test.images), max(2, data.n_classes)
-        wrong = int((predictions != data.test.labels).sum())
-        error, interval = wrong / n_test, evaluation.wilson_interval(wrong, n_test)
-        counts = evaluation.confusion_matrix(predictions, data.test.labels, k)
-        confusion = counts[: data.n_classes, : data.n_classes].tolist()
-    versions = {"python": platform.python_version(), "sgan_lib": version("sgan-course")}
-    versions["cpu_threads"] = str(torch.get_num_threads())
-    versions |= {name: version(name) for name in ("torch", "torchvision")}
-    prepared = data.preparation or Preparation(data.image_shape)
-    return RunResult(settings, error, interval, confusion, history, history[-1].seconds, str(data.pool.device),
-                     versions, networks, data.class_names, prepared)  # fmt: skip
+    return found_on_test(run.settings, parts, predict, state.history, averaged)
 
 
 def _run_baseline(settings: Settings, data: SemiSupervisedData) -> RunResult:
     started = time.perf_counter()
     baseline = fit_baseline(settings.method, data)
     history = [Record(1, time.perf_counter() - started, {}, 0.0)]
-    return _result(settings, data, partial(predict_baseline, baseline), history, None)
+    return found_on_test(settings, data, partial(predict_baseline, baseline), history, None)
 
 
 def run(
@@ -274,6 +248,8 @@ def run(
     Returns what was found, with the averaged networks in `modules`; errors are fractions in [0, 1]. Raises ValueError
     or TypeError for a bad argument, before anything is trained; DivergenceError where training diverges.
     """
+    if data is not None and (n_labels, split_seed) != (None, None):
+        raise ValueError(f"n_labels and split_seed must be None where data are given; got {n_labels} and {split_seed}")
     split = seed if split_seed is None else split_seed
     if data is None and dataset not in DATASETS:
         data = _read_folder(dataset, n_labels, split)
@@ -281,11 +257,11 @@ def run(
         dataset, n_labels, split = data.name, len(data.labelled.labels), data.split_seed
     given = {"n_labels": 100 if n_labels is None else n_labels, "seed": seed, "split_seed": split}
     settings = resolve(method, dataset, preset, network, data, **given | overrides)
-    chosen = choose_device(device)
+    chosen = runtime.choose_device(device)
     if method in BASELINES:
         return _run_baseline(settings, data or load(settings.dataset, settings.n_labels, settings.split_seed))
     if checkpoint is not None:
-        checkpoint = check_writable("checkpoint", Path(checkpoint))
+        checkpoint = runtime.check_writable("checkpoint", Path(checkpoint))
     name = f"{method}, {dataset}, {n_labels} labels, seed {seed}"
     with reproducible(settings), tqdm(total=settings.steps, desc=name, unit="step", disable=not progress) as bar:
         asked = asdict(settings) | {"device": chosen.type, "cpu_threads": torch.get_num_threads()}
@@ -296,7 +272,7 @@ def run(
             bar.update(record.step - bar.n)
             bar.set_postfix({name: f"{value:.3g}" for name, value in (record.terms | record.scores).items()})
             if observe is not None:
-                with forked_random():  # what an observer draws does not change the run
+                with runtime.forked_random():  # what an observer draws does not change the run
                     observe(record, prepared.state.averaged)
             if checkpoint is not None:  # last: what is saved has been observed, so a resumed run skips no record
                 save_checkpoint(prepared.state, Path(checkpoint), asked)
@@ -305,5 +281,5 @@ def run(
 
 def repeat(n_seeds: int, first_seed: int = 0, **arguments: Any) -> list[RunResult]:
     """`run` for several seeds, each with its own split; networks are dropped to save memory."""
-    seeds = range(first_seed, first_seed + check_whole_number("n_seeds", n_seeds, at_least=1))
+    seeds = range(first_seed, first_seed + runtime.check_whole_number("n_seeds", n_seeds, at_least=1))
     return [replace(run(seed=seed, **arguments), modules=None) for seed in seeds]

@@ -1,15 +1,20 @@
 """What a run found, as an object and as a JSON file."""
 
 import json
+import platform
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from torch import nn
+import torch
+from torch import Tensor, nn
 
+from sgan_lib import evaluation
 from sgan_lib.baselines import BASELINES
-from sgan_lib.data import Preparation
+from sgan_lib.data import Preparation, SemiSupervisedData
 from sgan_lib.methods import METHODS
 from sgan_lib.models import Networks
 from sgan_lib.networks import row_of
@@ -111,3 +116,23 @@ class RunResult:
         except RuntimeError as error:
             raise ValueError(f"network must be as the one in {path}; {error}") from error
         return replace(result, modules=modules, class_names=names, preparation=prepared), content["notes"]
+
+
+def found_on_test(
+    settings: Settings, data: SemiSupervisedData, predict: Callable[[Tensor], Tensor] | None, history: list[Record],
+    networks: nn.ModuleDict | None,
+) -> RunResult:  # fmt: skip
+    """The result of a run, with what a classifier of images, where there is one, makes of the test set."""
+    error = interval = confusion = None
+    if predict is not None and (n_test := len(data.test.labels)):
+        predictions, k = predict(data.test.images), max(2, data.n_classes)
+        wrong = int((predictions != data.test.labels).sum())
+        error, interval = wrong / n_test, evaluation.wilson_interval(wrong, n_test)
+        counts = evaluation.confusion_matrix(predictions, data.test.labels, k)
+        confusion = counts[: data.n_classes, : data.n_classes].tolist()
+    versions = {"python": platform.python_version(), "sgan_lib": version("sgan-course")}
+    versions["cpu_threads"] = str(torch.get_num_threads())
+    versions |= {name: version(name) for name in ("torch", "torchvision")}
+    prepared = data.preparation or Preparation(data.image_shape)
+    return RunResult(settings, error, interval, confusion, history, history[-1].seconds, str(data.pool.device),
+                     versions, networks, data.class_names, prepared)  # fmt: skip

@@ -36,7 +36,7 @@ def image_table(folder: Path, unlabelled: str, labels: str | Path | None, patter
         table["label"] = [match[1] if match and match.re.groups else None for match in matches]
     else:
         table["test"] = table["label"] == "test"
-        table.loc[table["test"], "label"] = [path.relative_to(folder).parts[1] for path in table["path"][table["test"]]]
+        table.loc[table["test"], "label"] = [_class_in_test(path, folder) for path in table["path"][table["test"]]]
         table.loc[table["label"] == unlabelled, "label"] = None
     classes = set(table["label"].dropna())
     if labels is None and pattern is None:  # a class whose folder is empty is a class all the same
@@ -46,6 +46,13 @@ def image_table(folder: Path, unlabelled: str, labels: str | Path | None, patter
         raise ValueError(f"folder must have a subfolder for each class, or labels= or pattern= to go by; got {folder}")
     table.attrs = {"classes": sorted(classes), "notes": notes}
     return table
+
+
+def _class_in_test(path: Path, folder: Path) -> str:
+    parts = path.relative_to(folder).parts
+    if len(parts) < 3:
+        raise ValueError(f"folder must have a subfolder for each class in its subfolder test; {path} lies in none")
+    return parts[1]
 
 
 def image_files(folder: Path) -> list[Path]:

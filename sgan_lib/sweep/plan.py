@@ -52,8 +52,7 @@ def grid(
         raise ValueError(f"methods, n_labels and seeds must each hold at least one; got {methods}, {n_labels}, {seeds}")
     if taken := {"method", "dataset", "n_labels", "seed", "preset"} & {*more}:
         raise ValueError(f"{', '.join(sorted(taken))} cannot be set for the whole grid: there is an argument for it")
-    own = None if dataset in data.DATASETS or not Path(dataset).is_dir() else data.load(dataset, None)
-    dataset, runs = own.name if own else dataset, []
+    own, runs = data.load(dataset, None) if dataset not in data.DATASETS and Path(dataset).is_dir() else None, []
     for seed, n, method in product(seeds, n_labels, methods):
         settings = resolve(method, dataset, preset, data=own, n_labels=n, seed=seed, **({"split_seed": seed} | more))
         runs.append(Run(settings, tuple(sorted(more))))

@@ -266,6 +266,8 @@ def test_a_folder_goes_wherever_the_name_of_a_data_set_goes(photos):
     assert (result.settings.n_labels, result.class_names) == (6, ("cat", "dog"))
     assert data.load(str(photos), 6, split_seed=1).labelled.labels.bincount().tolist() == [3, 3]
     assert experiments.run("linear", str(photos)).settings.n_labels == 9  # 3 of 12 are for testing
+    with pytest.raises(ValueError, match="n_labels and split_seed must be None where data are given; got 5 and None"):
+        experiments.run("sgan", data=from_folder(photos), n_labels=5)
     with pytest.raises(ValueError, match=r"dataset must be one of mnist, .*, or a folder of images; got '/no/such'"):
         experiments.run("sgan", "/no/such")
 
@@ -322,6 +324,7 @@ def test_a_file_that_is_no_image_is_named_and_passed_over_or_refused(photos):
         (lambda folder: None, {}, "folder must have a subfolder for each class"),
         (lambda folder: save(folder, "a.png", GREY[0]), {}, "folder must have a subfolder for each class"),
         (lambda folder: (folder / "cat").mkdir(), {}, "no file has the suffix of an image"),
+        (lambda folder: save(folder, "test/a.png", GREY[0]), {}, "subfolder for each class in its subfolder test"),
         (lambda folder: save(folder, "cat/a.png", GREY[0]), {"on_error": "no"}, "on_error must be one of skip, raise"),
         (lambda folder: save(folder, "unlabelled/a.png", GREY[0]), {}, "folder must have a subfolder for each class"),
     ],
