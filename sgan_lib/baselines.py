@@ -1,11 +1,13 @@
 """Simple baselines: classifiers of scikit-learn on pixels or columns, under names like those of the methods."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
 from sklearn.svm import SVC
@@ -51,7 +53,9 @@ def fit_baseline(name: str, data: SemiSupervisedData) -> Any:
     if isinstance(baseline, (SelfTrainingClassifier, LabelSpreading)):
         images, known = as_images(data.pool), torch.full((len(data.pool),), UNLABELLED)
         labels = known.index_copy(0, data.labelled_in_pool.cpu(), labels.cpu())
-    return baseline.fit(_rows(images), labels.cpu().numpy())
+    with warnings.catch_warnings():  # logistic regression may stop after 200 rounds, near enough to its end
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return baseline.fit(_rows(images), labels.cpu().numpy())
 
 
 def predict_baseline(baseline: Any, images: Tensor) -> Tensor:

@@ -577,7 +577,7 @@ exercises.check("scaling.which_tool", situations)
 #
 # **Read on.** Oliver et al. 2018, *Realistic Evaluation of Deep Semi-Supervised Learning Algorithms*
 # (arXiv:1804.09170): equal budgets for all. Sohn et al. 2020, *FixMatch* (arXiv:2001.07685). The documentation of
-# papermill and of `dask.distributed`.
+# papermill and of `dask.distributed`. Next: [10_your_data](10_your_data.ipynb), on a folder of your own.
 
 # %% tags=["headline", "nbval-ignore-output"]
 print(f"headline: {len(after)} runs survived a kill, {len(there)} ran on a cluster with the same errors")

@@ -10,6 +10,7 @@ from sgan_lib.course.exercises import (  # noqa: F401  (each registers its check
     feature_matching,
     gan_baseline,
     label_scarcity,
+    own_data,
     scaling,
     sgan,
     start,
