@@ -13,7 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from sgan_lib import data, experiments, quality, sweep
 
-SCRIPTS = ("nb00", "nb02", "nb03", "nb04", "nb05", "nb06", "nb07")
+SCRIPTS = ("nb00", "nb02", "nb03", "nb04", "nb05", "nb06", "nb07", "nb10")
 
 
 @pytest.fixture(scope="module")
