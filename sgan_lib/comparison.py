@@ -15,6 +15,7 @@ from sgan_lib import experiments
 from sgan_lib.baselines import BASELINES
 from sgan_lib.data import Labelled, SemiSupervisedData
 from sgan_lib.features import with_features
+from sgan_lib.runtime import check_choice, check_whole_number
 
 METHODS = (*BASELINES, "supervised", "consistency", "sgan", "feature_matching")
 
@@ -36,7 +37,9 @@ def compare(
 
     Raises ValueError for fewer than two classes, or fewer labelled images than folds.
     """
-    labels = data.labelled.labels
+    labels, folds = data.labelled.labels, check_whole_number("folds", folds, at_least=2)
+    for method in methods:
+        check_choice("methods", method, (*BASELINES, *experiments.METHODS))
     if len(labels.unique()) < 2 or len(labels) < folds:
         n_classes = len(labels.unique())
         raise ValueError(f"data must hold {folds} labels and two classes; got {len(labels)} of {n_classes} classes")
@@ -78,7 +81,8 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     gains = -errors.sub(errors[errors[simple].mean().idxmin()] if simple else np.nan, axis=0)
     columns: dict[str, pd.Series] = {}
     for name, values in {"error": errors, "macro_f1": f1, "gain": gains}.items():
-        half = stats.t.ppf(0.975, len(values) - 1) * values.std() * np.sqrt(1 / len(values) + 1 / (len(values) - 1))
+        k = values.count()  # of a comparison that was stopped, not all methods have all folds
+        half = stats.t.ppf(0.975, k - 1) * values.std() * np.sqrt(1 / k + 1 / (k - 1))
         columns |= {name: values.mean(), f"{name}_low": values.mean() - half, f"{name}_high": values.mean() + half}
     columns["seconds"] = table.groupby("method")["seconds"].mean()
     return pd.DataFrame(columns).loc[table["method"].unique()]

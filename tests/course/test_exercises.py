@@ -132,6 +132,17 @@ def told_apart(a, b):
 
 
 # exercise -> wrong answers, each of which is to get another complaint
+def grouped(key):
+    """An answer that takes pictures with the same key for the same."""
+
+    def answer(pictures):
+        keys = [key(picture) for _, picture in pictures]
+        names = {k: [name for (name, _), other in zip(pictures, keys, strict=True) if other == k] for k in keys}
+        return [group for group in names.values() if len(group) > 1]
+
+    return answer
+
+
 MISTAKES = {
     "start.validation_errors": [[0.5, 0.1], [90.0] * 20, [i / 20 for i in range(20)], [object()] * 20],
     "start.mean_gain": [lambda a, b: 100 * (sum(b) - sum(a)) / 3, lambda a, b: (sum(a) - sum(b)) / 3,
@@ -229,6 +240,16 @@ MISTAKES = {
                          lambda seconds, workers: max(sum(seconds[k::workers]) for k in range(workers))],
     "scaling.splits_needed": [lambda sd, gap: max(1, int((1.96 * sd / gap) ** 2)), lambda sd, gap: 10_000,
                               lambda sd, gap: (1.96 * sd / gap) ** 2, lambda sd, gap: int((sd / gap) ** 2) + 1],
+    "own_data.same_pictures": [
+        lambda pictures: [], lambda pictures: [[name] for name, _ in pictures], lambda pictures: 3,
+        grouped(lambda picture: picture.tobytes()), grouped(lambda picture: picture.shape),
+        grouped(lambda picture: int(picture.mean()))],
+    "own_data.macro_f1": [
+        lambda c: c.trace() / c.sum(), lambda c: (c.diagonal() / c.sum(1).clip(1)).mean(),
+        lambda c: (c.diagonal() / c.sum(0).clip(1)).mean(), lambda c: 2 * c.trace(), lambda c: math.nan],
+    "own_data.decide": [
+        lambda low, high: "GAN" if low + high > 0 else "baseline", lambda low, high: "GAN" if low > 0 else "baseline",
+        lambda low, high: "undecided", lambda low, high: low > 0],
 }  # fmt: skip
 
 

@@ -34,7 +34,7 @@ ARROWS = {
     "experiments": {"baselines", "checkpoints", "data", "evaluation", "methods", "models", "networks", "results",
                     "runtime", "settings", "training"},
     "features": {"data"},
-    "comparison": {"baselines", "data", "experiments", "features"},
+    "comparison": {"baselines", "data", "experiments", "features", "runtime"},
     "estimator": {"data", "evaluation", "experiments", "methods", "results", "runtime"},
     "__main__": {"comparison", "data", "estimator", "runtime"},
     "checks": {"losses", "runtime"},

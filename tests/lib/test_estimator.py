@@ -349,7 +349,7 @@ def test_compare_by_command(photos, tmp_path, capsys):
         (["fit", "/absent", "--out", "x"], "folder must be a folder of images"),
         (["predict", "/absent", "x.png"], "/absent cannot be read"),
         (["fit", "PHOTOS", "--out", "x", "--set", "steps=no"], "steps must be"),
-        (["compare", "PHOTOS", "--folds", "2", "--methods", "magic"], "method must be"),
+        (["compare", "PHOTOS", "--folds", "2", "--methods", "magic"], "methods must be"),
         (["compare", "PHOTOS", "--features", "x.pth"], "features must be a file"),
         (["fit", "PHOTOS", "--out", "x", "--method", "gan"], "method must be"),
     ],
