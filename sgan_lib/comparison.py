@@ -44,13 +44,19 @@ def compare(
         n_classes = len(labels.unique())
         raise ValueError(f"data must hold {folds} labels and two classes; got {len(labels)} of {n_classes} classes")
     described = {"": data} | ({f" on {Path(features).stem}": with_features(data, features)} if features else {})
-    splitter = StratifiedKFold(folds, shuffle=True, random_state=0)
-    for fold, (_, rows) in enumerate(splitter.split(labels, labels)):
-        for suffix, described_data in described.items():
+    for fold, parts in enumerate(zip(*(folds_of(each, folds) for each in described.values()), strict=True)):
+        for suffix, part in zip(described, parts, strict=True):
             for method in (name for name in methods if not suffix or name in BASELINES):
-                result = experiments.run(method, data=without(described_data, torch.from_numpy(rows)), **arguments)
+                result = experiments.run(method, data=part, **arguments)
                 yield {"method": method + suffix, "fold": fold, "error": result.test_error,
                        "macro_f1": macro_f1(result.confusion_matrix or []), "seconds": result.seconds}  # fmt: skip
+
+
+def folds_of(data: SemiSupervisedData, folds: int = 5) -> Iterator[SemiSupervisedData]:
+    """The folds of `compare`, one by one: the same data, of which one fold is the test set and nothing else."""
+    labels = data.labelled.labels
+    for _, rows in StratifiedKFold(folds, shuffle=True, random_state=0).split(labels, labels):
+        yield without(data, torch.from_numpy(rows))
 
 
 def without(data: SemiSupervisedData, rows: torch.Tensor) -> SemiSupervisedData:

@@ -254,15 +254,15 @@ def run(
     if data is None and dataset not in DATASETS:
         data = _read_folder(dataset, n_labels, split)
     if data is not None:
-        dataset, n_labels, split = data.name, len(data.labelled.labels), data.split_seed
-    given = {"n_labels": 100 if n_labels is None else n_labels, "seed": seed, "split_seed": split}
+        n_labels, split = len(data.labelled.labels), data.split_seed
+    given = {"n_labels": n_labels, "seed": seed, "split_seed": split}
     settings = resolve(method, dataset, preset, network, data, **given | overrides)
     chosen = runtime.choose_device(device)
     if method in BASELINES:
         return _run_baseline(settings, data or load(settings.dataset, settings.n_labels, settings.split_seed))
     if checkpoint is not None:
         checkpoint = runtime.check_writable("checkpoint", Path(checkpoint))
-    name = f"{method}, {dataset}, {n_labels} labels, seed {seed}"
+    name = f"{method}, {settings.dataset}, {settings.n_labels} labels, seed {seed}"
     with reproducible(settings), tqdm(total=settings.steps, desc=name, unit="step", disable=not progress) as bar:
         asked = asdict(settings) | {"device": chosen.type, "cpu_threads": torch.get_num_threads()}
         prepared = prepare(settings, data, chosen, network, start)

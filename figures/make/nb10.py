@@ -9,7 +9,6 @@ from typing import cast
 
 import tables
 import torch
-from sklearn.model_selection import StratifiedKFold
 from tables import Row
 
 from sgan_lib import comparison, data, experiments
@@ -38,9 +37,7 @@ def photos() -> data.SemiSupervisedData:
 def measure(run: Asked) -> list[Row]:
     """One row: as `comparison.compare` has it for this method and this fold; seconds are those of the processor."""
     parts = photos()
-    labels = parts.labelled.labels
-    folds = list(StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(labels, labels))
-    fold = comparison.without(parts, torch.from_numpy(folds[run.fold][1]))
+    fold = list(comparison.folds_of(parts, FOLDS))[run.fold]
     started = time.process_time()
     result = experiments.run(run.method, data=fold, preset=run.preset, seed=run.seed, device="cpu")
     seconds = time.process_time() - started

@@ -45,7 +45,6 @@ import pandas as pd
 import torch
 from PIL import Image
 from scipy import stats
-from sklearn.model_selection import StratifiedKFold
 
 from sgan_lib import comparison, data, experiments
 from sgan_lib.course import exercises, plotting, stored
@@ -312,9 +311,7 @@ comparison.summarise(table)[columns].round(1)
 # %% tags=["nbval-ignore-output"]
 def confusion_of(method):
     """The confusion matrices of all folds, added up: every labelled picture is tested once."""
-    known = parts.labelled.labels
-    split = StratifiedKFold(folds, shuffle=True, random_state=0).split(known, known)  # as `compare` does
-    tests = [comparison.without(parts, torch.from_numpy(rows)) for _, rows in split]
+    tests = comparison.folds_of(parts, folds)
     return sum(np.array(experiments.run(method, data=test).confusion_matrix) for test in tests)
 
 

@@ -129,7 +129,7 @@ def raw_set(
     X, y = numbers(X), _labels(y, "y")
     if len(y) != len(X):
         raise ValueError(f"y must hold a label for each of the {len(X)} rows of X; got {len(y)}")
-    classes = classes_of(y) if classes is None else np.asarray(classes)
+    classes = _different(y) if classes is None else np.asarray(classes)
     k = encode(y, classes, "y")
     if isinstance(test, tuple):
         train, (test_X, test_k) = (X, k), (test[0], encode(_labels(test[1], "test"), classes, "test"))
@@ -149,7 +149,11 @@ def raw_set(
 
 def classes_of(y: Any) -> np.ndarray:
     """The different labels of y, sorted."""
-    return np.unique(np.array(_labels(y, "y").dropna().tolist()))
+    return _different(_labels(y, "y"))
+
+
+def _different(labels: pd.Series) -> np.ndarray:
+    return np.unique(np.array(labels.dropna().tolist()))
 
 
 def _labels(y: Any, name: str) -> pd.Series:

@@ -11,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from sgan_lib import data
+from sgan_lib import comparison, data
 from sgan_lib.course import plotting
 from sgan_lib.course.exercises.checking import checker, compare, number
 
@@ -131,13 +131,6 @@ def _same_pictures(answer: Callable[[list[tuple[str, np.ndarray]]], Any]) -> str
     return None
 
 
-def _f1(counts: np.ndarray) -> np.ndarray:
-    """F1 of each class that occurs in rows or columns."""
-    hits, rows, columns = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
-    occurs = rows + columns > 0
-    return 2 * hits[occurs] / (rows + columns)[occurs]
-
-
 @checker("own_data.macro_f1")
 def _macro_f1(answer: Callable[[np.ndarray], Any]) -> str | None:
     cases: dict[str, list[list[int]]] = {
@@ -162,7 +155,7 @@ def _macro_f1(answer: Callable[[np.ndarray], Any]) -> str | None:
                 float((2 * hits / (seen + said) * counts.sum(axis=1)).sum() / total),
             f"for {name} your result counts a class that does not occur": float((2 * hits / (seen + said)).mean()),
         }  # fmt: skip
-        result, right = number(answer(counts.copy())), float(_f1(counts).mean())
+        result, right = number(answer(counts.copy())), comparison.macro_f1(matrix)
         if not np.isfinite(result):
             return f"for {name} your result is {result}: somewhere 0 is divided by 0"
         otherwise = f"for {name} your result is {result:.4g}, and that is not the mean over classes of their F1"
