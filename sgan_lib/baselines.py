@@ -59,8 +59,10 @@ def fit_baseline(name: str, data: SemiSupervisedData) -> Any:
 
 
 def predict_baseline(baseline: Any, images: Tensor) -> Tensor:
-    """The class of each image [n, ...], int64 [n]."""
-    return torch.from_numpy(np.asarray(baseline.predict(_rows(images)), dtype=np.int64))
+    """The class of each image [n, ...], int64 [n]; the first for an image whose neighbours no label has reached."""
+    with np.errstate(invalid="ignore"):  # spreading divides 0 by 0 there
+        predicted = baseline.predict(_rows(images))
+    return torch.from_numpy(np.asarray(predicted, dtype=np.int64))
 
 
 def _rows(images: Tensor) -> np.ndarray:

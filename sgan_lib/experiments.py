@@ -51,8 +51,10 @@ def resolve(
     shape = data.image_shape if data else (2,) if dataset in POINTS else (1, 28, 28)
     name, row = row_of(network or default_network(dataset, preset, METHODS[method].encoder, shape))
     METHODS[method].check_fits(name, row.generator, row.encoder)
-    if METHODS[method].strong_view and len(shape) == 1:
-        raise ValueError(f"method {method!r} needs images that it can augment; {dataset!r} holds points")
+    check_shape(name, row, shape)
+    if len(shape) == 1 and (METHODS[method].strong_view or given.get("shift")):
+        what = f"method {method!r}" if METHODS[method].strong_view else f"shift = {given['shift']}"
+        raise ValueError(f"{what} needs images; {dataset!r} holds points or rows of a table")
     return Settings(**named | {"network": name} | values | row.settings(preset) | given)
 
 

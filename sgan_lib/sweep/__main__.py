@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from sgan_lib.course.runner import parse_value
 from sgan_lib.experiments import METHODS, PRESETS
-from sgan_lib.runtime import run_command
+from sgan_lib.runtime import choose_device, run_command
 from sgan_lib.sweep.folder import TABLE, summarise, write_csv
 from sgan_lib.sweep.plan import grid
 from sgan_lib.sweep.running import run, show_plan
@@ -34,7 +34,7 @@ def _command_line() -> argparse.ArgumentParser:
     add("--out", type=Path, default=Path("runs/sweep"), help="folder of results")
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--workers", type=int, default=CPU_COUNT, help="runs at a time on this machine")
-    where.add_argument("--scheduler", metavar="ADDRESS", help="run on the Dask cluster at tcp://HOST:PORT instead")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="run on a Dask cluster: tcp://HOST:PORT or tls://...")
     add("--notebook", type=Path, help="run this notebook in place of run_experiment")
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--dry-run", action="store_true", help="list the grid and estimate its time; run nothing")
@@ -53,6 +53,7 @@ def _sweep(options: argparse.Namespace) -> int:
         raise ValueError(f"--set must name each setting once; got {', '.join(options.set)}")
     runs = grid(options.methods, options.dataset, options.n_labels, options.seeds, options.preset, **more)
     if options.dry_run:
+        choose_device(device if not options.scheduler else "cpu")
         show_plan(runs, out, 1 if options.scheduler else options.workers, device, print, options.notebook, every=True)
         return 0
     table = run(runs, out, options.workers, options.scheduler, device, tqdm.write, options.notebook, strict=False)

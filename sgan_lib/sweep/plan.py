@@ -1,5 +1,6 @@
 """What is to run: the grid, with every setting resolved and checked, and an estimate of its time."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,7 +30,8 @@ class Run:
         """The name of the run's folder, such as "digits-sgan-50-seed0-quick-shift=1"."""
         s = self.settings
         extras = [f"{name}={getattr(s, name)}" for name in self.overrides]
-        return "-".join([Path(s.dataset).name, s.method, str(s.n_labels), f"seed{s.seed}", s.preset, *extras])
+        name = "-".join([Path(s.dataset).name, s.method, str(s.n_labels), f"seed{s.seed}", s.preset, *extras])
+        return name if len(name) <= 160 else f"{name[:140]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
     def parameters(self, device: str) -> dict[str, Any]:
         """The parameters of the notebook `run_experiment`."""

@@ -8,13 +8,16 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
+import dask
 import pandas as pd
 from distributed import Client, as_completed
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from sgan_lib import __version__
 from sgan_lib.course.runner import check_parameters, run_notebook
 from sgan_lib.course.stored import course_file
 from sgan_lib.runtime import check_choice, check_whole_number, choose_device
@@ -34,7 +37,8 @@ def run(
         runs: as from `grid`.
         out: the folder of results. Sweeps on the same folder take turns.
         workers: runs at a time on this machine, each in a process of one thread.
-        scheduler: address of the Dask cluster to run on instead, such as "tcp://HOST:PORT".
+        scheduler: address of the Dask cluster to run on instead, "tcp://HOST:PORT", or "tls://HOST:PORT" with the
+            certificates that Dask's configuration names (`distributed.comm.tls`).
         device: "auto", "cpu", "cuda" or "mps".
         say: called with what a reader should know.
         notebook: stands in for `run_experiment`, with the same parameters.
@@ -77,6 +81,9 @@ def show_plan(
     for run, state in states.items():
         if every or state.reason:
             say(f"{run.name}: {state.status}" + (f", to be run again ({state.reason})" if state.reason else ""))
+    versions = {str(state.row["sgan_lib"]) for state in states.values() if state.status == "done"}
+    if mixed := sorted(versions - {__version__}):
+        say(f"results of sgan_lib {', '.join(mixed)} are among them; this is {__version__}")
     todo = [run for run, state in states.items() if state.status != "done"]
     table = collect(out) if out.is_dir() else pd.DataFrame(columns=COLUMNS)
     time = f"; {estimate(todo, table, workers)}" if todo else ""
@@ -84,16 +91,39 @@ def show_plan(
     return notebook.read_text("utf-8")
 
 
+def _equal_workers(client: Client, say: Say) -> list[str] | None:
+    """The workers with the versions that are here; None for all. Raises ConnectionError, with reasons, where none has.
+
+    The others are named and left out: they could run nothing, or would mix results of two versions.
+    """
+    if not client.nthreads():
+        say("the cluster has no workers now; waiting for one")
+        client.wait_for_workers(1)
+    wrong = {}
+    for name in ("torch", "sgan_lib"):
+        where = f"{name}:__version__"
+        ours = resolve_name(where).partition("+")[0]  # after the "+", torch may name its build for a GPU
+        for worker, theirs in client.run(resolve_name, where, on_error="return").items():
+            if str(theirs).partition("+")[0] != ours:
+                wrong[worker] = f"worker {worker} is left out; {name} there: {theirs}, here: {ours}"
+    if wrong and not (good := [worker for worker in client.nthreads() if worker not in wrong]):
+        raise ConnectionError(f"no worker of the cluster can run this: {'; '.join(wrong.values())}")
+    for reason in wrong.values():
+        say(reason)
+    return good if wrong else None
+
+
 def _run_all(
     runs: Sequence[Run], out: Path, workers: int, scheduler: str | None, device: str, template: str, say: Say
 ) -> None:
     """Run all on Dask and write down what became of each. Raises ConnectionError where the cluster has dropped one."""
     local = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
-    with Client(scheduler) if scheduler else Client(**local) as client:
+    one_each = {"distributed.scheduler.worker-saturation": 1.0}  # Dask blames a worker's death on all that it holds
+    with dask.config.set(one_each), Client(scheduler) if scheduler else Client(**local) as client:
         say(f"watch it at {client.dashboard_link}")
-        if not client.nthreads():
-            say("the cluster has no workers now; waiting for one")
-        tasks = {client.submit(execute, template, run.parameters(device), pure=False): run for run in runs}
+        where = _equal_workers(client, say)
+        tasks = {client.submit(execute, template, each.parameters(device), pure=False, workers=where): each
+                 for each in runs}  # fmt: skip
         for task in tqdm(as_completed(tasks), total=len(tasks), unit="run", smoothing=0, disable=None):
             run = tasks.pop(task)  # so that Dask forgets what it sent back
             try:

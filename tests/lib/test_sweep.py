@@ -12,6 +12,8 @@ from unittest.mock import MagicMock
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from distributed import Client
 from PIL import Image
 
 from sgan_lib import sweep
@@ -28,7 +30,7 @@ def result_of(run):
     s = run.settings
     error = (s.n_labels + s.seed + len(s.method)) / 997
     history = [Record(s.steps, error, {"term": 1 / 3}, 2e-3, {"validation_error": error / 3})]
-    versions = {"python": "3.11.7", "torch": "2.13.0+cpu", "torchvision": "0.28.0", "sgan_lib": "1.2"}
+    versions = {"python": "3.11.7", "torch": "2.13.0+cpu", "torchvision": "0.28.0", "sgan_lib": "0.1.0"}
     return RunResult(s, error, (error / 7, error * 2), [[1, 2], [3, 4]], history, 10 * error, "cpu", versions)
 
 
@@ -49,13 +51,16 @@ def fail_at_50(run):
 @pytest.fixture
 def dask(monkeypatch):
     """In place of a client: no process, no kernel. `answer` says what comes back of a run, `asked` lists the runs."""
-    client = MagicMock(asked=[], answer=lambda run: ended(result_of(run)), dashboard_link="http://127.0.0.1:1")
+    client = MagicMock(
+        spec=Client, used=[], asked=[], answer=lambda run: ended(result_of(run)), dashboard_link="http://127.0.0.1:1"
+    )
     client.__enter__.return_value = client
 
-    def submit(task, template, p, pure):
+    def submit(task, template, p, pure, workers):
         assert (task, pure) == (running.execute, False)  # if pure, a run that failed would be answered from memory
         [run] = sweep.grid([p["method"]], p["dataset"], [p["n_labels"]], [p["seed"]], p["preset"], **p["overrides"])
         client.asked.append(run.name)
+        client.used.append(workers)
         future = Future()
         try:
             future.set_result(client.answer(run))
@@ -83,6 +88,43 @@ def test_the_grid_has_every_combination_once_and_finishes_seed_after_seed(runs):
     assert run.settings == resolve("sgan", "mnist", "standard", n_labels=100, seed=3, split_seed=7, shift=2)
     with pytest.raises(ValueError, match="seeds must each hold at least one"):
         sweep.grid(["sgan"], "digits", [20], [])
+
+
+def test_what_a_run_would_refuse_is_refused_while_planning(tmp_path, capsys):
+    asked = {"moons": ["--set", "shift=3"], "digits": ["--device", "cuda"], "rings": ["--set", "network='dcgan'"]}
+    if torch.cuda.is_available():
+        del asked["digits"]
+    for dataset, more in asked.items():
+        request = ["--dataset", dataset, "--n-labels", "10", "--out", str(tmp_path / "out"), "--dry-run", *more]
+        assert command.main(request) == 2, dataset
+        assert more[-1].partition("=")[2].strip("'") in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+    many = {"learning_rate": 0.001, "beta2": 0.99, "hold": 0.7, "epsilon": 1e-7, "average_decay": 0.9}
+    many |= dict.fromkeys(("beta1", "adversarial_weight", "generator_rate", "weight_decay", "last_rate"), 0.123456789)
+    names = {run.name for run in sweep.grid(["sgan"], "digits", [20], range(3), **many)}
+    assert len(names) == 3
+    assert max(map(len, names)) <= 200  # beside the ends of file names, below the 255 of a file system
+
+
+def test_workers_with_other_versions_are_named_and_left_out(dask, runs, tmp_path):
+    ours = {"torch:__version__": torch.__version__.partition("+")[0] + "+cu126", "sgan_lib:__version__": "0.1.0"}
+    theirs = {"tcp://a:1": ours, "tcp://b:2": ours | {"sgan_lib:__version__": "0.0.9"},
+              "tcp://c:3": dict.fromkeys(ours, ModuleNotFoundError("No module named 'torch'"))}  # fmt: skip
+    dask.nthreads.return_value = dict.fromkeys(theirs, 1)
+    dask.run.side_effect = lambda _, name, on_error: {worker: has[name] for worker, has in theirs.items()}
+    told = []
+    sweep.run(runs[:1], tmp_path, scheduler="tcp://host:1", say=told.append)
+    assert dask.used == [["tcp://a:1"]]
+    assert any("tcp://b:2 is left out; sgan_lib there: 0.0.9, here: 0.1.0" in line for line in told)
+    assert any("tcp://c:3 is left out" in line and "No module named 'torch'" in line for line in told)
+    del theirs["tcp://a:1"], dask.nthreads.return_value["tcp://a:1"]
+    with pytest.raises(ConnectionError, match=r"no worker of the cluster can run this: .*sgan_lib there: 0\.0\.9"):
+        sweep.run(runs[1:2], tmp_path, scheduler="tcp://host:1")
+    dask.run.side_effect = lambda *_, **__: {}
+    dask.answer = lambda run: ended(replace(result_of(run), versions=result_of(run).versions | {"sgan_lib": "0.0.9"}))
+    sweep.run(runs[2:3], tmp_path)
+    sweep.run(runs[:3:2], tmp_path, say=told.append)
+    assert any("results of sgan_lib 0.0.9 are among them" in line for line in told)
 
 
 def test_an_estimate_comes_from_the_folder_or_else_is_rough(dask, runs, tmp_path):
