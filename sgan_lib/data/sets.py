@@ -2,6 +2,7 @@
 
 import gzip
 import os
+from collections.abc import Sequence
 from copy import deepcopy
 from functools import lru_cache, partial
 from importlib import resources
@@ -71,13 +72,18 @@ def _kept(name: str, folder: Path) -> RawSet:
 def _downloaded(name: str, folder: Path) -> RawSet:
     """One of torchvision's sets, downloaded at first use; whatever goes wrong becomes a DataError with a way out."""
     choices = [{"split": "train"}, {"split": "test"}] if name == "svhn" else [{"train": True}, {"train": False}]
+    kind = _DOWNLOADED[name]
     try:
         try:
-            parts = [_DOWNLOADED[name](folder, **choice) for choice in choices]  # as a read-only folder allows
+            parts = [kind(folder, **choice) for choice in choices]  # as a read-only folder allows
         except Exception:
             folder.mkdir(parents=True, exist_ok=True)
             with FileLock(folder / f".{name}.lock"):  # torchvision downloads in place; two at a time damage the file
-                parts = [_DOWNLOADED[name](folder, download=True, **choice) for choice in choices]
+                parts = [kind(folder, download=True, **choice) for choice in choices]
+        if kind in (FashionMNIST, KMNIST):  # torchvision compares no checksum of what it has unpacked
+            return RawSet(*_archived(folder / kind.__name__ / "raw", kind.resources), tuple(kind.classes))
+        if kind is USPS and not all(check_integrity(folder / file, md5) for _, file, md5 in USPS.split_list.values()):
+            raise ValueError("a file of it is damaged")
     except Exception as error:
         raise DataError(
             f"could not get the data set {name!r} into the cache folder {folder}: {error}. At first use it needs the "
@@ -98,14 +104,22 @@ def _labelled(images: Any, labels: Any) -> Labelled:
 
 def _mnist() -> RawSet:
     """MNIST (LeCun 1998): 60,000 training and 10,000 test images of 28×28, from the shipped archives."""
+    try:
+        folder = Path(str(resources.files("sgan_lib"))) / "assets" / "mnist"
+        return RawSet(*_archived(folder, MNIST.resources), _TEN_DIGITS)
+    except ValueError as error:
+        raise DataError(f"{error}; it is shipped with the library: install sgan_lib again") from error
+
+
+def _archived(folder: Path, archives: Sequence[tuple[str, str]]) -> list[Labelled]:
+    """The two parts of a set in MNIST's format; ValueError where one of the archives has another checksum."""
     parts: list[Any] = []
-    for file_name, checksum in MNIST.resources:  # training images, their labels, test images, their labels
-        path = Path(str(resources.files("sgan_lib"))) / "assets" / "mnist" / file_name
-        if not check_integrity(path, checksum):
-            raise DataError(f"the shipped data file {path} is missing or damaged: install sgan_lib again")
-        content = np.frombuffer(bytearray(gzip.decompress(path.read_bytes())), np.uint8)
+    for file_name, checksum in archives:  # training images, their labels, test images, their labels
+        if not check_integrity(folder / file_name, checksum):
+            raise ValueError(f"the data file {folder / file_name} is missing or damaged")
+        content = np.frombuffer(bytearray(gzip.decompress((folder / file_name).read_bytes())), np.uint8)
         parts.append(content[16:].reshape(-1, 28, 28) if "images" in file_name else content[8:])  # after its header
-    return RawSet(_labelled(*parts[:2]), _labelled(*parts[2:]), _TEN_DIGITS)
+    return [_labelled(*parts[:2]), _labelled(*parts[2:])]
 
 
 def _digits() -> RawSet:

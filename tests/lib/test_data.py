@@ -211,7 +211,7 @@ def test_a_damaged_or_missing_archive_of_mnist_is_named(archive, content, empty,
         (folder / name).write_bytes((SHIPPED / name).read_bytes())
     (folder / archive).unlink() if content is None else (folder / archive).write_bytes(content)
     monkeypatch.setattr(importlib.resources, "files", lambda _: empty)
-    with pytest.raises(data.DataError, match=f"shipped data file .*{archive} is missing or damaged"):
+    with pytest.raises(data.DataError, match=f"data file .*{archive} is missing or damaged; it is shipped"):
         data.read("mnist")
 
 
@@ -259,6 +259,30 @@ def test_a_downloaded_set_is_read_as_it_was_written(svhn):
         assert np.array_equal(part.images, images)
         assert np.array_equal(part.labels, labels)
     assert pixels(data.load("svhn", 20).test.images) == [image.tobytes() for image in svhn[1][0]]
+
+
+def test_altered_copies_beside_checked_archives_are_not_read(empty, monkeypatch):
+    """KMNIST's unpacked files, and those that an old torchvision has processed, are only zeros here."""
+    raw, archives, random = empty / "KMNIST" / "raw", [], np.random.RandomState(0)
+    parts = [random.randint(256, size=(n, 28, 28)).astype(np.uint8) for n in (30, 20)]
+    labels = [random.randint(10, size=n).astype(np.uint8) for n in (30, 20)]
+    raw.mkdir(parents=True)
+    for name, content in zip(ARCHIVES, (parts[0], labels[0], parts[1], labels[1]), strict=True):
+        header = bytes([0, 0, 8, content.ndim]) + b"".join(n.to_bytes(4, "big") for n in content.shape)
+        (raw / name).write_bytes(gzip.compress(header + content.tobytes()))
+        (raw / name.removesuffix(".gz")).write_bytes(header + bytes(content.size))
+        archives.append((name, hashlib.md5((raw / name).read_bytes()).hexdigest()))
+    (empty / "KMNIST" / "processed").mkdir()
+    for name, n in (("training.pt", 30), ("test.pt", 20)):
+        torch.save((torch.zeros(n, 28, 28, dtype=torch.uint8), torch.zeros(n)), empty / "KMNIST" / "processed" / name)
+    monkeypatch.setattr(sets.KMNIST, "resources", archives)
+    read = data.read("kmnist")
+    assert np.array_equal(read.test.images[:, 0], parts[1])
+    assert np.array_equal(read.train.labels, labels[0])
+    sets._kept.cache_clear()
+    (raw / ARCHIVES[2]).write_bytes(gzip.compress(bytes(100)))
+    with pytest.raises(data.DataError, match=f"{ARCHIVES[2]} is missing or damaged"):
+        data.read("kmnist")
 
 
 def test_channels_come_first_whatever_torchvision_gives(empty, monkeypatch):
