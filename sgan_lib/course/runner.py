@@ -5,6 +5,7 @@ type; `run_notebook` refuses both before anything runs.
 """
 
 import ast
+import hashlib
 import os
 import re
 import time
@@ -27,7 +28,6 @@ _PAPERMILL_SETTINGS: dict[str, Any] = {
     "progress_bar": False,
     "start_timeout": 180,  # seconds; generous, for a machine that is busy with other notebooks
     "extra_arguments": ["--log-level=50"],  # kernels remark on their local sockets and on being shut down
-    "coalesce_streams": True,  # what a cell prints is one output, however it arrives
 }
 _ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -126,6 +126,33 @@ def parse_value(text: str, default: Any) -> Any:
         return text  # stays a text, which `check_parameters` refuses where another type is wanted
 
 
+def copy_of(path: Path, parameters: Mapping[str, Any], out: Path) -> Path:
+    """Where in the folder `out` the executed copy goes: each set of parameters has a name of its own."""
+    name = re.sub(r"[^\w.=+-]+", "_", "-".join([path.stem, *(f"{key}={value}" for key, value in parameters.items())]))
+    short = name if len(name) <= 160 else f"{name[:140]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return out / f"{short}.ipynb"
+
+
+def _join_streams(executed: Path) -> None:
+    """Make what each cell prints one output, however it arrived; of a line that was written over, the last state."""
+    notebook = nbformat.read(executed, as_version=4)
+    for cell in notebook.cells:
+        joined: list[nbformat.NotebookNode] = []
+        for output in cell.get("outputs", []):
+            same = [each for each in joined if output.output_type == "stream" and each.get("name") == output.name]
+            if same:
+                same[0].text += output.text
+            else:
+                joined.append(output)
+        for output in joined:
+            if output.output_type == "stream":
+                lines = output.text.replace("\r\n", "\n").split("\n")
+                output.text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
+        if cell.cell_type == "code":
+            cell.outputs = joined
+    nbformat.write(notebook, executed)
+
+
 def run_notebook(
     path: Path, parameters: Mapping[str, Any] | None = None, out: Path = RUNS, cwd: Path | None = None
 ) -> Path:
@@ -136,7 +163,7 @@ def run_notebook(
     """
     checked = check_parameters(path, parameters or {})
     out.mkdir(parents=True, exist_ok=True)
-    executed = out.resolve() / path.name
+    executed = copy_of(path, parameters or {}, out.resolve())
     if executed == path.resolve():
         raise ValueError(f"out must not be the notebook's own folder, got {out}: the copy would replace the notebook")
     # Kernels side by side, or beside anything else that is busy, slow each other down with more than one thread each.
@@ -144,7 +171,11 @@ def run_notebook(
     os.environ.pop("MPLBACKEND", None)  # another backend than the kernel's own would leave the pictures out
     # Not papermill's argument `cwd`: it changes the folder of this whole process, so runs side by side would collide.
     resources = {"metadata": {"path": str((cwd or path.parent).resolve())}}
-    papermill.execute_notebook(path.resolve(), executed, checked, resources=resources, **_PAPERMILL_SETTINGS)
+    try:
+        papermill.execute_notebook(path.resolve(), executed, checked, resources=resources, **_PAPERMILL_SETTINGS)
+    finally:  # a failed notebook has its copy too
+        if executed.exists():
+            _join_streams(executed)
     return executed
 
 
@@ -177,7 +208,7 @@ def _outcome(job: Job, out: Path, cwd: Path | None) -> Outcome:
         headline, problem = f"FAILED: {name}", _explain(error)
     seconds = time.perf_counter() - start
     print(f"{path.stem}: {'failed' if problem else 'done'} after {seconds:.0f} s", flush=True)
-    return Outcome(path.stem, seconds, out / path.name, headline, problem)
+    return Outcome(path.stem, seconds, copy_of(path, parameters, out), headline, problem)
 
 
 def run_all(jobs: Sequence[Job], out: Path, workers: int, cwd: Path | None = None) -> list[Outcome]:

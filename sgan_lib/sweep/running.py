@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from sgan_lib import __version__
-from sgan_lib.course.runner import check_parameters, run_notebook
+from sgan_lib.course.runner import check_parameters, copy_of, run_notebook
 from sgan_lib.course.stored import course_file
 from sgan_lib.runtime import check_choice, check_whole_number, choose_device
 from sgan_lib.sweep.folder import COLUMNS, collect, read_state, record, write_csv
@@ -143,7 +143,7 @@ def execute(template: str, parameters: Mapping[str, Any]) -> tuple[str, str, str
     """
     with tempfile.TemporaryDirectory(prefix="sgan-run-") as name:
         folder, result, reason = Path(name), "", ""
-        executed = folder / "executed" / NOTEBOOK
+        executed = copy_of(folder / NOTEBOOK, parameters, folder / "executed")
         (folder / NOTEBOOK).write_text(template, "utf-8")
         try:
             run_notebook(folder / NOTEBOOK, parameters, executed.parent, cwd=folder)

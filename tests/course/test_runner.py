@@ -46,11 +46,24 @@ def test_parameters_reach_a_copy_that_runs_where_the_notebook_is(folder):
     before = path.read_bytes()
     parameters = {"preset": "standard", "seed": 3, "rate": 2, "sizes": [5], "limit": 4}
     executed = runner.run_notebook(path, parameters, folder.parent / "out")
-    assert executed == folder.parent / "out" / "00_first.ipynb"
+    assert executed.parent == folder.parent / "out"
+    other = runner.run_notebook(path, parameters | {"seed": 4}, folder.parent / "out")
+    assert runner.read_headline(other) == "standard, 4, 2.0, [5], 4"  # and the first copy is still there:
     assert runner.read_headline(executed) == "standard, 3, 2.0, [5], 4"
     assert runner.read_headline(path).startswith("(none")
     assert f"in {folder}\\n" in executed.read_text()
     assert path.read_bytes() == before
+
+
+def test_what_a_cell_prints_is_one_output_however_long_its_lines(tmp_path):
+    body = ["import sys", "for part in 'abc':", "    print(part * 400_000, end='', flush=True)",
+            "print('\\n  0%\\r 50%\\r100%\\r\\nover')", "print('said', file=sys.stderr)"]  # fmt: skip
+    write_notebook(tmp_path / "long.ipynb", "\n".join(body))
+    executed = nbformat.read(runner.run_notebook(tmp_path / "long.ipynb", {}, tmp_path / "out"), as_version=4)
+    outputs = next(cell.outputs for cell in executed.cells if "400_000" in cell.source)
+    wanted = "a" * 400_000 + "b" * 400_000 + "c" * 400_000 + "\n100%\nover\n"
+    assert {output.name: output.text for output in outputs} == {"stdout": wanted, "stderr": "said\n"}
+    assert len(outputs) == 2
 
 
 def test_the_rest_runs_when_one_fails(folder, capsys):
@@ -64,8 +77,8 @@ def test_the_rest_runs_when_one_fails(folder, capsys):
     for row, (name, headline) in zip(rows, headlines.items(), strict=True):
         assert row.startswith(name)
         assert headline in row
-        assert Path(row.split()[-1]) == Path("o") / f"{name}.ipynb"
-        assert Path("o", f"{name}.ipynb").is_file()
+        assert Path(row.split()[-1]).is_file()
+        assert Path(row.split()[-1]).name.startswith(f"{name}-")
     assert "01_fails failed in cell [4]" in printed.err  # after the parameters that papermill adds
     assert 'raise KeyError("the pool is empty")' in printed.err
     assert "\x1b" not in printed.err
