@@ -280,15 +280,17 @@ roles = {
 }
 silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder}
 cluster = [subprocess.Popen([sys.executable, "-m", *words], **silent) for words in roles.values()]
-while not card.exists() and cluster[0].poll() is None:
-    time.sleep(0.05)
-address = json.loads(card.read_text())["address"]
-started = time.perf_counter()
-over_there = shell("sgan_lib.sweep", *grid[:-1], folder / "cluster", "--scheduler", address)
-elapsed = time.perf_counter() - started
-for process in reversed(cluster):
-    process.terminate()
-    process.wait()
+try:
+    while not card.exists() and cluster[0].poll() is None:
+        time.sleep(0.05)
+    address = json.loads(card.read_text())["address"]
+    started = time.perf_counter()
+    over_there = shell("sgan_lib.sweep", *grid[:-1], folder / "cluster", "--scheduler", address)
+    elapsed = time.perf_counter() - started
+finally:  # no process outlives the cell, whatever went wrong in it
+    for process in reversed(cluster):
+        process.terminate()
+        process.wait()
 
 # %% tags=["nbval-check-output"]
 here, there = (sweep.collect(folder / name).set_index("run") for name in ("sweep", "cluster"))
@@ -305,6 +307,26 @@ print(f"{len(there)} runs in {elapsed:.0f} s, of which training took {training_t
 # cluster how many it has.) In the stored run most of it is start-up: the two workers', once, and for every run a new
 # kernel that imports torch. Two workers, or two hundred, cannot shorten what each run does anew. The rule of thumb:
 # let a run last ten times its start-up, and the start-up no longer matters. The runs of notebook 04 last ten minutes.
+#
+# Before the first run the sweep asks each worker for its versions. A worker without the library, or with another
+# version of it or of torch, is named and left out. A run that kills its worker, by running out of memory say, is
+# tried four times by Dask and then marked as failed; the other runs go on.
+#
+# **Who may use your cluster.** A Dask worker runs whatever reaches its scheduler. A sweep on your own machine listens
+# on 127.0.0.1 only, so no other machine can connect; another user *of the same machine* can. On a shared machine, and
+# for a cluster across machines, use certificates. Dask reads their places from its configuration, so the sweep needs
+# no option for them:
+#
+# ```
+# export DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION=true
+# export DASK_DISTRIBUTED__COMM__TLS__CA_FILE=ca.pem
+# for role in SCHEDULER WORKER CLIENT; do
+#     export DASK_DISTRIBUTED__COMM__TLS__${role}__CERT=own.pem DASK_DISTRIBUTED__COMM__TLS__${role}__KEY=own.key
+# done
+# dask scheduler --protocol tls                                     # on one machine
+# dask worker tls://HOST:8786 --nthreads 1                          # on the others
+# python -m sgan_lib.sweep --scheduler tls://HOST:8786 --out runs/cluster
+# ```
 #
 # ## 4 · A GPU, and half the bits
 #

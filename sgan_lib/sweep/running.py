@@ -25,6 +25,10 @@ from sgan_lib.sweep.folder import COLUMNS, collect, read_state, record, write_cs
 from sgan_lib.sweep.plan import NOTEBOOK, RESULT, Run, estimate
 
 Say = Callable[[str], None]
+_DASK = {  # of a cluster on this machine
+    "distributed.scheduler.worker-saturation": 1.0,  # no worker holds what waits: its death is blamed on all it holds
+    "distributed.deploy.lost-worker-timeout": "1h",  # by default, a worker that is not back in 15 seconds is given up
+}
 
 
 def run(
@@ -118,8 +122,7 @@ def _run_all(
 ) -> None:
     """Run all on Dask and write down what became of each. Raises ConnectionError where the cluster has dropped one."""
     local = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
-    one_each = {"distributed.scheduler.worker-saturation": 1.0}  # Dask blames a worker's death on all that it holds
-    with dask.config.set(one_each), Client(scheduler) if scheduler else Client(**local) as client:
+    with dask.config.set(_DASK), Client(scheduler) if scheduler else Client(**local) as client:
         say(f"watch it at {client.dashboard_link}")
         where = _equal_workers(client, say)
         tasks = {client.submit(execute, template, each.parameters(device), pure=False, workers=where): each

@@ -39,8 +39,10 @@ FIGURES = {
     "curves": ([LINES], ("step", "loss"), {"x": "step", "y": "loss"}),
     "learning_curves": ([RUNS], ("steps", "test error, %"), {"reference": {"published": 3.0}}),
     "errors_by_labels": ([RUNS], BY_LABELS, {"published": PUBLISHED}),
-    "errors_by_labels_of_sets": ([pd.concat([RUNS, RUNS[:-1].assign(dataset="mnist")])], BY_LABELS,
-                                 {"published": {"mnist": PUBLISHED}}),
+    "errors_in_panels": (
+        [pd.concat([RUNS, RUNS.assign(dataset="mnist", test_error=0.1)])], ("", "digits\ntest error, %"),
+        {"simple": "new_method", "published": PUBLISHED.assign(dataset="mnist", method="supervised"),
+         "longer": LAST.query("method == 'supervised'")}),
     "conditional_samples": ([RUNS], ("labelled images", "samples not of the class asked for, %"), {}),
     "decision_regions": ([PANELS, POINTS, FEW], ("", ""), {"generated": {"two": POINTS}}),
     "confusion": ([[[5, 1], [2, 6]], ["cat", "dog"]], ("predicted class", "true class"), {}),
@@ -133,11 +135,19 @@ def test_errors_by_labels_shows_means_published_values_and_names_where_lines_end
     short = RUNS[(RUNS["method"] != "new_method") | (RUNS["n_labels"] < 100)]
     ends = {text.get_text(): text.xy for text in plotting.errors_by_labels(short, "A message").axes[0].texts}
     assert np.allclose([ends["supervised"], ends["new method"]], [(100, 4), (25, 8.4)])
-    panels = drawn("errors_by_labels_of_sets").axes
-    titles = ["digits: 3 splits a point", "mnist: 2 to 3 splits a point; hollow marks: published"]
-    assert [panel.get_title() for panel in panels] == titles
-    hollow = [[list(mark.get_xydata()[0]) for mark in p.lines if mark.get_markerfacecolor() == "none"] for p in panels]
-    assert hollow == [[], [[25, 20], [100, 10]]]
+
+
+def test_each_method_has_a_panel_with_the_simple_baseline_published_and_longer_runs():
+    digits, _, mnist, _ = drawn("errors_in_panels").axes  # supervised and conditional SGAN on each
+    own = [line for line in digits.lines if line.get_marker() == "o"]
+    assert np.allclose(own[0].get_xydata(), BY_COUNT)
+    dashed = next(line for line in digits.lines if line.get_linestyle() == "--")
+    assert np.allclose(dashed.get_xydata(), [[20, 10.5], [25, 8.4], [100, 2.1]])
+    [star] = [line for line in digits.lines if line.get_marker() == "*"]
+    assert np.allclose(star.get_xydata(), [[100, 4]])
+    [hollow] = [line for line in mnist.lines if line.get_fillstyle() == "none" and len(line.get_xdata())]
+    assert np.allclose(hollow.get_xydata(), [[25, 20], [100, 10]])
+    assert not any(len(line.get_xdata()) for line in mnist.lines if line.get_marker() == "*")
 
 
 def test_errors_by_labels_shows_the_runs_where_they_are_few_and_else_an_interval():

@@ -222,6 +222,27 @@ def test_the_csv_equals_the_results(dask, runs, tmp_path):
         assert row == {name: "" if value is None else str(value) for name, value in wanted.items()}
 
 
+def test_damaged_results_are_named_and_the_others_stay(dask, runs, tmp_path):
+    """200 mutations: a flipped bit, a cut, a value of another kind. Each is corrupt, by name, or reads as it was."""
+    table, random = sweep.run(runs, tmp_path), np.random.RandomState(0)
+    path, others = tmp_path / runs[3].name / "result.json", table[table["run"] != runs[3].name]
+    whole, content = path.read_bytes(), json.loads(path.read_text())
+    odd = [None, [], {}, "seven", -1, 1e400, [[[[]]]], True]
+    variants = [whole[:place] for place in random.randint(len(whole) - 1, size=60)]
+    for place, bit in zip(random.randint(len(whole), size=80), random.randint(8, size=80), strict=True):
+        variants.append(whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :])
+    for _ in range(60):
+        name = random.choice(sorted(content))
+        variants.append(json.dumps(content | {name: odd[random.randint(len(odd))]}).encode())
+    for variant in variants:
+        path.write_bytes(variant)
+        found = sweep.collect(tmp_path, object).set_index("run")
+        assert found.loc[runs[3].name, "status"] in ("done", "corrupt"), variant
+        if found.loc[runs[3].name, "status"] == "corrupt":
+            assert runs[3].name in found.loc[runs[3].name, "reason"], variant
+        pd.testing.assert_frame_equal(found.loc[others["run"]].astype(str), others.set_index("run").astype(str))
+
+
 def test_failed_and_damaged_runs_have_a_row_too(dask, runs, tmp_path):
     dask.answer = fail_at_50
     summary = sweep.summarise(sweep.run(runs, tmp_path, strict=False)).set_index(["method", "n_labels"])

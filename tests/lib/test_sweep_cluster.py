@@ -105,6 +105,22 @@ def test_two_sweeps_at_once_run_everything_once(tmp_path, start):
     assert "another sweep is at work in out; waiting for its end" in printed_in(tmp_path)
 
 
+def test_a_run_that_kills_its_worker_costs_itself_alone(tmp_path, start):
+    notebook = stand_in(tmp_path, pause=0)
+    killer = "\nimport os\nif (method, n_labels) == ('supervised', 20):\n    os.kill(os.getppid(), 9)\n"
+    written = nbformat.read(notebook, as_version=4)
+    written.cells[-1].source += killer
+    nbformat.write(written, notebook)
+    assert start(*SWEEP, "--seeds", 0, "--workers", 1, "--notebook", notebook).wait(500) == 1, printed_in(tmp_path)
+    table = sweep.collect(tmp_path / "out").set_index("run")
+    [failed] = table.index[table["status"] == "failed"]
+    assert failed.startswith("digits-supervised-20-")
+    assert table.loc[failed, "reason"].startswith("KilledWorker: ")
+    assert (table["status"] == "done").sum() == 3
+    log = (tmp_path / "log").read_text().splitlines()
+    assert sorted(line for line in log if line != "supervised 20 0") == ["sgan 20 0", "sgan 50 0", "supervised 50 0"]
+
+
 @pytest.fixture
 def cluster(tmp_path, start):
     """The scheduler's address and process; it has one worker, which shares no folder with the sweep."""

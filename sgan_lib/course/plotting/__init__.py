@@ -5,8 +5,8 @@ from sgan_lib.course.plotting.errors import (
     curves,
     draw_errors_by_labels,
     errors_by_labels,
-    errors_by_labels_of_sets,
     errors_by_method,
+    errors_in_panels,
     learning_curves,
 )
 from sgan_lib.course.plotting.pictures import (
@@ -20,8 +20,22 @@ from sgan_lib.course.plotting.pictures import (
 from sgan_lib.course.plotting.style import COLOURS, METHOD_STYLES, methods_in, new_figure, use_course_style
 
 __all__ = [
-    "COLOURS", "METHOD_STYLES", "conditional_samples", "confusion", "curves", "decision_regions",
-    "draw_errors_by_labels", "errors_by_labels", "errors_by_labels_of_sets", "errors_by_method", "filmstrip",
-    "image_grid", "learning_curves", "methods_in", "new_figure", "samples_by_class", "stored_figure",
+    "COLOURS",
+    "METHOD_STYLES",
+    "conditional_samples",
+    "confusion",
+    "curves",
+    "decision_regions",
+    "draw_errors_by_labels",
+    "errors_by_labels",
+    "errors_by_method",
+    "errors_in_panels",
+    "filmstrip",
+    "image_grid",
+    "learning_curves",
+    "methods_in",
+    "new_figure",
+    "samples_by_class",
+    "stored_figure",
     "use_course_style",
 ]  # fmt: skip

@@ -117,18 +117,54 @@ def errors_by_labels(table: pd.DataFrame, title: str, published: pd.DataFrame | 
     return figure
 
 
-def errors_by_labels_of_sets(table: pd.DataFrame, title: str, published: Mapping[str, pd.DataFrame]) -> Figure:
-    """`errors_by_labels` for each data set in the column dataset, side by side; `published` by data set."""
-    names = list(dict.fromkeys(table["dataset"]))
-    figure, axes = new_figure(6.2 * len(names), 4.8, columns=len(names))
-    for panel, name in zip(axes[0], names, strict=True):
-        rows = table[table["dataset"] == name]
-        draw_errors_by_labels(panel, rows, published.get(name))
-        runs = rows.groupby(["method", "n_labels"]).size()
-        low, high = int(runs.min()), int(runs.max())
-        splits = f"{low} to {high} splits" if low != high else "1 split" if low == 1 else f"{low} splits"
-        hollow = "; hollow marks: published" if name in published else ""
-        panel.set_title(f"{name}: {splits} a point{hollow}")
+def errors_in_panels(
+    table: pd.DataFrame, title: str, simple: str, published: pd.DataFrame | None = None,
+    longer: pd.DataFrame | None = None,
+) -> Figure:  # fmt: skip
+    """Test error against the number of labels, a row of panels for each data set and a panel for each method.
+
+    In its panel a method's means have 95 % t-intervals; the others are pale, and the method `simple` is dashed.
+
+    Args:
+        table: a row a run, with the columns method, dataset, n_labels, test_error (a fraction in [0, 1]).
+        title: the message.
+        simple: the baseline that stands in every panel.
+        published: values to draw as hollow marks, with the columns method, dataset, n_labels, test_error.
+        longer: runs of more steps, with the columns of `table`; their mean is a filled star.
+    """
+    table = table.assign(percent=100 * table["test_error"])
+    methods = [method for method in methods_in(table["method"]) if method != simple]
+    datasets = list(dict.fromkeys(table["dataset"]))
+    figure, axes = new_figure(2.1 * len(methods) + 0.6, 2.7 * len(datasets), len(datasets), len(methods))
+    for panel, method in zip(axes[0], methods, strict=True):
+        panel.set_title(METHOD_STYLES[method][0], fontsize=10, color=METHOD_STYLES[method][1])
+    for row, dataset in zip(axes, datasets, strict=True):
+        rows = table[table["dataset"] == dataset]
+        means = rows.groupby(["method", "n_labels"])["percent"].mean()
+        for panel, method in zip(row, methods, strict=True):
+            _, colour, marker = METHOD_STYLES[method]
+            for other in means.index.unique("method"):
+                style = {"color": "black", "linestyle": "--"} if other == simple else {"color": "#D8D8D8"}
+                panel.plot(means[other].index, means[other], linewidth=1, zorder=1, **style)
+            sns.lineplot(rows[rows["method"] == method], x="n_labels", y="percent", ax=panel, color=colour,
+                         marker=marker, markersize=6, errorbar=_interval, err_style="bars",
+                         err_kws={"capsize": 2, "elinewidth": 1})  # fmt: skip
+            for marks, look in ((published, {"fillstyle": "none", "marker": marker}), (longer, {"marker": "*"})):
+                if marks is not None:
+                    mine = marks[(marks["method"] == method) & (marks["dataset"] == dataset)]
+                    high = 100 * mine.groupby("n_labels")["test_error"].mean()
+                    panel.plot(high.index, high, color=colour, markersize=9, linestyle="none", zorder=3, **look)
+            panel.set(xscale="log", yscale="log", xlabel="", ylabel="")
+            counts = [count for count in (20, 50, 200, 1000) if count in set(rows["n_labels"])]
+            panel.set_xticks(counts, [f"{count:,}" for count in counts])
+        row[0].set_ylabel(f"{dataset}\ntest error, %")
+        lowest = min(panel.dataLim.ymin for panel in row)
+        for panel in row:
+            panel.set_ylim(0.8 * lowest, 1.2 * rows["percent"].max())
+            _percent_ticks(panel, 0.8 * lowest, 1.2 * rows["percent"].max())
+            panel.tick_params(labelleft=panel is row[0])
+    for panel in axes[-1]:
+        panel.set_xlabel("labelled images")
     return add_title(figure, title)
 
 
