@@ -9,6 +9,7 @@ from sgan_lib.course.exercises import (  # noqa: F401  (each registers its check
     debugging,
     feature_matching,
     gan_baseline,
+    gan_loop,
     label_scarcity,
     own_data,
     scaling,

@@ -48,15 +48,20 @@ def check(name: str, answer: Any) -> None:
     Raises:
         ValueError: where there is no exercise of that name.
     """
+    complaint = complaint_about(name, answer)
+    print(f"Not yet: {complaint}." if complaint else "Right.")
+
+
+def complaint_about(name: str, answer: Any) -> str | None:
+    """What is not right yet in an answer to the exercise of that name, or None; nothing is printed or recorded."""
     if name not in CHECKERS:
         raise ValueError(f"name must be one of {', '.join(sorted(CHECKERS))}; got {name!r}")
     try:
-        complaint = CHECKERS[name](_filled_in(answer))
+        return CHECKERS[name](_filled_in(answer))
     except WrongAnswer as wrong:
-        complaint = str(wrong)
+        return str(wrong)
     except Exception as error:  # a checker that stumbles over an answer of another form
-        complaint = f"the answer does not have the form that is asked for ({_short(error)})"
-    print(f"Not yet: {complaint}." if complaint else "Right.")
+        return f"the answer does not have the form that is asked for ({_short(error)})"
 
 
 def _short(error: BaseException) -> str:
