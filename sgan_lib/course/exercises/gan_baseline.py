@@ -1,6 +1,6 @@
 """Checkers of `02_gan_baseline`: the five parts of a GAN on eight modes, and the diagnosis of five reports."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -23,9 +23,9 @@ def yours_or_worked(name: str, yours: Callable[..., Any]) -> Callable[..., Any]:
     return yours if is_right else getattr(gan_worked, name)  # type: ignore[no-any-return]
 
 
-def _first(complaints: Iterable[tuple[bool, str]]) -> str | None:
+def _first(complaints: Mapping[str, bool]) -> str | None:
     """The first complaint that holds."""
-    return next((words for holds, words in complaints if holds), None)
+    return next((words for words, holds in complaints.items() if holds), None)
 
 
 # --- the networks
@@ -43,7 +43,9 @@ def _shape_complaint(networks: Sequence[nn.Module], n_in: int, n_out: int) -> st
     try:
         shape = list(networks[0](torch.randn(5, n_in)).shape)
     except RuntimeError:
-        return f"the network does not take inputs of shape [n, {n_in}]; look at its first layer and at those that follow"
+        return (
+            f"the network does not take inputs of shape [n, {n_in}]; look at its first layer and at those that follow"
+        )
     return f"five inputs must give the shape [5, {n_out}]; this gives {shape}" if shape != [5, n_out] else None
 
 
@@ -72,34 +74,34 @@ def _make_generator(answer: Callable[[], Any]) -> str | None:
     networks = _networks(answer)
     if complaint := _shape_complaint(networks, 8, 2):
         return complaint
-    outputs = _outputs(networks, 8)
-    return _first((
-        (networks[0] is networks[1], "two calls return the same network; make a new one in each call"),
-        (_is_linear(networks[0]), "the network is linear; without activations it can only stretch and turn a cloud"),
-        (bool((outputs >= 0).all()), "the outputs are never negative, and half of the plane is; look at the last layer"),
-        (bool((outputs.abs() <= 1).all()), "the outputs never leave [-1, 1], and the ring has radius 2"),
-    ))
+    outputs, is_linear = _outputs(networks, 8), _is_linear(networks[0])
+    return _first({
+        "two calls return the same network; make a new one in each call": networks[0] is networks[1],
+        "the network is linear; without activations it can only stretch and turn a cloud": is_linear,
+        "the outputs never leave [-1, 1], and the ring has radius 2": bool((outputs.abs() <= 1).all()),
+        "the outputs are never negative, and half of the plane is; see the last layer": bool((outputs >= 0).all()),
+    })  # fmt: skip
 
 
 @checker(
     "gan_baseline.make_discriminator",
     hints=(
         "It is an ordinary classifier with two inputs and a single output. Which numbers may a logit be?",
-        "The last layer is a dense layer with nothing behind it. Between the layers, a leaky activation lets gradients pass.",
+        "The last layer is a dense one with nothing behind it. Between layers, a leaky activation lets gradients pass.",
     ),
 )
 def _make_discriminator(answer: Callable[[], Any]) -> str | None:
     networks = _networks(answer)
     if complaint := _shape_complaint(networks, 2, 1):
         return complaint
-    outputs = _outputs(networks, 2)
-    return _first((
-        (networks[0] is networks[1], "two calls return the same network; make a new one in each call"),
-        (_is_linear(networks[0]), "the network is linear; a straight line cannot enclose eight modes"),
-        (bool((outputs.abs() <= 1).all()), "the outputs are probabilities or alike; a logit may be any number"),
-        (bool((outputs >= 0).all()), "the outputs are never negative, so D could not say generated; see the last layer"),
-        (bool((outputs <= 0).all()), "the outputs are never positive: logarithms of probabilities, it seems, no logits"),
-    ))
+    outputs, is_linear = _outputs(networks, 2), _is_linear(networks[0])
+    return _first({
+        "two calls return the same network; make a new one in each call": networks[0] is networks[1],
+        "the network is linear; a straight line cannot enclose eight modes": is_linear,
+        "the outputs are probabilities or alike; a logit may be any number": bool((outputs.abs() <= 1).all()),
+        "the outputs are never negative, so D could not say generated; see the last layer": bool((outputs >= 0).all()),
+        "the outputs are never positive: logarithms of probabilities, it seems, no logits": bool((outputs <= 0).all()),
+    })  # fmt: skip
 
 
 # --- the two steps
@@ -123,8 +125,8 @@ def _new_round() -> _Round:
         torch.manual_seed(4)
         G = nn.Sequential(nn.Linear(8, 4), nn.Tanh(), nn.Linear(4, 2))
         D = nn.Sequential(nn.Linear(2, 6), nn.Tanh(), nn.Linear(6, 1))
-        players = _Round(G, D, 1 + torch.rand(6, 2), torch.randn(6, 8), [])
-    nn.init.constant_(D[2].bias, 0.0)
+        players = _Round(G, D, torch.randn(6, 2), 3 * torch.randn(6, 8), [])
+    nn.init.constant_(D[2].bias, -0.2)  # some logits of either kind are negative
     D.register_forward_hook(lambda _, points, __: players.passes.append(len(points[0])))
     return players
 
@@ -156,18 +158,22 @@ def _step_complaint(play: Callable[..., Any], loss_of: Callable[[_Round], Tensor
         return complaint
     loss_of(ideal).backward()
     slope, moved = _gradients(getattr(ideal, mover)), _weights(own) - before
-    left_over = _gradients(game.G)
-    trespass = "the loss went backward into G, which this step must not touch; cut its images off first"
-    blocked = "no gradient reaches G, so it would learn nothing; something cuts its images off"
-    return _first((
-        (mover == "D" and not (left_over == 1).all() and bool(left_over.any()), trespass),
-        (not moved.any(), blocked if mover == "G" else "the weights of D have not moved"),
-        (torch.allclose(moved, -_RATE * (slope + 1), atol=1e-5), "gradients left from an earlier step are added in"),
-        (torch.allclose(moved, _RATE * slope, atol=1e-5), f"{mover} moves up its loss, not down"),
-        (mover == "G" and torch.allclose(moved, torch.full_like(moved, -_RATE)), blocked),
-        (not torch.allclose(moved, -_RATE * slope, atol=1e-5), f"{mover} has not taken one step down this loss"),
-        (mover == "D" and game.passes != [12], "D must see real and generated points in one batch, joined"),
-    ))  # fmt: skip
+    of_g = _gradients(game.G)
+    trespass = mover == "D" and bool(of_g.any()) and not (of_g == 1).all()
+
+    def is_near(way: Tensor | float) -> bool:
+        return torch.allclose(moved, way * torch.ones_like(moved), atol=1e-5)
+
+    stuck = not moved.any() or (mover == "G" and is_near(-_RATE))
+    return _first({
+        "the loss went backward into G, which this step must not touch; cut its points off first": trespass,
+        "no gradient reaches G, so it would learn nothing; something cuts its points off": stuck and mover == "G",
+        f"the weights of {mover} have not moved": stuck,
+        "gradients left from an earlier step are added in": is_near(-_RATE * (slope + 1)),
+        f"{mover} moves up its loss, not down": is_near(_RATE * slope),
+        f"{mover} has not taken one step down this loss": not is_near(-_RATE * slope),
+        "D must see real and generated points in one batch, joined": mover == "D" and game.passes != [12],
+    })  # fmt: skip
 
 
 def _loss_of_d(game: _Round) -> Tensor:

@@ -50,7 +50,11 @@ def _order(table: _Table) -> str | None:
     played, wanted = "".join(move.player for move in table.moves), "DG" * _ROUNDS
     if played == wanted[::-1]:
         return "G moves first; D moves first here"
-    return None if played == wanted else f"{_ROUNDS} rounds of D, then G, were asked for; the moves were {played or 'none'}"
+    return (
+        None
+        if played == wanted
+        else f"{_ROUNDS} rounds of D, then G, were asked for; the moves were {played or 'none'}"
+    )
 
 
 def _optimisers(table: _Table, rate_d: float) -> str | None:
@@ -95,6 +99,8 @@ def _results(table: _Table, result: Any) -> str | None:
         return f"watch must be called after each round with its number, 1, 2, 3; it was called {called}"
     if not isinstance(result, (list, tuple)) or len(result) != _ROUNDS:
         return "return a list with one pair of losses for each round"
+    if any(not isinstance(pair, (list, tuple)) or len(pair) != 2 for pair in result):
+        return "each round gives two losses, D's and G's"
     if any(isinstance(value, Tensor) for pair in result for value in pair):
         return "the losses are tensors, which keep each round's whole graph in memory; store plain numbers"
     right = [(2.0 * k + 1, 2.0 * k + 2) for k in range(_ROUNDS)]

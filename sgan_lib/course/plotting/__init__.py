@@ -9,7 +9,7 @@ from sgan_lib.course.plotting.errors import (
     errors_by_method,
     learning_curves,
 )
-from sgan_lib.course.plotting.games import gan_scheme, snapshots
+from sgan_lib.course.plotting.games import game_losses, gan_scheme, snapshots
 from sgan_lib.course.plotting.pictures import (
     confusion,
     decision_regions,
@@ -23,6 +23,6 @@ from sgan_lib.course.plotting.style import COLOURS, METHOD_STYLES, methods_in, n
 __all__ = [
     "COLOURS", "METHOD_STYLES", "conditional_samples", "confusion", "curves", "decision_regions",
     "draw_errors_by_labels", "errors_by_labels", "errors_by_labels_of_sets", "errors_by_method", "filmstrip",
-    "gan_scheme", "image_grid", "learning_curves", "methods_in", "new_figure", "samples_by_class", "snapshots",
-    "stored_figure", "use_course_style",
+    "game_losses", "gan_scheme", "image_grid", "learning_curves", "methods_in", "new_figure",
+    "samples_by_class", "snapshots", "stored_figure", "use_course_style",
 ]  # fmt: skip

@@ -1,8 +1,10 @@
 """The game of a GAN: who gives what to whom, and where generated points lie while it is played."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
@@ -40,7 +42,12 @@ def gan_scheme(title: str) -> Figure:
 
 
 def _arrow(panel: Axes, start: tuple[float, float], end: tuple[float, float], **style: Any) -> None:
-    panel.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "linewidth": 1.3, "shrinkA": 0, "shrinkB": 0} | style)
+    panel.annotate(
+        "",
+        end,
+        start,
+        arrowprops={"arrowstyle": "-|>", "linewidth": 1.3, "mutation_scale": 14, "shrinkA": 0, "shrinkB": 0} | style,
+    )
 
 
 def _way_back(panel: Axes, corners: Sequence[tuple[float, float]], colour: str) -> None:
@@ -68,3 +75,21 @@ def snapshots(games: Mapping[str, Mapping[str, Tensor]], modes: Tensor, title: s
             panel.set_title(moment, fontsize=9, weight="normal")
         row[0].set_ylabel(game)
     return add_title(figure, title)
+
+
+def game_losses(history: Sequence[tuple[float, float]], title: str, points: int = 60) -> Figure:
+    """The losses of D and G, round by round as pairs, in about `points` means; dotted, those of an undecided D."""
+    width = max(1, len(history) // points)
+    means = np.array([np.mean(history[i : i + width], axis=0) for i in range(0, len(history), width)])
+    rounds = [min(i + width, len(history)) for i in range(0, len(history), width)]
+    figure, axes = new_figure(7.5, 3.4)
+    panel = axes[0, 0]
+    for name, heights, colour in zip("DG", means.T, (COLOURS["blue"], COLOURS["vermilion"]), strict=True):
+        undecided = math.log(2) * (2 if name == "D" else 1)
+        panel.plot(rounds, heights, color=colour)
+        panel.annotate(f"L_{name}", (rounds[-1], heights[-1]), xytext=(5, 0), textcoords="offset points", color=colour)
+        panel.axhline(undecided, color=colour, linewidth=0.9, linestyle="dotted")
+        place = (0, 3 if name == "D" else -12)
+        panel.annotate(f"{undecided:.3f}", (rounds[-1] / 2, undecided), place, textcoords="offset points", color=colour)
+    panel.set(xlabel="round", ylabel=f"loss, means of {width} rounds", ylim=(0, None), title=title)
+    return figure
