@@ -1,5 +1,6 @@
 """Exercises: folded solutions are right; stubs and mistakes are not, and get complaints that do not tell the answer."""
 
+import functools
 import math
 import re
 import sys
@@ -16,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from sgan_lib.course import exercises
-from sgan_lib.course.exercises import checking
+from sgan_lib.course.exercises import checking, gan_baseline, gan_worked
 from sgan_lib.networks import NETWORKS
 
 SOURCES = Path(__file__).parents[2] / "notebooks" / "src"
@@ -339,6 +340,18 @@ def test_typical_mistakes_are_told_apart(name, complaint):
     assert len(set(complaints)) == len(mistakes)
     told = ["your answer raised", *re.findall(r"(?:return|=) (.{6,})", EXERCISES[name][2])]  # the solution's terms
     assert not [each for each in complaints if any(words in each for words in told)]
+
+
+PARTS = ["make_generator", "make_discriminator", "discriminator_step", "generator_step", "train"]
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_the_worked_part_of_a_gan_stands_in_until_the_learners_is_right(name, capsys):
+    worked, empty = getattr(gan_worked, name), lambda *_: None
+    assert gan_baseline.yours_or_worked(name, empty) is worked
+    right = functools.wraps(worked)(lambda *given: worked(*given))
+    assert gan_baseline.yours_or_worked(name, right) is right
+    assert capsys.readouterr().out == f"{name}: the worked solution, until yours is right\n{name}: yours\n"
 
 
 SHORT = [name for name, (_, _, solution) in EXERCISES.items() if re.search(r"^\w+ = \{\n", solution, re.MULTILINE)]

@@ -33,34 +33,38 @@ def _first(complaints: Mapping[str, bool]) -> str | None:
 
 def _networks(make: Callable[[], Any]) -> list[nn.Module]:
     """Eight of a learner's networks, since a single one may look odd by chance."""
-    made = [make() for _ in range(8)]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = [make() for _ in range(8)]
     return [network for network in made if isinstance(network, nn.Module)]
+
+
+def _inputs(n: int, n_in: int) -> Tensor:
+    return torch.randn(n, n_in, generator=torch.Generator().manual_seed(n))
 
 
 def _shape_complaint(networks: Sequence[nn.Module], n_in: int, n_out: int) -> str | None:
     if len(networks) < 8:
         return "the function must return a network, an nn.Module that is ready to be called"
     try:
-        shape = list(networks[0](torch.randn(5, n_in)).shape)
+        shape = list(networks[0](_inputs(5, n_in)).shape)
     except RuntimeError:
-        return (
-            f"the network does not take inputs of shape [n, {n_in}]; look at its first layer and at those that follow"
-        )
+        return f"the network does not take inputs of shape [n, {n_in}]; look at its first layer and those that follow"
     return f"five inputs must give the shape [5, {n_out}]; this gives {shape}" if shape != [5, n_out] else None
 
 
-def _is_linear(network: nn.Module) -> bool:
-    """Whether a network is an affine map: what lies in the middle goes to the middle."""
-    a, b = torch.randn(2, 20, next(network.parameters()).shape[1])
+def _are_linear(networks: Sequence[nn.Module], n_in: int) -> bool:
+    """Whether the networks are affine maps: what lies in the middle goes to the middle."""
+    a, b = _inputs(40, n_in).split(20)
     with torch.no_grad():
-        middle = (network(a) + network(b)) / 2
-        return torch.allclose(network((a + b) / 2), middle, atol=1e-4)
+        bends = [network((a + b) / 2) - (network(a) + network(b)) / 2 for network in networks]
+    return bool(torch.stack(bends).abs().max() < 1e-4)
 
 
 def _outputs(networks: Sequence[nn.Module], n_in: int) -> Tensor:
     """What the networks say of inputs near and very far."""
     with torch.no_grad():
-        return torch.stack([network(torch.randn(200, n_in) * 1000) for network in networks])
+        return torch.stack([network(1000 * _inputs(200, n_in)) for network in networks])
 
 
 @checker(
@@ -74,12 +78,12 @@ def _make_generator(answer: Callable[[], Any]) -> str | None:
     networks = _networks(answer)
     if complaint := _shape_complaint(networks, 8, 2):
         return complaint
-    outputs, is_linear = _outputs(networks, 8), _is_linear(networks[0])
+    outputs, is_linear = _outputs(networks, 8), _are_linear(networks, 8)
     return _first({
         "two calls return the same network; make a new one in each call": networks[0] is networks[1],
-        "the network is linear; without activations it can only stretch and turn a cloud": is_linear,
         "the outputs never leave [-1, 1], and the ring has radius 2": bool((outputs.abs() <= 1).all()),
         "the outputs are never negative, and half of the plane is; see the last layer": bool((outputs >= 0).all()),
+        "the network is linear; without activations it can only stretch and turn a cloud": is_linear,
     })  # fmt: skip
 
 
@@ -94,13 +98,13 @@ def _make_discriminator(answer: Callable[[], Any]) -> str | None:
     networks = _networks(answer)
     if complaint := _shape_complaint(networks, 2, 1):
         return complaint
-    outputs, is_linear = _outputs(networks, 2), _is_linear(networks[0])
+    outputs, is_linear = _outputs(networks, 2), _are_linear(networks, 2)
     return _first({
         "two calls return the same network; make a new one in each call": networks[0] is networks[1],
-        "the network is linear; a straight line cannot enclose eight modes": is_linear,
         "the outputs are probabilities or alike; a logit may be any number": bool((outputs.abs() <= 1).all()),
         "the outputs are never negative, so D could not say generated; see the last layer": bool((outputs >= 0).all()),
         "the outputs are never positive: logarithms of probabilities, it seems, no logits": bool((outputs <= 0).all()),
+        "the network is linear; a straight line cannot enclose eight modes": is_linear,
     })  # fmt: skip
 
 
