@@ -20,7 +20,7 @@ def yours_or_worked(name: str, yours: Callable[..., Any]) -> Callable[..., Any]:
     """
     is_right = complaint_about(f"gan_baseline.{name}", yours) is None
     print(f"{name}: {'yours' if is_right else 'the worked solution, until yours is right'}")
-    return yours if is_right else getattr(gan_worked, name)  # type: ignore[no-any-return]
+    return yours if is_right else getattr(gan_worked, name)
 
 
 def _first(complaints: Mapping[str, bool]) -> str | None:
@@ -128,9 +128,9 @@ def _new_round() -> _Round:
     with torch.random.fork_rng():
         torch.manual_seed(4)
         G = nn.Sequential(nn.Linear(8, 4), nn.Tanh(), nn.Linear(4, 2))
-        D = nn.Sequential(nn.Linear(2, 6), nn.Tanh(), nn.Linear(6, 1))
+        D = nn.Sequential(nn.Linear(2, 6), nn.Tanh(), last := nn.Linear(6, 1))
         players = _Round(G, D, torch.randn(6, 2), 3 * torch.randn(6, 8), [])
-    nn.init.constant_(D[2].bias, -0.2)  # some logits of either kind are negative
+    nn.init.constant_(last.bias, -0.2)  # some logits of either kind are negative
     D.register_forward_hook(lambda _, points, __: players.passes.append(len(points[0])))
     return players
 
@@ -145,7 +145,7 @@ def _gradients(network: nn.Module) -> Tensor:
     return torch.cat([(torch.zeros_like(weight) if grad is None else grad).flatten() for weight, grad in grads])
 
 
-def _step_complaint(play: Callable[..., Any], loss_of: Callable[[_Round], Tensor], mistakes: Mapping[str, Any],
+def _step_complaint(play: Callable[..., Any], loss_of: Callable[[_Round], Tensor], mistakes: Mapping[str, Tensor],
                     mover: str) -> str | None:  # fmt: skip
     """What is wrong with a step of the player `mover` ("D" or "G"): its loss, who moves, and which way."""
     other = "G" if mover == "D" else "D"
@@ -158,7 +158,8 @@ def _step_complaint(play: Callable[..., Any], loss_of: Callable[[_Round], Tensor
         return f"the weights of {other} have moved; this step is {mover}'s alone"
     if loss.isnan():
         return "the loss is not a number: a logarithm of something negative. D returns logits, not probabilities"
-    if complaint := compare(loss.item(), loss_of(ideal).item(), mistakes, "the loss differs from the equation", 1e-4):
+    wrong = {words: value.item() for words, value in mistakes.items()}
+    if complaint := compare(loss.item(), loss_of(ideal).item(), wrong, "the loss differs from the equation", 1e-4):
         return complaint
     loss_of(ideal).backward()
     slope, moved = _gradients(getattr(ideal, mover)), _weights(own) - before
@@ -211,7 +212,6 @@ def _discriminator_step(answer: Callable[..., Any]) -> str | None:
         "probabilities went in where the function wants logits": probabilities,
         "this is a sum over the batch; take means": 6 * right,
     }
-    mistakes = {words: value.item() for words, value in mistakes.items()}
 
     def play(game: _Round, optimiser: torch.optim.Optimizer) -> Any:
         return answer(game.G, game.D, optimiser, game.real, game.z)
@@ -239,7 +239,6 @@ def _generator_step(answer: Callable[..., Any]) -> str | None:
         "probabilities went in where the function wants logits": F.softplus(-fake.sigmoid()).mean(),
         "this is a sum over the batch; take the mean": 6 * right,
     }  # fmt: skip
-    mistakes = {words: value.item() for words, value in mistakes.items()}
 
     def play(game: _Round, optimiser: torch.optim.Optimizer) -> Any:
         return answer(game.G, game.D, optimiser, game.z)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sgan_lib.course.plotting.style import COLOURS, add_title, new_figure
 
-_BOX = {"boxstyle": "round,pad=0.02", "linewidth": 2, "facecolor": "white"}
+_BOX: dict[str, Any] = {"boxstyle": "round,pad=0.02", "linewidth": 2, "facecolor": "white"}
 
 
 def gan_scheme(title: str) -> Figure:
