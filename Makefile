@@ -8,7 +8,7 @@ OLD_WIDGETS := .venv/colab-widgets# the version that Colab has, for tests only
 # Kernels and tests run side by side, one per core: one thread each, or they wait for each other in spin loops.
 ONE_THREAD := OMP_NUM_THREADS=1
 COURSE := $(ONE_THREAD) $(BIN)/python -m sgan_lib.course run $(NOTEBOOKS) $(if $(PRESET),--preset $(PRESET))
-NBVAL := $(ONE_THREAD) $(BIN)/pytest notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout 600 \
+NBVAL := SGAN_PROGRESS= $(ONE_THREAD) $(BIN)/pytest notebooks --nbval-lax --nbval-current-env --nbval-cell-timeout 600 \
 	--dist loadscope -n 2 --timeout 900
 
 .DEFAULT_GOAL := help

@@ -34,6 +34,11 @@ DROPPED = [  # what differs from run to run, and jupytext's notes about blank li
     *("metadata.widgets", "metadata.papermill", "cell.metadata.execution", "cell.metadata.papermill"),
     *("cell.metadata.lines_to_next_cell", "cell.metadata.lines_to_end_of_cell_marker"),
 ]
+FOLDED = {  # tag of a cell -> what JupyterLab folds: set-up code, and a result that the reader predicts first
+    "colab": "source_hidden",
+    "imports": "source_hidden",
+    "result": "outputs_hidden",
+}
 
 # The cell tagged "colab" of every notebook, word for word but for the address between the quotation marks.
 BOOTSTRAP = """
@@ -46,13 +51,14 @@ if "google.colab" in sys.modules:
     repository = os.environ.get("SGAN_REPOSITORY", "")
     if not repository:
         raise RuntimeError("this copy has no address yet; set it with `make badges REPOSITORY=owner/name`")
-    pure_python = ["jaxtyping", "wadler-lindig", "torchmetrics", "lightning-utilities"]
+    pure_python = ["anywidget", "jaxtyping", "lightning-utilities", "psygnal", "torchmetrics", "wadler-lindig"]
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
     subprocess.run([*install, *pure_python, repository], check=True)
 """.strip()
 NO_BADGE = "*Open in Colab: this copy has no address yet; set it with `make badges REPOSITORY=owner/name`.*"
 _BADGE = re.compile(r"^(# )?(?:\[!\[Open in Colab\]|\*Open in Colab:).*$", re.MULTILINE)
 _ADDRESS = re.compile(r'(?<=os\.environ\.get\("SGAN_REPOSITORY", ")[^"]*(?="\))')
+_WIDGET = "application/vnd.jupyter.widget-view+json"
 _PROGRESS = re.compile(r"\d+%\||\d+it \[")  # the two forms of a tqdm bar
 
 
@@ -67,6 +73,8 @@ def convert(source: Path) -> NotebookNode:
             section = re.sub(r"\W+", "-", heading[1].lower(), flags=re.ASCII).strip("-")[:48]
         count[section] += 1
         cell.id = f"{section}-{count[section]}"
+        if folded := {FOLDED[tag]: True for tag in cell.metadata.get("tags", []) if tag in FOLDED}:
+            cell.metadata["jupyter"] = folded
     return notebook
 
 
@@ -77,7 +85,9 @@ def _without_progress(output: NotebookNode) -> str:
 
 
 def normalise(notebook: NotebookNode) -> NotebookNode:
-    """Keep what the notebook shows and drop what differs from run to run: times, widget states, progress bars.
+    """Keep what the notebook shows and drop what differs from run to run: times, widgets, progress bars.
+
+    Of a widget, which is dead without its kernel, the HTML stays where it brings some.
 
     Raises ValueError where a cell wrote anything else to stderr: a warning is to be mended, not stored.
     """
@@ -90,14 +100,17 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
                 raise ValueError(f"cell [{cell.execution_count}] wrote to stderr:\n{noise}")
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if not _is_passing(output)]
+            for output in cell.outputs:
+                output.get("data", {}).pop(_WIDGET, None)
     notebook = nbstripout.strip_output(notebook, keep_output=True, keep_count=True, keep_id=True, extra_keys=DROPPED)
     notebook.metadata = nbformat.from_dict(METADATA)
     return notebook
 
 
 def _is_passing(output: NotebookNode) -> bool:
-    """Whether an output is a progress bar on stderr or a widget, which is dead without its kernel."""
-    return output.get("name") == "stderr" or "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+    """Whether an output is a progress bar on stderr, or a widget and nothing else to read."""
+    data = output.get("data", {})
+    return output.get("name") == "stderr" or (_WIDGET in data and "text/html" not in data)
 
 
 def build(sources: Sequence[Path], folder: Path = NOTEBOOKS) -> list[str]:

@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import importlib.util
+import os
 from pathlib import Path
 from types import ModuleType
 
@@ -12,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 matplotlib.use("agg")
 torch.set_num_threads(1)  # tests run side by side
+os.environ["SGAN_PROGRESS"] = ""  # tests leave the progress of whoever runs them alone
 
 
 @pytest.fixture(scope="session")

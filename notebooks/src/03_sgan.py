@@ -34,7 +34,7 @@ if "google.colab" in sys.modules:
     repository = os.environ.get("SGAN_REPOSITORY", "")
     if not repository:
         raise RuntimeError("this copy has no address yet; set it with `make badges REPOSITORY=owner/name`")
-    pure_python = ["jaxtyping", "wadler-lindig", "torchmetrics", "lightning-utilities"]
+    pure_python = ["anywidget", "jaxtyping", "lightning-utilities", "psygnal", "torchmetrics", "wadler-lindig"]
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
     subprocess.run([*install, *pure_python, repository], check=True)
 

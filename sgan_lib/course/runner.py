@@ -27,7 +27,10 @@ _PAPERMILL_SETTINGS: dict[str, Any] = {
     "kernel_name": "python3",  # that of the environment this runs in
     "progress_bar": False,
     "start_timeout": 180,  # seconds; generous, for a machine that is busy with other notebooks
-    "extra_arguments": ["--log-level=50"],  # kernels remark on their local sockets and on being shut down
+    "extra_arguments": [
+        "--log-level=50",  # kernels remark on their local sockets and on being shut down
+        "--IPKernelApp.exec_lines=import os; os.environ['SGAN_PROGRESS'] = ''",  # no run counts as the reader's
+    ],
 }
 _ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 

@@ -1,5 +1,6 @@
 """Exercises: folded solutions are right; stubs and mistakes are not, and get complaints that do not tell the answer."""
 
+import functools
 import math
 import re
 import sys
@@ -13,9 +14,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from sgan_lib.course import exercises
-from sgan_lib.course.exercises import checking
+from sgan_lib.course.exercises import checking, gan_baseline, gan_worked
 from sgan_lib.networks import NETWORKS
 
 SOURCES = Path(__file__).parents[2] / "notebooks" / "src"
@@ -131,6 +133,70 @@ def told_apart(a, b):
     return F.softplus(-a).mean() + F.softplus(b).mean()
 
 
+def dense(n_in, n_out, *last):
+    return nn.Sequential(nn.Linear(n_in, 9), nn.ReLU(), nn.Linear(9, n_out), *last)
+
+
+ALWAYS_THE_SAME = {8: dense(8, 2), 2: dense(2, 1)}  # by the number of inputs
+
+
+def step_of_d(loss=told_apart, cut=True, clear=True, joined=True, sign=1, moves="D"):
+    """Exercise 3 of notebook 02, right but for what the arguments say."""
+
+    def step(G, D, adam, real, z):
+        fake = G(z).detach() if cut else G(z)
+        on_real, on_fake = D(torch.cat([real, fake])).split(len(real)) if joined else (D(real), D(fake))
+        return descended(loss(on_real, on_fake), {"D": adam, "G": torch.optim.SGD(G.parameters(), 1), "": None}[moves],
+                         clear, sign)  # fmt: skip
+
+    return step
+
+
+def step_of_g(loss=lambda logits: F.softplus(-logits).mean(), cut=False, clear=True, sign=1, moves="G"):
+    """Exercise 4, likewise."""
+
+    def step(G, D, adam, z):
+        logits = D(G(z).detach() if cut else G(z))
+        return descended(loss(logits), {"G": adam, "D": torch.optim.SGD(D.parameters(), 1)}[moves], clear, sign)
+
+    return step
+
+
+def descended(loss, optimiser, clear, sign):
+    if optimiser and clear:
+        optimiser.zero_grad()
+    (sign * loss).backward()
+    if optimiser:
+        optimiser.step()
+    return loss
+
+
+def loop(order="DG", same="", draw=torch.randn, each=False, held="own", rate_g=0.001, betas=(0.5, 0.999), first=1,
+         kept=lambda d, g: (d.item(), g.item())):  # fmt: skip
+    """Exercise 5, likewise."""
+
+    def train(G, D, step_d, step_g, draw_real, n_steps, rate_d, watch):
+        of_d, of_g = {"own": (D, G), "swapped": (G, D), "both": (nn.ModuleList([G, D]),) * 2}[held]
+
+        def make():
+            rates = ((of_d, rate_d), (of_g, rate_g))
+            return [torch.optim.Adam(of.parameters(), rate, betas=betas) for of, rate in rates]
+
+        (adam_d, adam_g), real, z, history = make(), draw_real(), draw(5, 8), []
+        for step in range(n_steps):
+            real = real if same == "real" or not step else draw_real()
+            adam_d, adam_g = make() if each else (adam_d, adam_g)
+            losses = {}
+            for player in order:
+                z = z if same == "z" else draw(5, 8)
+                losses[player] = step_d(G, D, adam_d, real, z) if player == "D" else step_g(G, D, adam_g, z)
+            history.append(kept(losses["D"], losses["G"]))
+            watch(step + first)
+        return history
+
+    return train
+
+
 # exercise -> wrong answers, each of which is to get another complaint
 def grouped(key):
     """An answer that takes pictures with the same key for the same."""
@@ -159,20 +225,34 @@ MISTAKES = {
     "theory.best_discriminator": [lambda p, q, share: p / (p + q), lambda p, q, share: q / (p + q),
                                   lambda p, q, share: share * p / ((1 - share) * q), lambda p, q, share: (p + q).sum()],
     "theory.initial_bias": [lambda k: 0.0, lambda k: math.log(k), lambda k: -math.log(k + 1)],
-    "gan_baseline.blind_loss": [lambda p: -(p.log() + (1 - p).log()) / 2, lambda p: p.log() + (1 - p).log(),
-                                lambda p: -p.log(), lambda p: -2 * p.log(), lambda p: -p.log().mean()],
-    "gan_baseline.error_to_report": [lambda table: table["validation_error"].min(), lambda table: table,
-                                     lambda table: table["test_error"].min(), lambda table: table["test_error"].mean()],
-    "gan_baseline.generator_loss_in_company": [
-        lambda judge, real, fake: judge(fake).class_logits,
-        lambda judge, real, fake: F.softplus(-judge(fake).class_logits).mean(),
-        lambda judge, real, fake: F.softplus(-judge(torch.cat([real, fake])).class_logits).mean(),
-        lambda judge, real, fake: F.softplus(-judge(torch.cat([real, fake.detach()])).class_logits[5:]).mean()],
-    "gan_baseline.effective_classes": [
-        lambda classes, k: math.log(8), lambda classes, k: math.exp(3), lambda classes, k: float(len(classes.unique())),
-        lambda classes, k: math.nan],
-    "gan_baseline.diagnosis": [dict.fromkeys("PQRS", "healthy"), dict.fromkeys("PQR", "healthy"),
-                               dict.fromkeys("PQRS", "the flu")],
+    "gan_baseline.make_generator": [
+        lambda: nn.Linear(8, 2), lambda: nn.Sequential(nn.Linear(2, 9), nn.ReLU(), nn.Linear(9, 1)),
+        lambda: dense(8, 1), lambda: dense(8, 2, nn.ReLU()), lambda: dense(8, 2, nn.Sigmoid()), lambda: nn.Sequential,
+        lambda: ALWAYS_THE_SAME[8]],
+    "gan_baseline.make_discriminator": [
+        lambda: nn.Linear(2, 1), lambda: dense(8, 1), lambda: dense(2, 2), lambda: dense(2, 1, nn.Sigmoid()),
+        lambda: dense(2, 1, nn.ReLU()), lambda: dense(2, 1, nn.LogSigmoid()), lambda: ALWAYS_THE_SAME[2]],
+    "gan_baseline.discriminator_step": [
+        step_of_d(cut=False), step_of_d(clear=False), step_of_d(joined=False), step_of_d(sign=-1),
+        step_of_d(moves="G", clear=False), step_of_d(moves=""),
+        step_of_d(lambda a, b: -told_apart(a, b)), step_of_d(lambda a, b: told_apart(a, b) / 2),
+        step_of_d(lambda a, b: told_apart(-a, -b)), step_of_d(lambda a, b: F.softplus(-a).mean()),
+        step_of_d(lambda a, b: F.softplus(b).mean()), step_of_d(lambda a, b: told_apart(a.sigmoid(), b.sigmoid())),
+        step_of_d(lambda a, b: 6 * told_apart(a, b)), step_of_d(lambda a, b: -a.log().mean() - (1 - b).log().mean()),
+        step_of_d(lambda a, b: b.mean() - a.mean()), lambda *given: step_of_d()(*given).item()],
+    "gan_baseline.generator_step": [
+        step_of_g(cut=True), step_of_g(clear=False), step_of_g(moves="D", clear=False), step_of_g(sign=-1),
+        step_of_g(lambda b: -F.softplus(-b).mean()), step_of_g(lambda b: F.softplus(b).mean()),
+        step_of_g(lambda b: -F.softplus(b).mean()), step_of_g(lambda b: F.softplus(-b.sigmoid()).mean()),
+        step_of_g(lambda b: F.softplus(-b).sum()), step_of_g(lambda b: -b.log().mean()),
+        lambda *given: step_of_g()(*given).item()],
+    "gan_baseline.train": [
+        loop(order="GD"), loop(order="DDG"), loop(same="real"), loop(same="z"), loop(draw=torch.rand), loop(each=True),
+        loop(held="both"), loop(held="swapped"), loop(rate_g=0.1), loop(betas=(0.9, 0.999)), loop(first=0),
+        loop(kept=lambda d, g: (d, g)), loop(kept=lambda d, g: (g.item(), d.item())),
+        loop(kept=lambda d, g: d.item()), lambda *given: loop()(*given)[-1]],
+    "gan_baseline.diagnosis": [dict.fromkeys("PQRST", "healthy"), dict.fromkeys("PQR", "healthy"),
+                               dict.fromkeys("PQRST", "the flu")],
     "sgan.fake_probability": [
         lambda logits, k: torch.sigmoid(-logits[:, :k].logsumexp(dim=1)),  # of K outputs only
         lambda logits, k: 1 - torch.sigmoid(logits[:, :k].logsumexp(1) - F.pad(logits, (0, 1))[:, k]),
@@ -260,6 +340,18 @@ def test_typical_mistakes_are_told_apart(name, complaint):
     assert len(set(complaints)) == len(mistakes)
     told = ["your answer raised", *re.findall(r"(?:return|=) (.{6,})", EXERCISES[name][2])]  # the solution's terms
     assert not [each for each in complaints if any(words in each for words in told)]
+
+
+PARTS = ["make_generator", "make_discriminator", "discriminator_step", "generator_step", "train"]
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_the_worked_part_of_a_gan_stands_in_until_the_learners_is_right(name, capsys):
+    worked, empty = getattr(gan_worked, name), lambda *_: None
+    assert gan_baseline.yours_or_worked(name, empty) is worked
+    right = functools.wraps(worked)(lambda *given: worked(*given))
+    assert gan_baseline.yours_or_worked(name, right) is right
+    assert capsys.readouterr().out == f"{name}: the worked solution, until yours is right\n{name}: yours\n"
 
 
 SHORT = [name for name, (_, _, solution) in EXERCISES.items() if re.search(r"^\w+ = \{\n", solution, re.MULTILINE)]

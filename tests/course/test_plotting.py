@@ -32,6 +32,9 @@ BY_LABELS, BY_COUNT = ("labelled images", "test error, %"), [[20, 20], [25, 16],
 
 # function -> its arguments but for the title, the names of its first axes, its other arguments
 FIGURES = {
+    "game_losses": ([[(1.0, 2.0), (3.0, 4.0), (5.0, 9.0)]], ("round", "loss, means of 1 rounds"), {}),
+    "gan_scheme": ([], ("", ""), {}),
+    "snapshots": ([{"slow": {"early": POINTS, "late": POINTS}}, POINTS[:8]], ("", "slow"), {}),
     "image_grid": ([RGB], ("a", ""), {"captions": ["a", "b", "c"], "marked": [True, False, True]}),
     "filmstrip": ([{"1": GREY[:2], "2": GREY[2:4]}], ("", "1"), {}),
     "samples_by_class": ([{"one": BY_CLASS, "two": -BY_CLASS}], ("", "class asked for"), {"marked": MARKED}),
@@ -111,6 +114,15 @@ def test_curves_end_in_their_names_and_keep_a_methods_colour():
     assert panel.lines[0].get_color() == plotting.METHOD_STYLES["sgan"][1] != panel.lines[1].get_color()
     logarithmic = plotting.curves(LINES, "A message", "x", "y", logarithmic=True).axes[0]
     assert logarithmic.get_yscale() == "log" != panel.get_yscale()
+
+
+def test_the_losses_of_a_game_are_means_of_rounds_and_the_undecided_values_dotted():
+    history = [(1.0, 2.0), (3.0, 4.0), (5.0, 8.0), (7.0, 8.0), (2.0, 9.0)]
+    panel = plotting.game_losses(history, "A message", points=2).axes[0]
+    lines = [line.get_xydata().tolist() for line in panel.lines if line.get_linestyle() == "-"]
+    assert lines == [[[2, 2], [4, 6], [5, 2]], [[2, 3], [4, 8], [5, 9]]]
+    dotted = [line.get_ydata()[0] for line in panel.lines if line.get_linestyle() == ":"]
+    assert dotted == pytest.approx([1.3863, 0.6931], abs=1e-4)
 
 
 def test_learning_curves_show_means_against_steps_and_minutes_and_names_that_stand_apart():

@@ -78,6 +78,16 @@ def baseline() -> float:
     return error_of("baseline_tuned.csv", "network", "shift", where="preset == 'standard'").min()
 
 
+def test_the_supervised_baseline() -> None:
+    errors = error_of(
+        "baseline_tuned.csv", "seed", "shift", where="network == 'cnn' and preset == 'standard'"
+    ).unstack()
+    gain = errors[0] - errors[2]
+    assert (gain > 0).all()
+    percent = written([*errors.mean(), gain.mean()], 1) + bounds(gain, 1)
+    states("supervised baseline", *percent, len(gain), "3,000", 100, 100, 102)
+
+
 def bounds(differences: pd.Series, digits: int) -> list[str]:
     """The ends of the 95 % t-interval of a mean as prose writes them: without their signs."""
     return [text.removeprefix("-") for text in written(evaluation.mean_interval(differences.tolist()), digits)]

@@ -1,6 +1,6 @@
 """Checkers for the exercises: each says what is wrong with an answer, none gives the answer away.
 
-In a notebook: `check("theory.initial_bias", initial_bias)`.
+In a notebook: `check("theory.initial_bias", initial_bias)`; `hint("theory.initial_bias")`; `progress()`; `reset()`.
 """
 
 from sgan_lib.course.exercises import (  # noqa: F401  (each registers its checkers)
@@ -9,6 +9,7 @@ from sgan_lib.course.exercises import (  # noqa: F401  (each registers its check
     debugging,
     feature_matching,
     gan_baseline,
+    gan_loop,
     label_scarcity,
     own_data,
     scaling,
@@ -16,6 +17,7 @@ from sgan_lib.course.exercises import (  # noqa: F401  (each registers its check
     start,
     theory,
 )
-from sgan_lib.course.exercises.checking import CHECKERS, check, checker
+from sgan_lib.course.exercises.checking import CHECKERS, HINTS, check, checker, hint
+from sgan_lib.course.exercises.overview import NOTEBOOKS, progress, reset
 
-__all__ = ["CHECKERS", "check", "checker"]
+__all__ = ["CHECKERS", "HINTS", "NOTEBOOKS", "check", "checker", "hint", "progress", "reset"]

@@ -7,6 +7,7 @@ an answer does, it meets copies of what the checker knows, a limit of time, and 
 import copy
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from numbers import Real
@@ -17,10 +18,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from sgan_lib.course import progress
 from sgan_lib.experiments import resolve
+from sgan_lib.runtime import check_choice
 
 Checker = Callable[[Any], str | None]
 CHECKERS: dict[str, Checker] = {}
+HINTS: dict[str, Sequence[str]] = {}  # of the exercises that have some
+_hints_given: Counter[str] = Counter()
 _EMPTY = "this is still the empty answer; fill it in"
 _SECONDS = 120  # that a learner's function may take
 _LONGEST = 300  # characters of a learner's message that are shown
@@ -30,11 +35,13 @@ class WrongAnswer(Exception):
     """Raised with the sentence that a checker would return, by the functions below."""
 
 
-def checker(name: str) -> Callable[[Checker], Checker]:
-    """Register a checker under `<notebook>.<exercise>`."""
+def checker(name: str, hints: Sequence[str] = ()) -> Callable[[Checker], Checker]:
+    """Register a checker under `<notebook>.<exercise>`, with hints that lead on without the solution."""
 
     def register(function: Checker) -> Checker:
         CHECKERS[name] = function
+        if hints:
+            HINTS[name] = hints
         return function
 
     return register
@@ -48,15 +55,36 @@ def check(name: str, answer: Any) -> None:
     Raises:
         ValueError: where there is no exercise of that name.
     """
-    if name not in CHECKERS:
-        raise ValueError(f"name must be one of {', '.join(sorted(CHECKERS))}; got {name!r}")
-    try:
-        complaint = CHECKERS[name](_filled_in(answer))
-    except WrongAnswer as wrong:
-        complaint = str(wrong)
-    except Exception as error:  # a checker that stumbles over an answer of another form
-        complaint = f"the answer does not have the form that is asked for ({_short(error)})"
+    complaint = complaint_about(name, answer)
     print(f"Not yet: {complaint}." if complaint else "Right.")
+    if not complaint:
+        progress.record("solved", name)
+
+
+def complaint_about(name: str, answer: Any) -> str | None:
+    """What is not right yet in an answer to the exercise of that name, or None; nothing is printed or recorded."""
+    check_choice("name", name, sorted(CHECKERS))
+    try:
+        return CHECKERS[name](_filled_in(answer))
+    except WrongAnswer as wrong:
+        return str(wrong)
+    except Exception as error:  # a checker that stumbles over an answer of another form
+        return f"the answer does not have the form that is asked for ({_short(error)})"
+
+
+def hint(name: str) -> None:
+    """Print the next hint of an exercise and, after the last, where its solution is.
+
+    Raises:
+        ValueError: where there is no exercise of that name.
+    """
+    hints = HINTS.get(check_choice("name", name, sorted(CHECKERS)), ())
+    given = _hints_given[name]
+    if given < len(hints):
+        _hints_given[name] += 1
+        print(f"Hint {given + 1} of {len(hints)}: {hints[given]}")
+    else:
+        print(f"{name} has no {'more hints' if hints else 'hints yet'}. Its solution is folded below the exercise.")
 
 
 def _short(error: BaseException) -> str:
@@ -144,15 +172,15 @@ def compare(result: Any, right: Any, mistakes: Mapping[str, Any], otherwise: str
     return next((complaint for complaint, value in mistakes.items() if is_near(value)), otherwise)
 
 
-def check_answers(name: str, kind: str, hint: str, right: Mapping[str, Any]) -> None:
+def check_answers(name: str, kind: str, look: str, right: Mapping[str, Any], hints: Sequence[str] = ()) -> None:
     """Register a checker of short answers: a dictionary from each statement, or whatever `kind` calls it, to an answer.
 
-    `hint` says where to look when some are wrong; `right` has the right ones, all strings or all True and False.
+    `look` says where to look when some are wrong; `right` has the right ones, all strings or all True and False.
     """
     what = " ".join(("the", {4: "four", 5: "five", 6: "six"}[len(right)], kind))
     possible = sorted(set(right.values()))
 
-    @checker(name)
+    @checker(name, hints)
     def complaint(answer: Any) -> str | None:
         if differing := sorted(set(answer) ^ set(right)):
             return f"the keys must be {what}, as they are; this one differs: {differing[0]!r}"
@@ -161,7 +189,7 @@ def check_answers(name: str, kind: str, hint: str, right: Mapping[str, Any]) -> 
             choice = "True or False" if possible == [False, True] else f"one of {', '.join(possible)}"
             return f"say {choice} for each of {what}"
         wrong = sum(answer[key] != value for key, value in right.items())
-        return f"{wrong} of {what} are not right yet; {hint}" if wrong else None
+        return f"{wrong} of {what} are not right yet; {look}" if wrong else None
 
 
 def plan_complaint(runs: Any, free: Sequence[str], min_splits: int, question: tuple[str, int]) -> str | None:

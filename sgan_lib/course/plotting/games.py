@@ -1,0 +1,95 @@
+"""The game of a GAN: who gives what to whom, and where generated points lie while it is played."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+from torch import Tensor
+
+from sgan_lib.course.plotting.style import COLOURS, add_title, new_figure
+
+_BOX: dict[str, Any] = {"boxstyle": "round,pad=0.02", "linewidth": 2, "facecolor": "white"}
+
+
+def gan_scheme(title: str) -> Figure:
+    """From latent to logit: boxes are networks, arrows data; dashed arrows lead each loss back to the player it moves.
+
+    The discriminator and its step are blue, the generator and its step vermilion, and data black.
+    """
+    figure, axes = new_figure(8.0, 2.9)
+    panel = axes[0, 0]
+    panel.set(xlim=(0, 8), ylim=(0.1, 2.9))
+    panel.set_axis_off()
+    blue, red = COLOURS["blue"], COLOURS["vermilion"]
+    for (x, y), name, colour in (((1.35, 0.95), "G", red), ((4.35, 1.35), "D", blue)):
+        panel.add_patch(FancyBboxPatch((x, y), 1.0, 0.6, edgecolor=colour, **_BOX))
+        panel.text(x + 0.5, y + 0.3, name, ha="center", va="center", color=colour, fontsize=16, weight="bold")
+    for start, end in (((0.7, 1.25), (1.3, 1.25)), ((2.4, 1.25), (2.8, 1.25)), ((3.75, 1.25), (4.3, 1.5)),
+                       ((3.75, 2.1), (4.3, 1.8)), ((5.4, 1.65), (5.8, 1.65))):  # fmt: skip
+        _arrow(panel, start, end, color="black")
+    for x, y, text in ((0.35, 1.25, "latent\nz"), (3.27, 1.25, "generated\nG(z)"), (3.27, 2.15, "real\nx"),
+                       (6.12, 1.65, "logit")):  # fmt: skip
+        panel.text(x, y, text, ha="center", va="center")
+    _way_back(panel, [(6.12, 1.9), (6.12, 2.45), (4.85, 2.45), (4.85, 2.0)], blue)
+    _way_back(panel, [(6.12, 1.4), (6.12, 0.5), (1.85, 0.5), (1.85, 0.9)], red)
+    panel.text(6.25, 2.3, "D's step:\ntell them apart", color=blue, va="center")
+    panel.text(6.25, 0.75, "G's step:\nbe called real", color=red, va="center")
+    return add_title(figure, title)
+
+
+def _arrow(panel: Axes, start: tuple[float, float], end: tuple[float, float], **style: Any) -> None:
+    panel.annotate(
+        "",
+        end,
+        start,
+        arrowprops={"arrowstyle": "-|>", "linewidth": 1.3, "mutation_scale": 14, "shrinkA": 0, "shrinkB": 0} | style,
+    )
+
+
+def _way_back(panel: Axes, corners: Sequence[tuple[float, float]], colour: str) -> None:
+    """A dashed line through these corners, with a head at its end."""
+    panel.plot(*zip(*corners, strict=True), color=colour, linestyle="dashed", linewidth=1.3)
+    _arrow(panel, corners[-2], corners[-1], color=colour, linestyle="none")
+
+
+def snapshots(games: Mapping[str, Mapping[str, Tensor]], modes: Tensor, title: str, reach: float = 3.0) -> Figure:
+    """Generated points among the modes of the data: a row a game, a panel a moment.
+
+    Args:
+        games: name of the game -> name of the moment -> generated points [n, 2], of which 500 are drawn.
+        modes: the centres of the data's modes [m, 2], drawn as circles.
+        title: the message.
+        reach: the square drawn is [-reach, reach]².
+    """
+    columns = len(next(iter(games.values())))
+    figure, axes = new_figure(2.0 * columns + 0.4, 2.2 * len(games) + 0.3, len(games), columns)
+    for row, (game, moments) in zip(axes, games.items(), strict=True):
+        for panel, (moment, points) in zip(row, moments.items(), strict=True):
+            panel.scatter(*modes.T, s=260, facecolor="none", edgecolor=COLOURS["grey"])
+            panel.scatter(*points[:500].T, s=2, color=COLOURS["vermilion"])
+            panel.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[], aspect="equal")
+            panel.set_title(moment, fontsize=9, weight="normal")
+        row[0].set_ylabel(game)
+    return add_title(figure, title)
+
+
+def game_losses(history: Sequence[tuple[float, float]], title: str, points: int = 60) -> Figure:
+    """The losses of D and G, round by round as pairs, in about `points` means; dotted, those of an undecided D."""
+    width = max(1, len(history) // points)
+    means = np.array([np.mean(history[i : i + width], axis=0) for i in range(0, len(history), width)])
+    rounds = [min(i + width, len(history)) for i in range(0, len(history), width)]
+    figure, axes = new_figure(7.5, 3.4)
+    panel = axes[0, 0]
+    for name, heights, colour in zip("DG", means.T, (COLOURS["blue"], COLOURS["vermilion"]), strict=True):
+        undecided = math.log(2) * (2 if name == "D" else 1)
+        panel.plot(rounds, heights, color=colour)
+        panel.annotate(f"L_{name}", (rounds[-1], heights[-1]), xytext=(5, 0), textcoords="offset points", color=colour)
+        panel.axhline(undecided, color=colour, linewidth=0.9, linestyle="dotted")
+        place = (0, 3 if name == "D" else -12)
+        panel.annotate(f"{undecided:.3f}", (rounds[-1] / 2, undecided), place, textcoords="offset points", color=colour)
+    panel.set(xlabel="round", ylabel=f"loss, means of {width} rounds", ylim=(0, None), title=title)
+    return figure

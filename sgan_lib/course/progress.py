@@ -1,0 +1,112 @@
+"""What the learner has solved, predicted and answered: one small JSON file of the learner's own, never sent anywhere.
+
+`SGAN_PROGRESS` names another file. Where it is set and empty, nothing is written and a kernel remembers for itself:
+so do tests, builds and `make course`.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from filelock import FileLock
+
+from sgan_lib.runtime import write_whole
+
+KINDS = ("solved", "predicted", "answered")
+Records = dict[str, dict[str, dict[str, Any]]]  # kind -> `<notebook>.<id>` -> what is known of it
+_SECONDS = 5  # that one kernel waits for another
+_memory: Records = {kind: {} for kind in KINDS}
+
+
+def progress_file() -> Path | None:
+    """The file, which need not be there yet, or None where nothing is to be written."""
+    named = os.environ.get("SGAN_PROGRESS")
+    if named == "":
+        return None
+    return (
+        Path(named).expanduser()
+        if named
+        else platformdirs.user_data_path("sgan_lib", appauthor=False) / "progress.json"
+    )
+
+
+def read() -> Records:
+    """All records. What cannot be read is said in a line, and counts as nothing done."""
+    path = progress_file()
+    if path is None or not path.exists():
+        return _memory if path is None else {kind: {} for kind in KINDS}
+    return _in_turn(path, lambda records: None)
+
+
+def record(kind: str, name: str, **known: Any) -> None:
+    """Remember that something is done, and what is known of it; what cannot be written is said in a line."""
+    _change(lambda records: records[kind].update({name: known}))
+
+
+def forget(notebook: str | None = None) -> None:
+    """Forget what belongs to a notebook, by the prefix of its ids, or everything."""
+
+    def drop(records: Records) -> None:
+        for kind, known in records.items():
+            records[kind] = {name: value for name, value in known.items() if notebook and not _of(notebook, name)}
+
+    _change(drop)
+
+
+def _of(notebook: str, name: str) -> bool:
+    return name.partition(".")[0] == notebook
+
+
+def _change(change: Callable[[Records], None]) -> None:
+    path = progress_file()
+    if path is None:
+        change(_memory)
+    else:
+        _in_turn(path, change)
+
+
+def _in_turn(path: Path, change: Callable[[Records], None]) -> Records:
+    """The file's records after this change, which no other kernel disturbs; written only if something differs."""
+    records: Records = {kind: {} for kind in KINDS}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f"{path.name}.lock"), timeout=_SECONDS):
+            records = _load(path)
+            before = json.dumps(records)
+            change(records)
+            if json.dumps(records) != before:
+                write_whole(path, json.dumps(records, indent=1, sort_keys=True) + "\n")
+    except OSError as error:
+        print(f"Your progress is not kept, since {path} cannot be used ({error}). The exercises work all the same.")
+    return records
+
+
+def _load(path: Path) -> Records:
+    """The records in the file; a damaged file is put aside under another name, which is said."""
+    if not path.exists():
+        return {kind: {} for kind in KINDS}
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        if not _is_well_formed(content):
+            raise ValueError("its content is no table of records")
+    except ValueError as error:  # JSON's and Unicode's errors are ValueErrors
+        aside = _free_name(path)
+        path.rename(aside)
+        print(f"The file of your progress is damaged ({error}). It is kept as {aside}, and a new one begins.")
+        content = {}
+    return {kind: content.get(kind, {}) for kind in KINDS}
+
+
+def _is_well_formed(content: Any) -> bool:
+    tables = [content.get(kind, {}) for kind in KINDS] if isinstance(content, dict) else [None]
+    return all(isinstance(table, dict) and all(isinstance(row, dict) for row in table.values()) for table in tables)
+
+
+def _free_name(path: Path) -> Path:
+    count = 1
+    while (aside := path.with_name(f"{path.stem}.damaged-{count}{path.suffix}")).exists():
+        count += 1
+    return aside
