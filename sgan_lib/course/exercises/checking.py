@@ -55,16 +55,21 @@ def check(name: str, answer: Any) -> None:
     Raises:
         ValueError: where there is no exercise of that name.
     """
-    check_choice("name", name, sorted(CHECKERS))
-    try:
-        complaint = CHECKERS[name](_filled_in(answer))
-    except WrongAnswer as wrong:
-        complaint = str(wrong)
-    except Exception as error:  # a checker that stumbles over an answer of another form
-        complaint = f"the answer does not have the form that is asked for ({_short(error)})"
+    complaint = complaint_about(name, answer)
     print(f"Not yet: {complaint}." if complaint else "Right.")
     if not complaint:
         progress.record("solved", name)
+
+
+def complaint_about(name: str, answer: Any) -> str | None:
+    """What is not right yet in an answer to the exercise of that name, or None; nothing is printed or recorded."""
+    check_choice("name", name, sorted(CHECKERS))
+    try:
+        return CHECKERS[name](_filled_in(answer))
+    except WrongAnswer as wrong:
+        return str(wrong)
+    except Exception as error:  # a checker that stumbles over an answer of another form
+        return f"the answer does not have the form that is asked for ({_short(error)})"
 
 
 def hint(name: str) -> None:
