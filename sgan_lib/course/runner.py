@@ -22,6 +22,7 @@ from sgan_lib.course.stored import course_file
 
 Job = tuple[Path, Mapping[str, Any]]  # a notebook and its parameters
 RUNS = Path("runs/course")
+LESSON = re.compile(r"(\d|A)\d_")  # how the names of lessons begin, and of the appendices A1, A2
 WORKERS = min(4, os.cpu_count() or 1)  # notebooks at a time: one a core, as long as memory allows
 _PAPERMILL_SETTINGS: dict[str, Any] = {
     "kernel_name": "python3",  # that of the environment this runs in
@@ -57,7 +58,7 @@ def notebooks_folder() -> Path:
 
 
 def find_notebooks(names: Sequence[str], folder: Path) -> list[Path]:
-    """The notebooks of these names ("03_sgan" or "03_sgan.ipynb") or paths; without names, all NN_*.ipynb in order.
+    """The notebooks of these names ("03_sgan" or "03_sgan.ipynb") or paths; without names, all lessons in order.
 
     Raises FileNotFoundError that lists what there is, for an unknown name and for a folder without notebooks.
     """
@@ -65,10 +66,10 @@ def find_notebooks(names: Sequence[str], folder: Path) -> list[Path]:
     paths = {name: Path(name) for name in names if os.path.dirname(name) or Path(name).is_file()}  # noqa: PTH120 ("./x")
     known |= {name: path for name, path in paths.items() if path.is_file()}
     chosen = [name if name in paths else Path(name).stem for name in names]
-    chosen = chosen or [name for name in known if re.match(r"\d\d_", name)]
+    chosen = chosen or [name for name in known if LESSON.match(name)]
     unknown = [name for name in chosen if name not in known]
     if unknown or not chosen:
-        lacking = ", ".join(unknown) or "NN_*.ipynb (run this from the repository's root)"
+        lacking = ", ".join(unknown) or "NN_*.ipynb or A1_*.ipynb (run this from the repository's root)"
         raise FileNotFoundError(f"no notebook {lacking} in {folder}; there are: {', '.join(known) or 'none'}")
     found = [known[name] for name in dict.fromkeys(chosen)]
     if len(alike := {path.name for path in found}) < len(found):

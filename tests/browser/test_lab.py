@@ -1,4 +1,5 @@
-"""The notebooks in a real JupyterLab, in a real browser: cells run, a slider moves, nothing leaves the machine.
+"""The notebooks in a real JupyterLab, in a real browser: cells run, a slider moves, a question is answered by keyboard,
+nothing leaves the machine.
 
 Needs Debian's `chromium` package, or CHROMIUM naming another Chromium; without one these tests are skipped.
 """
@@ -39,6 +40,22 @@ RUN_CELLS = """async ([path, count]) => {
   }
 }"""
 
+# A notebook that asks: its quiz, a prediction, the result, a number, a question, how far the reader is.
+ASKING = [
+    """from sgan_lib.course import exercises, quizzes, widgets
+whys = [("real", False, "It calls both real."), ("neither", True, "It has lost `D`."), ("both", False, "It is blind.")]
+choices = [dict(zip(("text", "right", "why"), row)) for row in whys]
+questions = [dict(id=name, question=f"What has `D` learnt {name}?", choices=choices, wrap_up=True) for name in "ab"]
+quiz = {"predictions": ["modes", "share"], "questions": questions}
+quizzes.quizzes = exercises.overview.quizzes = lambda: {"sgan": quiz}""",
+    """widgets.predict("sgan.modes", "How many of the eight modes will `G` find?",
+                choices=["1 to 3", "4 to 7", "all 8"])""",
+    """widgets.reveal("sgan.modes", "4 to 7", "The generator finds the near ones first.")""",
+    """widgets.predict("sgan.share", "Which share does D call real?", number=(0, 100), unit="%")""",
+    """widgets.quiz("sgan")""",
+    """exercises.progress()""",
+]
+
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(300),
@@ -58,6 +75,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("lab")
     shutil.copytree(NOTEBOOKS, folder / "notebooks", ignore=shutil.ignore_patterns("src", "__pycache__"))
     _shorten(folder / "notebooks" / "05_label_scarcity.ipynb")
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    asking = nbformat.v4.new_notebook(metadata=kernel, cells=[nbformat.v4.new_code_cell(text) for text in ASKING])
+    nbformat.write(asking, folder / "notebooks" / "asking.ipynb")
     port, token = _free_port(), secrets.token_hex(16)
     command = [
         sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}", "--allow-root",
@@ -65,6 +85,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "--LabApp.extension_manager=readonly", "--LabApp.news_url=None",
     ]  # fmt: skip
     environment = os.environ | {"JUPYTER_CONFIG_DIR": str(folder / "config"), "OMP_NUM_THREADS": "1"}
+    environment["SGAN_PROGRESS"] = str(folder / "progress.json")
     with (folder / "log").open("w") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
@@ -179,3 +200,43 @@ def test_the_label_explorer_redraws_trains_and_stops(page: Page, lab: str) -> No
     explorer.get_by_role("button", name="Stop").click()
     page.wait_for_function("html => /stopped at step [0-9]+/.test(html.innerText)", arg=live.element_handle())
     expect(explorer.get_by_role("button", name="Train now")).to_be_enabled()  # its message comes after the text's
+
+
+def test_questions_are_answered_by_keyboard_and_kept(page: Page, lab: str) -> None:
+    """A guess is recorded and stands beside the result; a wrong answer is explained; both are there on opening anew."""
+    _open(page, lab, "asking", 5)
+    cells = page.locator(".jp-Notebook .jp-CodeCell")
+    guess = cells.nth(1).locator(".sgan-choices")
+    guess.get_by_role("group", name="How many of the eight modes will G find?").wait_for(timeout=60_000)
+    guess.get_by_role("radio", name="1 to 3").focus()
+    for key in ("Space", "ArrowDown", "Enter"):  # the arrow moves the choice, and Enter sends the form
+        page.keyboard.press(key)
+    expect(guess.get_by_role("status")).to_contain_text("Recorded: 4 to 7.")
+
+    share = cells.nth(3).locator(".sgan-choices")
+    share.get_by_role("spinbutton").focus()
+    for typed, said in (("101", "Enter a number from 0 to 100."), ("12.5", "Recorded: 12.5 %.")):
+        share.get_by_role("spinbutton").fill("")
+        page.keyboard.type(typed)
+        page.keyboard.press("Enter")
+        expect(share.get_by_role("status")).to_contain_text(said)
+
+    quiz = cells.nth(4).locator(".sgan-choices")
+    first, second = (quiz.get_by_role("group", name=f"What has D learnt {name}?") for name in "ab")
+    for question, downs in ((first, 0), (second, 1)):
+        question.get_by_role("radio").first.focus()
+        for key in ("Space", *["ArrowDown"] * downs, "Tab", "Space"):  # Tab goes to the button
+            page.keyboard.press(key)
+    expect(first.get_by_role("status")).to_have_text("Not right. Your answer is saved.")
+    whys = ["✗ Not right, your answer. It calls both real.", "✓ Right. It has lost D.", "✗ Not right. It is blind."]
+    expect(first.locator(".why")).to_have_text(whys)
+    expect(second.get_by_role("status")).to_be_focused()
+    expect(quiz.get_by_role("status").last).to_have_text("1 of 2 right.")
+
+    page.evaluate(RUN_CELLS, ["notebooks/asking.ipynb", 6])
+    expect(cells.nth(2).locator("td")).to_have_text(["4 to 7", "4 to 7"])
+    expect(cells.nth(1).get_by_role("status")).to_contain_text("The result is out: 4 to 7.")
+    expect(cells.nth(1).get_by_role("radio", name="4 to 7")).to_be_checked()
+    expect(cells.nth(4).locator(".why")).to_have_count(6)
+    expect(cells.nth(5).locator("tr", has_text="03_sgan")).to_contain_text("2 of 2")
+    _screenshot(page, "asking.png")

@@ -14,7 +14,7 @@ FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 STEMS = sorted({path.stem for path in [*FOLDER.glob("*.ipynb"), *FOLDER.glob("src/*.py")]})
 
 # tests of what only a lesson has: `run_experiment`, which sweeps execute, is a page of results
-lessons_only = pytest.mark.parametrize("path", [stem for stem in STEMS if stem[0].isdigit()], indirect=True)
+lessons_only = pytest.mark.parametrize("path", [stem for stem in STEMS if runner.LESSON.match(stem)], indirect=True)
 
 
 @pytest.fixture(params=STEMS)

@@ -5,6 +5,7 @@ In a notebook: `check("theory.initial_bias", initial_bias)`; `hint("theory.initi
 
 from sgan_lib.course.exercises import (  # noqa: F401  (each registers its checkers)
     bigan,
+    case_studies,
     conditional_sgan,
     debugging,
     feature_matching,
@@ -19,5 +20,6 @@ from sgan_lib.course.exercises import (  # noqa: F401  (each registers its check
 )
 from sgan_lib.course.exercises.checking import CHECKERS, HINTS, check, checker, hint
 from sgan_lib.course.exercises.overview import NOTEBOOKS, progress, reset
+from sgan_lib.course.exercises.worked import WORKED, worked
 
-__all__ = ["CHECKERS", "HINTS", "NOTEBOOKS", "check", "checker", "hint", "progress", "reset"]
+__all__ = ["CHECKERS", "HINTS", "NOTEBOOKS", "WORKED", "check", "checker", "hint", "progress", "reset", "worked"]

@@ -1,83 +1,294 @@
-"""Checkers of `04_feature_matching`: what matching lets pass, two moments, empty batches, statements, two terms."""
+"""Checkers of `04_feature_matching`: levelled logits, the matching loss, the label mask, both players' moves."""
 
-from collections.abc import Callable, Mapping
-from math import dist, prod
-from statistics import fmean, pvariance
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from sgan_lib.course.exercises.checking import check_answers, checker, number, plan_complaint, tensor
-
-_CORNERS = ((0.0, 0.0), (2.0, 0.0), (0.0, 2.0), (2.0, 2.0))
-
-
-@checker("feature_matching.unseen_fakes")
-def _unseen_fakes(answer: Any) -> str | None:
-    points = [tuple(row) for row in tensor(answer, (4, 2)).tolist()]
-    mean = [sum(column) / 4 for column in zip(*points, strict=True)]
-    if any(not abs(value - 1) < 1e-4 for value in mean):  # written so that NaN fails too
-        return f"the mean of your fakes is ({mean[0]:.3g}, {mean[1]:.3g}), so the matching loss is not 0"
-    if len({(round(x, 3), round(y, 3)) for x, y in points}) < 4:
-        return "the mean is right, but some of your fakes are equal"
-    nearest = min(dist(point, corner) for point in points for corner in _CORNERS)
-    return f"the mean is right, but a fake is only {nearest:.2f} away from a real point" if nearest < 0.5 else None
+from sgan_lib import losses
+from sgan_lib.course.exercises.checking import WrongAnswer, checker, compare, tensor
+from sgan_lib.course.exercises.worked import solution
+from sgan_lib.data import Batch
+from sgan_lib.methods import Moves, Nets
+from sgan_lib.models import DiscriminatorOutput
 
 
-@checker("feature_matching.two_moments")
-def _two_moments(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
-    generator = torch.Generator().manual_seed(0)
-    real = torch.randn(7, 3, generator=generator, dtype=torch.float64).requires_grad_()
-    fake = (2 * torch.randn(5, 3, generator=generator, dtype=torch.float64) + 1).requires_grad_()
-    result = tensor(answer(real, fake))
-    columns = list(zip(real.T.tolist(), fake.T.tolist(), strict=True))
-    means, variances = (fmean((of(r) - of(f)) ** 2 for r, f in columns) for of in (fmean, pvariance))
-    if not abs(result.item() - means - variances) < 1e-6:
-        return (
-            f"on the checker's batches the means contribute {means:.4f} and the variances {variances:.4f}; "
-            f"your {result.item():.4f} is not their sum"
-        )
-    slopes = torch.autograd.grad(result, [real, fake], allow_unused=True) if result.requires_grad else (None, None)
-    to_real, to_fake = (slope is not None and bool(slope.abs().sum() > 0) for slope in slopes)
-    if not to_fake:
-        return "the value is right, but no gradient reaches the generator"
-    return "the value is right, but a gradient flows into the real features; they are the target" if to_real else None
+def _normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-@checker("feature_matching.empty_share")
-def _empty_share(answer: Callable[[int, int, int], Any]) -> str | None:
-    for n_labels, n_images, batch_size in ((1, 4, 2), (2, 6, 3), (100, 59_900, 100), (50, 1297, 64), (3, 5, 3)):
-        result = number(answer(n_labels, n_images, batch_size))
-        # image after image: the share without a label among those that are left
-        expected = prod(max(0, n_images - n_labels - k) / (n_images - k) for k in range(batch_size))
-        if not abs(result - expected) < 1e-6:
-            return (
-                f"with {n_labels} labels among {n_images} images and batches of {batch_size} your {result:.4g} is not "
-                "the probability of an empty batch; a batch never holds an image twice"
-            )
+# --- levelled logits
+
+
+@solution("feature_matching.level")
+def level(class_logits: Tensor) -> Tensor:
+    """Class logits with the same softmax and log Z = 0."""
+    return class_logits - torch.logsumexp(class_logits, dim=1, keepdim=True)
+
+
+@checker(
+    "feature_matching.level",
+    hints=(
+        "which change of all ten logits of an image leaves the softmax over them as it is?",
+        "add the same number c to all logits of an image and write down what happens to log Z; then choose c",
+    ),
+)
+def _level(answer: Callable[[Tensor], Any]) -> str | None:
+    logits = 3 * _normal(6, 4)
+    result = tensor(answer(logits), (6, 4))
+    before, after = logits.softmax(dim=1), result.softmax(dim=1)
+    if not torch.allclose(after, before, atol=1e-6):
+        return f"the predictions change: the first image's p of class 0 was {before[0, 0]:.3f}, now {after[0, 0]:.3f}"
+    log_z = result.exp().sum(dim=1).log()
+    if torch.allclose(log_z, torch.zeros_like(log_z), atol=1e-6):
+        return None
+    if abs(log_z.mean()) < 1e-6:
+        return "the predictions stay, and log Z is 0 on average, but not for each image"
+    return f"the predictions stay, but log Z of the first image is {log_z[0]:.3f}, not 0"
+
+
+# --- the matching loss
+
+
+@solution("feature_matching.loss")
+def matching_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """Mean squared difference of mean features; the real ones are the target."""
+    return losses.feature_matching(real, fake)
+
+
+def _matching_mistakes(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
+    difference = real.mean(dim=0) - fake.mean(dim=0)
+    return {
+        "you average over the features of each image; the mean goes over the images of a batch": (
+            (real.mean(dim=1) - fake.mean(dim=1)).square().mean()
+        ),
+        "you compare image with image; compare the mean of all with the mean of all": (real - fake).square().mean(),
+        "you add up the squares over the features; average them, so that their number does not matter": (
+            difference.square().sum()
+        ),
+        "you take a root; the squared distance is asked for": difference.norm(),
+        "you take a root of the average; the squared distance is asked for": difference.square().mean().sqrt(),
+        "you take absolute differences, the l1 form; the squared one is asked for": difference.abs().mean(),
+        "differences of opposite sign cancel; square them before you average": difference.mean(),
+        "you average over images and features before you compare; keep one mean per feature": (
+            (real.mean() - fake.mean()).square()
+        ),
+    }
+
+
+@checker(
+    "feature_matching.loss",
+    hints=(
+        "take the mean over the batch first, of each feature; you get two vectors as long as there are features",
+        "the real features are a target: nothing may be learned through them; look up what `detach` does",
+    ),
+)
+def _loss(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
+    for n_real, n_fake in ((6, 6), (7, 5)):
+        real, fake = _normal(n_real, 3), 2 * _normal(n_fake, 3, seed=1) + 1
+        real, fake = real.requires_grad_(), fake.requires_grad_()
+        result = tensor(answer(real, fake))
+        right = (real.mean(dim=0) - fake.mean(dim=0)).square().mean()
+        mistakes = _matching_mistakes(real, fake) if n_real == n_fake else {}
+        otherwise = f"with {n_real} real and {n_fake} generated images the loss is {right:.4f}; yours is {result:.4f}"
+        if complaint := compare(result.detach(), right.detach(), mistakes, otherwise):
+            return complaint
+        to_real, to_fake = _gradients(result, real, fake)
+        if not to_fake:
+            return "the value is right, but no gradient reaches the generated features"
+        if to_real:
+            return "the value is right, but a gradient flows into the real features; they are the target"
     return None
 
 
-check_answers("feature_matching.statements", "statements", "ask whose loss it is, and what a mean can see", {
-    "features three times as large make the l2 matching loss nine times as large": True,
-    "features three times as large make the l1 matching loss nine times as large": False,
-    "the discriminator minimises the matching loss too": False,
-    "a matching loss of 0 means that generated images are like real ones": False,
-    "fakes that are exactly like real images tell the discriminator where the classes meet": False,
-})  # fmt: skip
+def _gradients(loss: Tensor, *inputs: Tensor) -> list[bool]:
+    """Which of these the loss sends a gradient to."""
+    if not loss.requires_grad:
+        return [False] * len(inputs)
+    slopes = torch.autograd.grad(loss, inputs, allow_unused=True, retain_graph=True)
+    return [slope is not None and bool(slope.abs().sum() > 0) for slope in slopes]
 
 
-@checker("feature_matching.which_term")
-def _which_term(answer: Any) -> str | None:
-    if any(not isinstance(run, Mapping) or run.get("method") not in ("bad_gan", "feature_matching") for run in answer):
-        return "each run needs a method: bad_gan, or feature_matching for neither term"
-    terms = {"entropy_weight": 0.1, "pull_away_weight": 0.3}  # feature matching has neither
-    runs = [terms | dict(run) if run["method"] == "bad_gan" else {**run, **dict.fromkeys(terms, 0)} for run in answer]
-    if complaint := plan_complaint(runs, ["method", *terms], min_splits=3, question=("digits", 50)):
+# --- the label mask
+
+
+@solution("feature_matching.masked_loss")
+def masked_loss(class_logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
+    """Mean cross-entropy over the images whose mask is 1; without any, 0."""
+    return losses.supervised(class_logits, labels, mask)
+
+
+@checker(
+    "feature_matching.masked_loss",
+    hints=(
+        'ask `F.cross_entropy` for one loss per image (`reduction="none"`), and let the mask choose',
+        "how many images does the mean go over? And what is that number where the mask is empty?",
+    ),
+)
+def _masked_loss(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
+    logits = _normal(8, 5).requires_grad_()
+    labels = torch.randint(5, (8,), generator=torch.Generator().manual_seed(1))
+    each = F.cross_entropy(logits, labels, reduction="none").detach()
+    for selected in ([0, 3, 4], list(range(8)), [6], []):
+        mask = torch.zeros(8, dtype=torch.float64).index_fill(0, torch.tensor(selected, dtype=torch.long), 1)
+        result = tensor(answer(logits, labels, mask))
+        if not selected and result.isnan():
+            return "a batch without any label gives NaN, and one step with it ends a training; let it give 0"
+        right = (each * mask).sum() / max(len(selected), 1)
+        mistakes = {
+            "the mask is not used: images without a label count too": each.mean(),
+            "you divide by all images of the batch; the mean goes over those with a label": (each * mask).sum() / 8,
+            "the mask is turned round: you use the images without a label": each[mask == 0].mean(),
+            "you add up; take the mean over the images with a label": (each * mask).sum(),
+        }
+        otherwise = f"with {len(selected)} labels of 8 the loss is {right:.4f}; yours is {result:.4f}"
+        if complaint := compare(result.detach(), right, mistakes, otherwise, rtol=1e-5):
+            return complaint
+        if selected and not _gradients(result, logits)[0]:
+            return "the value is right, but no gradient reaches the logits"
+    return None
+
+
+# --- the moves of both players
+
+
+@solution("feature_matching.moves")
+def moves(nets: Nets, batch: Batch) -> Moves:
+    """The discriminator's loss, then the generator's."""
+    judge, generator = nets["discriminator"], nets["generator"]
+    fake = generator.sample(len(batch.unlabelled))
+    real, generated = judge(batch.unlabelled).class_logits, judge(fake.detach()).class_logits
+    told_apart = losses.discriminator(losses.real_logit(real), losses.real_logit(generated))
+    classes = losses.supervised(judge(batch.images).class_logits, batch.labels, batch.mask)
+    yield {"supervised": classes, "adversarial": told_apart / 2}
+    yield {"matching": losses.feature_matching(judge(batch.unlabelled).features, judge(fake).features)}
+
+
+class _Judge(nn.Module):
+    """Two layers, small enough for a checker."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden, self.classes = (nn.Parameter(_normal(*shape, seed=4)) for shape in ((3, 4), (4, 2)))
+
+    def forward(self, images: Tensor) -> DiscriminatorOutput:
+        features = (images @ self.hidden).relu()
+        return DiscriminatorOutput(features @ self.classes, features)
+
+
+class _Maker(nn.Module):
+    """A generator that always draws the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(_normal(3, 3, seed=5))
+
+    def sample(self, n: int) -> Tensor:
+        return _normal(n, 3, seed=6) @ self.weight
+
+
+def _total(terms: Any, which: str) -> Tensor:
+    """The sum of a move's terms."""
+    if not isinstance(terms, Mapping) or not terms:
+        raise WrongAnswer(f"the {which} move must be a dictionary from a name to a scalar")
+    return torch.stack([tensor(term) for term in terms.values()]).sum()
+
+
+def _next(playing: Any, which: str) -> Tensor:
+    """The sum of the next move's terms; what goes wrong inside the learner's function is told."""
+    if not isinstance(playing, Iterator):
+        raise WrongAnswer("the function must `yield` twice: once what each player minimises")
+    try:
+        return _total(next(playing), which)
+    except StopIteration:
+        raise WrongAnswer(f"there is no {which} move; `yield` twice") from None
+    except WrongAnswer:
+        raise
+    except Exception as error:
+        raise WrongAnswer(f"the {which} move raised {type(error).__name__}: {str(error)[:300]}") from error
+
+
+@checker(
+    "feature_matching.moves",
+    hints=(
+        "the first move is that of notebook 03: the class loss and half of the real-or-fake loss, on detached fakes",
+        "ask the discriminator again for the second move, about real and generated images, and use its features",
+    ),
+)
+def _moves(answer: Callable[[Nets, Batch], Any]) -> str | None:
+    nets = nn.ModuleDict({"discriminator": _Judge(), "generator": _Maker()})
+    images, mask = _normal(8, 3, seed=7), torch.tensor([1.0, 0, 0, 1, 0, 0, 0, 1], dtype=torch.float64)
+    batch = Batch(images, torch.tensor([0, 1, 1, 1, 0, 1, 0, 0]), images, mask)
+    playing = answer(nets, batch)
+    return _first_move(playing, nets, batch) or _second_move(playing, nets, batch)
+
+
+def _first_move(playing: Any, nets: Nets, batch: Batch) -> str | None:
+    judge, generator = nets["discriminator"], nets["generator"]
+    result, fake = _next(playing, "first"), generator.sample(8)
+    on_real, on_fake = (losses.real_logit(judge(x).class_logits) for x in (batch.unlabelled, fake))
+    classes = losses.supervised(judge(batch.images).class_logits, batch.labels, batch.mask)
+    matching = losses.feature_matching(judge(batch.unlabelled).features, judge(fake).features)
+    told_apart = losses.discriminator(on_real, on_fake)
+    right = (classes + told_apart / 2).detach()
+    mistakes = {
+        "the discriminator minimises the matching loss too; it belongs to the generator alone": right + matching,
+        "the discriminator minimises the matching loss; it belongs to the generator": classes + matching,
+        "the real-or-fake loss has the weight ½ here": classes + told_apart,
+        "the class loss is missing in the first move": told_apart / 2,
+        "the real-or-fake loss is missing in the first move": classes,
+        "real and fake are exchanged in the first move": classes + losses.discriminator(on_fake, on_real) / 2,
+        "the mask is not used in the first move": right - classes
+        + F.cross_entropy(judge(batch.images).class_logits, batch.labels),
+    }  # fmt: skip
+    otherwise = f"the first move adds up to {result:.4f}; class loss and half the real-or-fake loss are {right:.4f}"
+    if complaint := compare(result.detach(), right, {k: v.detach() for k, v in mistakes.items()}, otherwise):
         return complaint
-    for term in terms:
-        if len({run[term] for run in runs if run[term]}) > 1:
-            return f"{term} takes more than one value besides 0; the question is whether the term is there or not"
-    n = len({tuple(run[term] > 0 for term in terms) for run in runs})
-    return f"the plan has {n} combinations of the two terms; there are more to tell them apart" if n < 4 else None
+    to_judge, to_generator = _gradients(result, judge.hidden, generator.weight)
+    if not to_judge:
+        return "the value of the first move is right, but no gradient reaches the discriminator"
+    if to_generator:
+        return "the first move sends a gradient into the generator; detach the fakes there"
+    _descend(result, judge)
+    return None
+
+
+def _descend(loss: Tensor, judge: nn.Module) -> None:
+    """The discriminator's step, in place as an optimiser's is, so that what was computed before is out of date."""
+    weights = list(judge.parameters())
+    slopes = torch.autograd.grad(loss, weights, retain_graph=True)
+    with torch.no_grad():
+        for weight, slope in zip(weights, slopes, strict=True):
+            weight.sub_(0.1 * slope)
+
+
+def _second_move(playing: Any, nets: Nets, batch: Batch) -> str | None:
+    judge, generator = nets["discriminator"], nets["generator"]
+    before = judge(batch.unlabelled).features
+    result = _next(playing, "second")
+    if not torch.equal(judge(batch.unlabelled).features, before):
+        return "the second move changes the discriminator"
+    real, fake = judge(batch.unlabelled), judge(generator.sample(8))
+    right = losses.feature_matching(real.features, fake.features).detach()
+    mistakes = {
+        "the second move is the SGAN's generator loss; match features instead": losses.generator(
+            losses.real_logit(fake.class_logits)
+        ),
+        "the second move matches class logits; match features": losses.feature_matching(
+            real.class_logits, fake.class_logits
+        ),
+        "the sign of the second move is turned round: the generator minimises it": -right,
+    }
+    otherwise = (
+        f"the second move is {result:.4f}; the matching loss after the discriminator's step is {right:.4f}. Ask the "
+        "discriminator again, about real and generated images"
+    )
+    if complaint := compare(result.detach(), right, {k: v.detach() for k, v in mistakes.items()}, otherwise):
+        return complaint
+    try:
+        reaches = _gradients(result, generator.weight)[0]
+    except RuntimeError:  # autograd's, of what was computed before the discriminator's step
+        return "the second move uses what was computed before the discriminator's step; ask it again"
+    return None if reaches else "the value of the second move is right, but no gradient reaches the generator"

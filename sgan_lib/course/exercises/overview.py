@@ -19,6 +19,7 @@ NOTEBOOKS = {  # prefix of its ids -> notebook
     "debugging": "08_debugging",
     "scaling": "09_scaling_up",
     "own_data": "10_your_data",
+    "case_studies": "A1_case_studies",
 }
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import seaborn as sns
 import torch
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
@@ -14,6 +15,9 @@ from torch import Tensor
 from sgan_lib.course.plotting.style import COLOURS, add_title, new_figure
 from sgan_lib.course.stored import course_file
 from sgan_lib.data import as_images
+
+_CLASS_MARKS = (("o", "vermilion"), ("s", "blue"))  # of classes 0 and 1
+_TWO_CLASSES = LinearSegmentedColormap.from_list("classes", ["#F6CDB8", "#FFFFFF", "#B9DAF0"])  # the same colours, pale
 
 
 def _as_pictures(images: Tensor) -> np.ndarray:
@@ -91,18 +95,19 @@ def samples_by_class(
 
 
 def decision_regions(
-    panels: Mapping[str, Callable[[Tensor], Tensor]],
+    panels: Mapping[str, Callable[[Tensor], Tensor] | None],
     points: Tensor,
     labelled: tuple[Tensor, Tensor],
     title: str,
     reach: float = 1.1,
     generated: Mapping[str, Tensor] | None = None,
 ) -> Figure:
-    """How classifiers of two classes divide the plane, a panel each.
+    """How classifiers of two classes divide the plane, a panel each: pale fills in the colours of the classes.
 
     Args:
-        panels: title of the panel -> function from points [n, 2] to the probability of class 1, [n], in [0, 1].
-        points: unlabelled points [n, 2], drawn small.
+        panels: title of the panel -> function from points [n, 2] to the probability of class 1, [n], in [0, 1]; None
+            leaves the plane white.
+        points: unlabelled points [n, 2], drawn small and grey.
         labelled: their positions [m, 2] and classes [m], drawn large.
         title: the message.
         reach: the square drawn is [-reach, reach]².
@@ -110,19 +115,22 @@ def decision_regions(
     """
     steps = torch.linspace(-reach, reach, 160)
     across, up = torch.meshgrid(steps, steps, indexing="xy")
-    figure, axes = new_figure(3.3 * len(panels), 3.7, 1, len(panels))
+    figure, axes = new_figure(3.3 * len(panels), 4.0, 1, len(panels))
     for cell, (name, probability) in zip(axes[0], panels.items(), strict=True):
-        shades = probability(torch.stack([across.flatten(), up.flatten()], dim=1)).reshape(across.shape)
-        cell.contourf(across, up, shades.numpy(), levels=np.linspace(0, 1, 11), cmap="PuOr", alpha=0.6)
-        cell.contour(across, up, shades.numpy(), levels=[0.5], colors="black", linewidths=1.5)
-        cell.scatter(*points.T.numpy(), s=3, color="#444444", alpha=0.5, linewidths=0)
+        if probability is not None:
+            shades = probability(torch.stack([across.flatten(), up.flatten()], dim=1)).reshape(across.shape)
+            cell.contourf(across, up, shades.numpy(), levels=np.linspace(0, 1, 11), cmap=_TWO_CLASSES)
+            cell.contour(across, up, shades.numpy(), levels=[0.5], colors="black", linewidths=1.5)
+        cell.scatter(*points.T.numpy(), s=4, color="#777777", linewidths=0, label="unlabelled")
         if generated and name in generated:
-            cell.scatter(*generated[name].T.numpy(), s=10, marker="x", color=COLOURS["green"], linewidths=0.7)
-        for k, marker, colour in ((0, "o", "vermilion"), (1, "s", "purple")):
-            cell.scatter(*labelled[0][labelled[1] == k].T.numpy(), s=90, marker=marker, edgecolor="black",
-                         color=COLOURS[colour], zorder=3)  # fmt: skip
+            cell.scatter(*generated[name].T.numpy(), s=14, marker="x", color="black", linewidths=0.8, label="generated")
+        for k, (marker, colour) in enumerate(_CLASS_MARKS):
+            cell.scatter(*labelled[0][labelled[1] == k].T.numpy(), s=80, marker=marker, edgecolor="black",
+                         color=COLOURS[colour], zorder=3, label=f"label {k}")  # fmt: skip
         cell.set(xticks=[], yticks=[], aspect="equal", xlim=(-reach, reach), ylim=(-reach, reach))
         cell.set_title(name, weight="normal", fontsize=10)
+    named = {name: mark for cell in axes[0] for mark, name in zip(*cell.get_legend_handles_labels(), strict=True)}
+    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=len(named), frameon=False)
     return add_title(figure, title)
 
 
