@@ -1,5 +1,6 @@
 """Exercises: folded solutions are right; stubs and mistakes are not, and get complaints that do not tell the answer."""
 
+import ast
 import math
 import re
 import sys
@@ -260,6 +261,22 @@ def test_typical_mistakes_are_told_apart(name, complaint):
     assert len(set(complaints)) == len(mistakes)
     told = ["your answer raised", *re.findall(r"(?:return|=) (.{6,})", EXERCISES[name][2])]  # the solution's terms
     assert not [each for each in complaints if any(words in each for words in told)]
+
+
+def terms(source):
+    """The calls and operations in a source, without spaces; bare names and constants are none."""
+    plain = (ast.Name, ast.Attribute, ast.Constant)
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.expr) and not isinstance(node, plain)]
+    return {"".join(ast.unparse(node).split()) for node in nodes}
+
+
+@pytest.mark.parametrize("name", exercises.HINTS)
+def test_there_are_two_hints_and_no_term_of_the_solution_in_them(name):
+    _, stub, solution = EXERCISES[name]
+    hints = exercises.HINTS[name]
+    assert len(set(hints)) == len(hints) == 2
+    told = [term for term in terms(solution) - terms(stub) for hint in hints if term in "".join(hint.split())]
+    assert [term for term in told if len(term) > 12] == []
 
 
 SHORT = [name for name, (_, _, solution) in EXERCISES.items() if re.search(r"^\w+ = \{\n", solution, re.MULTILINE)]
