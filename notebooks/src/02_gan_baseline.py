@@ -40,7 +40,6 @@ from torch import nn
 
 from sgan_lib import data, methods
 from sgan_lib.course import exercises, plotting, stored, widgets
-from sgan_lib.course.exercises.gan_baseline import yours_or_worked
 
 plotting.use_course_style()
 
@@ -254,11 +253,11 @@ exercises.check("gan_baseline.train", train)
 # part, run this cell and those below again.
 
 # %%
-make_generator = yours_or_worked("make_generator", make_generator)
-make_discriminator = yours_or_worked("make_discriminator", make_discriminator)
-discriminator_step = yours_or_worked("discriminator_step", discriminator_step)
-generator_step = yours_or_worked("generator_step", generator_step)
-train = yours_or_worked("train", train)
+make_generator = exercises.worked("gan_baseline.make_generator", make_generator)
+make_discriminator = exercises.worked("gan_baseline.make_discriminator", make_discriminator)
+discriminator_step = exercises.worked("gan_baseline.discriminator_step", discriminator_step)
+generator_step = exercises.worked("gan_baseline.generator_step", generator_step)
+train = exercises.worked("gan_baseline.train", train)
 
 # %% [markdown]
 # `play_ring` plays a game and keeps four moments, drawn from the *same* latents, so that a change is a change of G. A

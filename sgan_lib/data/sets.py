@@ -81,7 +81,7 @@ def _downloaded(name: str, folder: Path) -> RawSet:
             with FileLock(folder / f".{name}.lock"):  # torchvision downloads in place; two at a time damage the file
                 parts = [kind(folder, download=True, **choice) for choice in choices]
         if kind in (FashionMNIST, KMNIST):  # torchvision compares no checksum of what it has unpacked
-            return RawSet(*_archived(folder / kind.__name__ / "raw", kind.resources), tuple(kind.classes))
+            return RawSet(*_archived(folder / kind.__name__ / "raw", kind.resources), class_names=tuple(kind.classes))
         if kind is USPS and not all(check_integrity(folder / file, md5) for _, file, md5 in USPS.split_list.values()):
             raise ValueError("a file of it is damaged")
     except Exception as error:
@@ -106,12 +106,12 @@ def _mnist() -> RawSet:
     """MNIST (LeCun 1998): 60,000 training and 10,000 test images of 28×28, from the shipped archives."""
     try:
         folder = Path(str(resources.files("sgan_lib"))) / "assets" / "mnist"
-        return RawSet(*_archived(folder, MNIST.resources), _TEN_DIGITS)
+        return RawSet(*_archived(folder, MNIST.resources), class_names=_TEN_DIGITS)
     except ValueError as error:
         raise DataError(f"{error}; it is shipped with the library: install sgan_lib again") from error
 
 
-def _archived(folder: Path, archives: Sequence[tuple[str, str]]) -> list[Labelled]:
+def _archived(folder: Path, archives: Sequence[tuple[str, str]]) -> tuple[Labelled, Labelled]:
     """The two parts of a set in MNIST's format; ValueError where one of the archives has another checksum."""
     parts: list[Any] = []
     for file_name, checksum in archives:  # training images, their labels, test images, their labels
@@ -119,7 +119,7 @@ def _archived(folder: Path, archives: Sequence[tuple[str, str]]) -> list[Labelle
             raise ValueError(f"the data file {folder / file_name} is missing or damaged")
         content = np.frombuffer(bytearray(gzip.decompress((folder / file_name).read_bytes())), np.uint8)
         parts.append(content[16:].reshape(-1, 28, 28) if "images" in file_name else content[8:])  # after its header
-    return [_labelled(*parts[:2]), _labelled(*parts[2:])]
+    return _labelled(*parts[:2]), _labelled(*parts[2:])
 
 
 def _digits() -> RawSet:

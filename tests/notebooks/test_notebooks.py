@@ -114,6 +114,10 @@ from tqdm import tqdm
 from tqdm.auto import tqdm as widget
 for _ in tqdm(widget(range(3))):
     print("step")
+
+# %% tags=["result"]
+from sgan_lib.course import widgets
+widgets.predict("sgan.modes", "How many?", choices=["few", "all"])
 """
 
 
@@ -128,11 +132,16 @@ def folder(tmp_path: Path, build: ModuleType) -> Path:
 def test_a_build_keeps_what_is_shown_and_drops_what_passes(folder: Path, build: ModuleType) -> None:
     assert build.build(build.find_sources(["00_small"], folder), folder) == []
     notebook = nbformat.read(folder / "00_small.ipynb", as_version=4)
-    assert [cell.execution_count for cell in code_cells(notebook)] == [1, 2]
+    assert [cell.execution_count for cell in code_cells(notebook)] == [1, 2, 3]
     assert [output.text for output in notebook.cells[3].outputs] == ["step\nstep\nstep\n"]
+    [asked] = notebook.cells[4].outputs
+    assert set(asked.data) == {"text/html", "text/plain"}
+    assert "<li>few</li>" in asked.data["text/html"]
     title = "a-title-with-a-dash-and-a-sign"
-    assert [cell.id for cell in notebook.cells] == [f"{title}-1", f"{title}-2", "a-section-1", "a-section-2"]
-    assert all(set(cell.metadata) <= {"tags"} for cell in notebook.cells)
+    assert [cell.id for cell in notebook.cells] == [f"{title}-1", f"{title}-2", *(f"a-section-{k}" for k in (1, 2, 3))]
+    folded = {"colab": {"source_hidden": True}, "result": {"outputs_hidden": True}}
+    assert {cell.metadata.tags[0]: cell.metadata.jupyter for cell in code_cells(notebook) if cell.metadata} == folded
+    assert all(set(cell.metadata) <= {"tags", "jupyter"} for cell in notebook.cells)
     assert notebook.metadata == build.METADATA
 
 
@@ -169,7 +178,7 @@ def test_text_is_rewritten_and_outputs_stay(folder: Path, built: Path, build: Mo
     notebook = nbformat.read(built, as_version=4)
     assert [cell.source for cell in notebook.cells[2:4]] == ["## Another section\nWords.", "More."]
     said = [(cell.execution_count, cell.outputs[0].text) for cell in code_cells(notebook)]
-    assert said == [(1, "said by 1\n"), (2, "said by 2\n")]
+    assert said == [(count, f"said by {count}\n") for count in (1, 2, 3)]
     assert [cell.id for cell in notebook.cells] == [cell.id for cell in build.convert(source).cells]
 
 
@@ -179,7 +188,7 @@ def test_text_is_rewritten_and_outputs_stay(folder: Path, built: Path, build: Mo
         ("range(3)", "range(4)", "a-section-2"),
         ("# %%\nimport sys", '# %% tags=["headline"]\nimport sys', "a-section-2"),
         ('    print("step")\n', '    print("step")\n\n# %%\n1\n', "a-section-3"),
-        ("# %%\nimport sys", "# %% [markdown]\n# import sys", "a-section-2"),
+        ("# %%\nimport sys", "# %% [markdown]\n# import sys", "a-section-3"),
     ],
 )
 def test_text_is_not_rewritten_under_other_code(

@@ -7,20 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sgan_lib.course.exercises import gan_worked
-from sgan_lib.course.exercises.checking import check_answers, checker, compare, complaint_about, tensor
+from sgan_lib.course.exercises import gan_worked  # noqa: F401  (registers the worked parts)
+from sgan_lib.course.exercises.checking import check_answers, checker, compare, tensor
 
 _RATE = 0.1  # of the optimisers that the checkers of the steps hand out
-
-
-def yours_or_worked(name: str, yours: Callable[..., Any]) -> Callable[..., Any]:
-    """The learner's function where it is right, else the worked one; a printed line says which.
-
-    `name` is that of the function: make_generator, make_discriminator, discriminator_step, generator_step or train.
-    """
-    is_right = complaint_about(f"gan_baseline.{name}", yours) is None
-    print(f"{name}: {'yours' if is_right else 'the worked solution, until yours is right'}")
-    return yours if is_right else getattr(gan_worked, name)
 
 
 def _first(complaints: Mapping[str, bool]) -> str | None:

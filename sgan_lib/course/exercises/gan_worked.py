@@ -7,12 +7,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from sgan_lib.course.exercises.worked import solution
 
+
+@solution("gan_baseline.make_generator")
 def make_generator() -> nn.Module:
     """A network from latents [n, 8] to points of the plane [n, 2]."""
     return nn.Sequential(nn.Linear(8, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 2))
 
 
+@solution("gan_baseline.make_discriminator")
 def make_discriminator() -> nn.Module:
     """A network from points [n, 2] to logits [n, 1]."""
     return nn.Sequential(
@@ -20,6 +24,7 @@ def make_discriminator() -> nn.Module:
     )
 
 
+@solution("gan_baseline.discriminator_step")
 def discriminator_step(G: nn.Module, D: nn.Module, adam_d: Optimizer, real: Tensor, z: Tensor) -> Tensor:
     """One step of D; returns its loss, eq. 1 of Goodfellow 2014 with its sign turned."""
     fake = G(z).detach()
@@ -31,6 +36,7 @@ def discriminator_step(G: nn.Module, D: nn.Module, adam_d: Optimizer, real: Tens
     return loss
 
 
+@solution("gan_baseline.generator_step")
 def generator_step(G: nn.Module, D: nn.Module, adam_g: Optimizer, z: Tensor) -> Tensor:
     """One step of G; returns its loss, the non-saturating form."""
     loss = -F.logsigmoid(D(G(z))).mean()
@@ -40,6 +46,7 @@ def generator_step(G: nn.Module, D: nn.Module, adam_g: Optimizer, z: Tensor) -> 
     return loss
 
 
+@solution("gan_baseline.train")
 def train(
     G: nn.Module,
     D: nn.Module,

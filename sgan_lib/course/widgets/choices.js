@@ -24,6 +24,7 @@ let views = 0; // radio buttons of one name exclude each other, so each view nee
 function create(tag, parent, attributes = {}, html = "") {
   const node = Object.assign(document.createElement(tag), attributes);
   node.innerHTML = html;
+  node.dataset.lmSuppressShortcuts = "true"; // keys belong to the form: JupyterLab looks at the focused node first
   parent.append(node);
   return node;
 }
@@ -115,7 +116,6 @@ function drawScore(model, root, cards) {
 
 function render({ model, el }) {
   const root = create("div", el, { className: "sgan-choices" });
-  root.dataset.lmSuppressShortcuts = "true"; // keys belong to the form, not to JupyterLab
   create("style", root).textContent = STYLE;
   const cards = model.get("cards");
   const view = ++views;
