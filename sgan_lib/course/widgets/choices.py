@@ -38,7 +38,7 @@ def as_text(page: str) -> str:
     return "\n".join(line.strip() for line in lines if line.strip())
 
 
-class Choices(anywidget.AnyWidget):  # type: ignore[misc]
+class Choices(anywidget.AnyWidget):
     """Questions to answer by keyboard, mouse or screen reader; every answer is handed to `keep`.
 
     Args:
@@ -50,7 +50,7 @@ class Choices(anywidget.AnyWidget):  # type: ignore[misc]
 
     _esm = Path(__file__).with_name("choices.js")
     _ipython_display_ = None  # that of ipywidgets 7 would leave out the HTML
-    cards = traitlets.List().tag(sync=True)
+    cards: Any = traitlets.List().tag(sync=True)
     answers = traitlets.Dict().tag(sync=True)
     notes = traitlets.Dict().tag(sync=True)
 
@@ -66,5 +66,5 @@ class Choices(anywidget.AnyWidget):  # type: ignore[misc]
         self.notes = self.notes | {name: self._keep(name, answer) for name, answer in new.items()}
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         return data | {"text/html": self.page, "text/plain": as_text(self.page)}, metadata
