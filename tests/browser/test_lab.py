@@ -235,7 +235,7 @@ def test_questions_are_answered_by_keyboard_and_kept(page: Page, lab: str) -> No
 
     page.evaluate(RUN_CELLS, ["notebooks/asking.ipynb", 6])
     expect(cells.nth(2).locator("td")).to_have_text(["4 to 7", "4 to 7"])
-    expect(cells.nth(1).get_by_role("status")).to_contain_text("The result is out: 4 to 7.")
+    expect(cells.nth(1).get_by_role("status")).to_contain_text("Recorded: 4 to 7.")
     expect(cells.nth(1).get_by_role("radio", name="4 to 7")).to_be_checked()
     expect(cells.nth(4).locator(".why")).to_have_count(6)
     expect(cells.nth(5).locator("tr", has_text="03_sgan")).to_contain_text("2 of 2")

@@ -69,6 +69,11 @@ function drawCard(model, root, card, view) {
     show();
     if (card.graded) status.focus();
   });
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.target === status) return;
+    event.preventDefault(); // JupyterLab takes the key from the browser in some fields
+    form.requestSubmit();
+  });
   show();
   return show;
 }

@@ -51,8 +51,8 @@ class Choices(anywidget.AnyWidget):
     _esm = Path(__file__).with_name("choices.js")
     _ipython_display_ = None  # that of ipywidgets 7 would leave out the HTML
     cards: Any = traitlets.List().tag(sync=True)
-    answers: Any = traitlets.Dict().tag(sync=True)
-    notes: Any = traitlets.Dict().tag(sync=True)
+    answers = traitlets.Dict().tag(sync=True)
+    notes = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self, cards: Sequence[Card], answers: Mapping[str, Answer], keep: Callable[[str, Any], str], page: str
@@ -66,6 +66,5 @@ class Choices(anywidget.AnyWidget):
         self.notes = self.notes | {name: self._keep(name, answer) for name, answer in new.items()}
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-        bundle: Any = super()._repr_mimebundle_(**kwargs)
-        data, metadata = bundle
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         return data | {"text/html": self.page, "text/plain": as_text(self.page)}, metadata
