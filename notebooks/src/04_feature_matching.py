@@ -11,7 +11,8 @@
 # - *train* your own feature matching on digits, and *compare* it fairly with simple baselines.
 #
 # **Before you start**: notebooks [01](01_theory.ipynb) (why K logits are enough) and [03](03_sgan.ipynb) (the
-# [SGAN](glossary.md#semi-supervised-gan)). **Time**: 60 minutes, of which the computer takes one. **Stored and live**:
+# [SGAN](glossary.md#semi-supervised-gan)). **Time**: about 1 minute of computing on two CPU
+# cores, 58 minutes of reading and exercises. **Stored and live**:
 # points and small digits are trained here. The runs on MNIST take hours; their tables are stored in `figures/`.
 
 # %% tags=["colab"]

@@ -14,7 +14,8 @@
 # - *diagnose* a matching loss that growing features inflate;
 # - *write* the [pull-away term](glossary.md#pull-away-term) and *test* whether it is what helps.
 #
-# **Before you start**: notebook [04](04_feature_matching.ipynb). **Time**: 55 minutes, of which the computer takes one.
+# **Before you start**: notebook [04](04_feature_matching.ipynb). **Time**: about 1 minute of computing on two CPU
+# cores, 52 minutes of reading and exercises.
 # **Stored and live**: the runs on MNIST take hours; their tables are stored in `figures/`. Sections 6 and 7 train on
 # small digits here.
 

@@ -313,3 +313,17 @@ def test_the_benchmark() -> None:
     speed_up, seconds = measured["sweep, one worker / two workers"], measured["sweep with two workers"]
     shares = measured["matrix products / our step", "mlp"]
     states("benchmark", *written([*factors, *speed_up], 1), *written([*shares, *seconds], 0))
+
+
+def test_the_protocol_names_the_splits_of_every_table_and_keeps_tuning_apart() -> None:
+    text = (ROOT / "figures" / "PROTOCOL.md").read_text("utf-8")
+    listed = dict(re.findall(r"^\| `(\w+)\.csv` \| ([\d, to]+) \|", text, re.MULTILINE))
+    tables = {path.stem: pd.read_csv(path) for path in (ROOT / "figures").glob("*.csv")}
+    splits = {name: sorted(set(table["split_seed"].dropna().astype(int))) for name, table in tables.items()
+              if "split_seed" in table}  # fmt: skip
+    assert listed.keys() == splits.keys()
+    for name, ranges in listed.items():
+        bounds = [[int(bound) for bound in part.split(" to ")] for part in ranges.split(", ")]
+        named = [split for low, high in ((each[0], each[-1]) for each in bounds) for split in range(low, high + 1)]
+        assert named == splits[name], name
+        assert {*range(100, 103)}.isdisjoint(named) != (name == "baseline_tuning")
