@@ -38,7 +38,7 @@ lab: $(STAMP) ## open the notebooks in JupyterLab
 
 test: check ## run all checks and tests: units with coverage, integration, notebooks, browser
 	$(ONE_THREAD) $(BIN)/pytest -n 2 -m "not integration and not browser" --cov --cov-report=term --cov-fail-under=90
-	$(ONE_THREAD) $(BIN)/pytest -m integration
+	$(ONE_THREAD) $(BIN)/pytest -n 2 -m integration
 	WIDGETS=7.7.1 PYTHONPATH=$(OLD_WIDGETS) $(ONE_THREAD) $(BIN)/pytest \
 		tests/course/test_widgets.py tests/course/test_choices.py -W ignore::DeprecationWarning
 	$(NBVAL)

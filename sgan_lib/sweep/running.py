@@ -7,6 +7,7 @@ writes into the sweep's folder, so the workers of a cluster need this library an
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
+from importlib.metadata import version
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -17,7 +18,6 @@ from distributed import Client, as_completed
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from sgan_lib import __version__
 from sgan_lib.course.runner import check_parameters, copy_of, run_notebook
 from sgan_lib.course.stored import course_file
 from sgan_lib.runtime import check_choice, check_whole_number, choose_device
@@ -86,8 +86,8 @@ def show_plan(
         if every or state.reason:
             say(f"{run.name}: {state.status}" + (f", to be run again ({state.reason})" if state.reason else ""))
     versions = {str(state.row["sgan_lib"]) for state in states.values() if state.status == "done"}
-    if mixed := sorted(versions - {__version__}):
-        say(f"results of sgan_lib {', '.join(mixed)} are among them; this is {__version__}")
+    if mixed := sorted(versions - {ours := version("sgan-course")}):
+        say(f"results of sgan_lib {', '.join(mixed)} are among them; this is {ours}")
     todo = [run for run, state in states.items() if state.status != "done"]
     table = collect(out) if out.is_dir() else pd.DataFrame(columns=COLUMNS)
     time = f"; {estimate(todo, table, workers)}" if todo else ""
@@ -96,10 +96,7 @@ def show_plan(
 
 
 def _equal_workers(client: Client, say: Say) -> list[str] | None:
-    """The workers with the versions that are here; None for all. Raises ConnectionError, with reasons, where none has.
-
-    The others are named and left out: they could run nothing, or would mix results of two versions.
-    """
+    """The workers with the versions that are here; None for all. ConnectionError, with reasons, where none has."""
     if not client.nthreads():
         say("the cluster has no workers now; waiting for one")
         client.wait_for_workers(1)
