@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from sgan_lib import data, evaluation, experiments, losses, methods, runtime, training
@@ -315,3 +317,33 @@ def test_a_checkpoint_that_cannot_be_written_is_refused_before_training(tmp_path
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     run(steps=20, checkpoint="~/runs/one")
     assert [path.name for path in (tmp_path / "home" / "runs").iterdir()] == ["one"]
+
+
+ASKED = {
+    "method": st.sampled_from([*experiments.METHODS, "linear", "no_method", None]),
+    "dataset": st.sampled_from(["digits", "moons", "nowhere", 3]),
+    "n_labels": st.sampled_from([0, 1, 10, 50, 10**6, 2.5]),
+    "steps": st.sampled_from([-1, 1, 2, "three"]),
+    "shift": st.sampled_from([0, 1, 9]),
+    "batch_size": st.sampled_from([0, 1, 8, True]),
+    "precision": st.sampled_from(["float32", "mixed", "float8"]),
+    "label_mask": st.booleans(),
+}
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.fixed_dictionaries({"method": ASKED["method"]}, optional={name: ASKED[name] for name in [*ASKED][1:]}))
+def test_whatever_is_asked_a_run_ends_in_a_result_or_names_the_argument(asked):
+    state = torch.get_rng_state()
+    try:
+        result = experiments.run(
+            **{"dataset": "digits", "n_labels": 20, "steps": 2, "device": "cpu", "seed": 1} | asked
+        )
+    except (TypeError, ValueError) as error:
+        refused = str(error)
+    else:
+        refused = ""
+        assert result.test_error is None or 0 <= result.test_error <= 1
+        assert result.settings.method == asked["method"]
+    assert not refused or any(name in refused for name in [*asked, "network"]), refused
+    assert torch.equal(torch.get_rng_state(), state)

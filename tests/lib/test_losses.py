@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mpmath import mp, mpf
 
 from sgan_lib import losses
@@ -205,3 +207,26 @@ def test_what_would_silently_become_a_number_is_refused_by_name(loss, arguments,
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no checks of signatures
     with pytest.raises((TypeError, ValueError), match=message):
         loss(*arguments)
+
+
+finite = st.floats(-1e4, 1e4, width=32)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(finite, min_size=1, max_size=5), st.lists(finite, min_size=1, max_size=5))
+def test_whatever_the_logits_losses_are_finite_and_keep_to_their_bounds(real, fake):
+    on_real, on_fake = torch.tensor(real), torch.tensor(fake)
+    logits = torch.stack([on_real, -on_real], dim=1)
+    alike = losses.discriminator(on_real, on_real)  # D cannot tell: at best, it says ½ of everything
+    for loss in (
+        losses.discriminator(on_real, on_fake),
+        losses.generator(on_fake),
+        losses.supervised(logits, 0 * on_real.long()),
+        losses.conditional_entropy(logits),
+        losses.feature_matching(logits, 2 * logits),
+    ):
+        assert math.isfinite(loss)
+        assert loss >= 0
+    assert alike >= 2 * math.log(2) * (1 - 1e-6)
+    assert losses.conditional_entropy(logits) <= math.log(2) * (1 + 1e-6)
+    torch.testing.assert_close(losses.feature_matching(logits, logits), torch.tensor(0.0))
