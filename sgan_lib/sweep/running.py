@@ -4,6 +4,7 @@ A task works in a temporary folder of its worker and sends back what became of i
 writes into the sweep's folder, so the workers of a cluster need this library and nothing else: no shared disk.
 """
 
+import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -56,20 +57,30 @@ def run(
     template = show_plan(runs, out, 1 if scheduler else workers, device, say, notebook)
     if scheduler is None:
         choose_device(device)  # before anything old is set aside
-    try:  # the system ends a lock with the process that holds it, however that ends
-        turn = FileLock(out / ".lock").acquire(blocking=False)
-    except Timeout:
-        say(f"another sweep is at work in {out}; waiting for its end")
-        turn = FileLock(out / ".lock").acquire()
-    with turn:
-        todo = [run for run in dict.fromkeys(runs) if read_state(out / run.name, run.settings, device).status != "done"]
-        if todo:
-            _run_all(todo, out, min(workers, len(todo)), scheduler, device, template, say)
-        table = write_csv(out)
+    if out.is_dir() and not os.access(out, os.W_OK) and not _missing(runs, out, device):
+        table = collect(out, object)  # complete, and for reading only
+    else:
+        with _turn(out, say):
+            if todo := _missing(runs, out, device):
+                _run_all(todo, out, min(workers, len(todo)), scheduler, device, template, say)
+            table = write_csv(out)
     table = table[table["run"].isin([run.name for run in runs])].infer_objects()
     if strict and len(failed := table[table["status"] != "done"]):
         raise RuntimeError("\n".join(failed["run"] + " failed: " + failed["reason"]))
     return table
+
+
+def _missing(runs: Sequence[Run], out: Path, device: str) -> list[Run]:
+    return [run for run in dict.fromkeys(runs) if read_state(out / run.name, run.settings, device).status != "done"]
+
+
+def _turn(out: Path, say: Say) -> Any:
+    """The folder's lock, held; the system ends it with the process that holds it, however that ends."""
+    try:
+        return FileLock(out / ".lock").acquire(blocking=False)
+    except Timeout:
+        say(f"another sweep is at work in {out}; waiting for its end")
+        return FileLock(out / ".lock").acquire()
 
 
 def show_plan(
@@ -88,7 +99,7 @@ def show_plan(
     versions = {str(state.row["sgan_lib"]) for state in states.values() if state.status == "done"}
     if mixed := sorted(versions - {ours := version("sgan-course")}):
         say(f"results of sgan_lib {', '.join(mixed)} are among them; this is {ours}")
-    todo = [run for run, state in states.items() if state.status != "done"]
+    todo = _missing(runs, out, device)
     table = collect(out) if out.is_dir() else pd.DataFrame(columns=COLUMNS)
     time = f"; {estimate(todo, table, workers)}" if todo else ""
     say(f"{len(states)} runs: {len(states) - len(todo)} done, {len(todo)} to do{time}")

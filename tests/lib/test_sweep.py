@@ -3,6 +3,7 @@
 import concurrent.futures
 import csv
 import json
+import os
 import tempfile
 from concurrent.futures import Future
 from dataclasses import replace
@@ -220,6 +221,15 @@ def test_the_csv_equals_the_results(dask, runs, tmp_path):
             "test_error_high": high, **{n: stored[n] for n in ("test_error", "seconds", "device", "confusion_matrix")},
         }  # fmt: skip
         assert row == {name: "" if value is None else str(value) for name, value in wanted.items()}
+
+
+def test_a_complete_folder_for_reading_only_gives_its_table(dask, runs, tmp_path, monkeypatch):
+    table = sweep.run(runs, tmp_path)
+    (tmp_path / ".lock").unlink()
+    (tmp_path / "results.csv").unlink()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert sweep.run(runs, tmp_path).astype(str).to_dict() == table.astype(str).to_dict()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(run.name for run in runs)
 
 
 def test_damaged_results_are_named_and_the_others_stay(dask, runs, tmp_path):
