@@ -105,6 +105,20 @@ def test_ten_splits_of_digits() -> None:
     low, high = evaluation.mean_interval(ahead.tolist())
     found = [*written([errors["feature_matching"].mean(), ahead.mean(), high], 1), f"{low:.2f}"]
     states("ten splits again", "3,000", *found, *bounds(rest, 1))
+    behind = pd.Series(spread, errors.index) - errors["sgan"]
+    states("ten splits and label spreading", f"{mean(spread):.1f}", *bounds(behind, 1))
+
+
+def spreading_on_digits() -> pd.DataFrame:
+    """Test errors in % of label spreading: a row per number of labels, a column per split."""
+    where = "dataset == 'digits' and method == 'label_spreading'"
+    return error_of("simple_baselines.csv", "n_labels", "seed", where=where).unstack()
+
+
+def test_a_simple_baseline_with_50_labels() -> None:
+    spread = spreading_on_digits().loc[50]
+    behind = bounds(spread - by_split("digits").loc[50, "sgan"], 1)
+    states("label spreading in short", len(spread), 50, f"{spread.mean():.1f}", *behind, "1,500")
 
 
 def of_standard() -> pd.DataFrame:
