@@ -8,21 +8,23 @@
 # image, and what it learns there helps it to classify. In part 5 the error at 100 MNIST labels falls from 21 % to 4 %
 # in one of two forms; whether it falls in the other, three splits do not say. With tens of thousands of labels, ask
 # what the same network reaches without the GAN before you call a number a success. This notebook builds the
-# semi-supervised GAN (SGAN) in its two common forms and asks that question of both.
+# [semi-supervised GAN](glossary.md#semi-supervised-gan) (SGAN) in its two common forms and asks that question of both.
 #
 # **After this notebook you can**
-# - *write* the discriminator's loss of an SGAN in both forms, N+1 classes and two heads, and *say* what differs
-#   between them;
+# - *write* the [discriminator](glossary.md#discriminator)'s loss of an SGAN in both forms, N+1 classes and two heads,
+#   and *say* what differs between them;
 # - *compare* an SGAN with the same network trained on the labels alone, and *read* a published gain against its
-#   baseline;
+#   [baseline](glossary.md#baseline);
 # - *audit* a training log: what was counted, on which images, and with which labels.
 #
-# **Before you start**: notebooks 01 (why K logits are enough) and 02 (how a GAN is trained). **Time**: about
+# **Before you start**: notebooks [01](01_theory.ipynb) (why K [logits](glossary.md#logit) are enough) and
+# [02](02_gan_baseline.ipynb) (how a GAN is trained). **Time**: about
 # 1½ minutes of computing on two CPU cores, 45 minutes of reading and exercises.
 #
-# **Stored and live**: the comparison on `digits` and the pictures of one MNIST run are computed here, at preset
-# `quick`. The comparison at 100 and at 30,000 MNIST labels takes about three quarters of an hour;
-# its table is stored in `figures/sgan_half_of_labels.csv` (to compute it anew, delete the file and run `make figures`).
+# **Stored and live**: the comparison on `digits` and the pictures of one MNIST run are computed here, at
+# [preset](glossary.md#preset) `quick`. The comparison at 100 and at 30,000 MNIST labels takes about three quarters of
+# an hour; its table is stored in `figures/sgan_half_of_labels.csv` (to compute it anew, delete the file and run `make
+# figures`).
 
 # %% tags=["colab"]
 # In Colab, this cell installs the course's library and keeps Colab's own torch. Elsewhere it does nothing.
@@ -50,7 +52,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from sgan_lib import data, evaluation, experiments, losses, methods, runtime
-from sgan_lib.course import exercises, plotting, stored
+from sgan_lib.course import exercises, plotting, stored, widgets
 
 plotting.use_course_style()
 
@@ -94,9 +96,10 @@ print(first_25.describe())
 
 # %% [markdown]
 # Ten classes share 25 labels, so every class has two or three. The histogram shows which classes got the third one.
-# That draw is seeded (`split_seed`), and it is nested: the 25 are among the 50 and among the 100 of the same seed, so
-# that a curve over the number of labels adds images and never swaps them. The validation part is as small as the
-# labelled part. A thousand validation labels beside 25 training labels would be a strange way to spend labels.
+# That draw is seeded (`split_seed`), and it is [nested](glossary.md#nested-split): the 25 are among the 50 and among
+# the 100 of the same seed, so that a curve over the number of labels adds images and never swaps them. The
+# [validation](glossary.md#validation-set) part is as small as the labelled part. A thousand validation labels beside 25
+# training labels would be a strange way to spend labels.
 
 # %% tags=["nbval-ignore-output"]
 images, labels = first_25.labelled
@@ -116,7 +119,7 @@ first_100 = data.load("mnist", n_labels=100, split_seed=0).labelled
 
 
 def labelled_picture(n):
-    """The first n labelled images, n at most 100, a row a class."""
+    """The first n labelled images, n at most 100, one row per class."""
     images, labels = first_100.images[:n], first_100.labels[:n]
     cells = torch.zeros(10, 10, 1, 28, 28)  # 0 is mid-grey in [-1, 1]
     for k in range(10):
@@ -132,7 +135,7 @@ def labelled_picture(n):
 labelled_picture(50)
 
 # %% [markdown]
-# **Figure.** A 10 × 10 board, a row for each digit. With 50 labels, the left half is filled: five examples a class.
+# **Figure.** A 10 × 10 board, a row for each digit. With 50 labels, the left half is filled: five examples per class.
 # The rest is grey. With a running kernel, the slider below draws the same board for 25, 50 and 100 labels.
 
 # %% tags=["nbval-ignore-output"]
@@ -153,12 +156,12 @@ print("the 25 labelled images are the first 25 of the 100")
 #
 # There are two common ways to connect the answers.
 #
-# - **N+1 classes** (Odena 2016; Salimans 2016, section 5). One softmax over the K classes and one more, "fake". The
-#   probability of "real" is whatever the fake class leaves over. Notebook 01 shows that the fake class's logit may be
-#   fixed at 0, so the network has K outputs. (Papers write N or K for the number of classes. Here it is K, and the
-#   method keeps its name.)
-# - **Two heads** (as in PyTorch-GAN, which many tutorials follow). On the same body sit a softmax over K classes and,
-#   beside it, a single logit for real or fake.
+# - **[N+1 classes](glossary.md#n-plus-one-classes)** (Odena 2016; Salimans 2016, section 5). One
+#   [softmax](glossary.md#softmax) over the K classes and one more, "fake". The probability of "real" is whatever the
+#   fake class leaves over. Notebook [01](01_theory.ipynb) shows that the fake class's logit may be fixed at 0, so the
+#   network has K outputs. (Papers write N or K for the number of classes. Here it is K, and the method keeps its name.)
+# - **[Two heads](glossary.md#two-heads)** (as in PyTorch-GAN, which many tutorials follow). On the same body sit a
+#   softmax over K classes and, beside it, a single logit for real or fake.
 
 # %% tags=["nbval-ignore-output"]
 figure, axes = plotting.new_figure(9.5, 3.4, 1, 2)
@@ -188,8 +191,8 @@ figure
 
 # %% [markdown]
 # **Figure.** Two flow charts. Left, N+1 classes: image, body, K class logits; from these same logits come both the
-# softmax (which class) and the log-sum-exp (real or fake). Right, two heads: image, body, then a fork into K class
-# logits with a softmax and one separate logit with a sigmoid.
+# softmax (which class) and the [log-sum-exp](glossary.md#log-sum-exp) (real or fake). Right, two heads: image, body,
+# then a fork into K class logits with a softmax and one separate logit with a sigmoid.
 #
 # ### The N+1 loss, written out
 #
@@ -231,8 +234,8 @@ def n_plus_one_loss(modules, batch, weight):
 # $$L_D = -\mathbb{E}_{(x,y)} \log p(y \mid x)
 #   + w \Big(-\mathbb{E}_{x} \log \sigma(r(x)) - \mathbb{E}_{\tilde x} \log\big(1 - \sigma(r(\tilde x))\big)\Big)$$
 #
-# The second part is binary cross-entropy with targets 1 and 0. `binary_cross_entropy_with_logits` takes the logit and
-# is exact where `log(sigmoid(...))` would underflow.
+# The second part is binary [cross-entropy](glossary.md#cross-entropy) with targets 1 and 0.
+# `binary_cross_entropy_with_logits` takes the logit and is exact where `log(sigmoid(...))` would underflow.
 
 
 # %%
@@ -257,7 +260,8 @@ print(inspect.getsource(methods.sgan), inspect.getsource(methods.two_head), sep=
 
 # %% [markdown]
 # Do these lines say the same as the library's first move? Same weights, same batch, same random numbers (both draw
-# latents and noise), both methods. The batch has as many unlabelled as generated images, which the factor 2 above relies on.
+# latents and noise), both methods. The batch has as many unlabelled as generated images, which the factor 2 above
+# relies on.
 
 # %% tags=["nbval-check-output"]
 for play, mine in ((methods.sgan, n_plus_one_loss), (methods.two_head, two_head_loss)):
@@ -278,7 +282,7 @@ for play, mine in ((methods.sgan, n_plus_one_loss), (methods.two_head, two_head_
 # ### Odena's loss and ours
 #
 # Odena trains the labelled images with the cross-entropy over all N+1 classes. The loss above conditions on "real"
-# first. These two terms differ by something you know (notebook 01, part 4, checks it):
+# first. These two terms differ by something you know (part 4 of [01](01_theory.ipynb) checks it):
 #
 # $$-\log p_{K+1}(y \mid x) = -\log p(y \mid x, \text{real}) - \log p_{K+1}(\text{real} \mid x)$$
 #
@@ -294,10 +298,16 @@ for play, mine in ((methods.sgan, n_plus_one_loss), (methods.two_head, two_head_
 # because log-sum-exp is close to the largest logit. In the two-head form "real" is one direction in feature space and
 # the classes have no say in it.
 #
-# **Predict.** Take an unlabelled image with class logits 2, 1 and 0. The loss asks the network to call it real. Which
-# of the three logits does one step of gradient descent raise most? And in the two-head form?
+# Take an unlabelled image with class logits 2, 1 and 0. The loss asks the network to call it real.
 
-# %% tags=["nbval-check-output"]
+# %%
+widgets.predict(
+    "sgan.push",
+    "In the N+1 form, which of the three logits does one step of gradient descent raise most?",
+    choices=["class a, at 2", "class c, at 0", "all three alike"],
+)
+
+# %% tags=["result", "nbval-check-output"]
 class_logits = torch.tensor([[2.0, 1.0, 0.0]], requires_grad=True)
 loss = F.softplus(-losses.real_logit(class_logits)).mean()  # −log p(real | x)
 (gradient,) = torch.autograd.grad(loss, class_logits)
@@ -307,14 +317,23 @@ after = class_logits - 10 * gradient  # a long step, so that one sees it
 table = {"pushed up by": -gradient, "p before": class_logits.softmax(dim=1), "p after": after.softmax(dim=1)}
 shown = pd.DataFrame({name: row[0].tolist() for name, row in table.items()}, index=["class a", "class b", "class c"])
 print(shown.round(3).to_string())
+most_raised = ("class a, at 2", "class b", "class c, at 0")[int(gradient[0].argmin())]
+widgets.reveal("sgan.push", most_raised, "The push on a logit is in proportion to its probability.")
 
 # %% [markdown]
 # The push on logit k is p(fake | x) · p(k | x, real): the class that already leads is raised most, so the prediction
 # becomes surer. A generated image gets the opposite push, which makes the prediction on it less sure. **The N+1 form
-# teaches the class logits from images without a label**: be confident on real images, undecided on fakes. In the
-# two-head form the push on the class logits is exactly zero: the real-or-fake logit is another layer. An unlabelled
-# image reaches the classes only through the shared body.
+# teaches the class logits from images without a label.** What it asks for is to be sure that a real image is real. It
+# does not ask to be sure of a class: the logits 5, 5 and 5 give p(real) = 0.998 and 1/3 for each class. Only the single
+# step favours the class that leads already.
 #
+# In the two-head form the push on the class logits is exactly zero: the real-or-fake logit is another layer. An
+# unlabelled image reaches the classes only through the shared body.
+
+# %%
+widgets.quiz("sgan", "unlabelled")
+
+# %% [markdown]
 # Confidence is not correctness. If the leading class is the wrong one, the push makes the mistake firmer. Which form
 # classifies better is therefore a question for measurement, and part 3 measures it.
 #
@@ -327,10 +346,11 @@ print(shown.round(3).to_string())
 # %% tags=["nbval-check-output"]
 def fake_probability(logits, n_classes):
     """[batch, K] or [batch, K + 1] logits, the last of K + 1 for "fake"; n_classes is K -> p(fake | x), [batch]."""
-    raise NotImplementedError  # one probability an image
+    raise NotImplementedError  # one probability per image
 
 
 exercises.check("sgan.fake_probability", fake_probability)
+# exercises.hint("sgan.fake_probability")  # delete the first # for a hint; run twice for two
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -351,7 +371,8 @@ exercises.check("sgan.fake_probability", fake_probability)
 #
 # ### Exercise 2: a loss for a batch in which some labels are missing
 #
-# **Why.** Many data loaders deliver labelled and unlabelled images in one batch, with a mask. The supervised term
+# **Why.** Many data loaders deliver labelled and unlabelled images in one batch, with a
+# [mask](glossary.md#label-mask). The supervised term
 # must be the mean over the images whose label may be used. Dividing by the batch size instead makes the loss weaker
 # the fewer labels a batch happens to hold, and a batch without any label must give 0, not NaN. Write the function.
 
@@ -359,11 +380,12 @@ exercises.check("sgan.fake_probability", fake_probability)
 # %% tags=["nbval-check-output"]
 def masked_loss(class_logits, labels, mask):
     """[batch, K] logits, [batch] labels, [batch] mask of 0 and 1 -> mean cross-entropy where the mask is 1, or 0."""
-    # F.cross_entropy(class_logits, labels, reduction="none") is one loss an image, [batch]
+    # F.cross_entropy(class_logits, labels, reduction="none") is one loss per image, [batch]
     raise NotImplementedError  # a scalar
 
 
 exercises.check("sgan.masked_loss", masked_loss)
+# exercises.hint("sgan.masked_loss")  # delete the first # for a hint; run twice for two
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -391,12 +413,18 @@ exercises.check("sgan.masked_loss", masked_loss)
 # - **two heads** (`two_head`): the same network with a second head.
 #
 # Same network, same learning rate, same number of steps, same labelled images, several seeds. Each seed has its own
-# split, and all methods get the same one: what a seed's luck gives to one method it gives to the others. The test set
-# is read once, at the end of each run. These settings were chosen on validation images, and they were not tuned for
-# each method separately.
+# [split](glossary.md#split), and all methods get the same one: what a seed's luck gives to one method it gives to the
+# others. The [test set](glossary.md#test-set) is read once, at the end of each run. These settings were chosen on
+# validation images, and they were not tuned for each method separately.
 #
-# **Predict.** On MNIST, in the first figure, two heads are hardly below supervised. Will they be here? And how far
-# apart will two seeds of one method be?
+# On MNIST, in the first figure, two heads are hardly below supervised.
+
+# %%
+widgets.predict(
+    "sgan.digits",
+    "On `digits` with 50 labels, on which splits will two heads have a lower test error than the supervised network?",
+    choices=["on every split", "on some splits", "on no split"],
+)
 
 # %% tags=["nbval-ignore-output"]
 runs = [
@@ -406,6 +434,8 @@ runs = [
 ]
 table = pd.DataFrame([{**asdict(run.settings), "test_error": run.test_error} for run in runs])
 labels_alone, one_softmax, two_heads = 100 * table.groupby("method", sort=False)["test_error"].mean()
+
+# %% tags=["result", "nbval-ignore-output"]
 title = f"{n_labels} labels: {labels_alone:.1f} % alone, {one_softmax:.1f} % with N+1 classes, {two_heads:.1f} % with two heads"
 plotting.errors_by_method(table, title)
 
@@ -416,29 +446,33 @@ plotting.errors_by_method(table, title)
 # The table says the same in numbers, in %. The last two rows are paired: the error of the GAN minus that of the
 # supervised network on the same split.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["result", "nbval-ignore-output"]
 percent = 100 * table.pivot(index="method", columns="seed", values="test_error").loc[["supervised", "sgan", "two_head"]]
 for name in ("sgan", "two_head"):
     percent.loc[f"{name} − supervised"] = percent.loc[name] - percent.loc["supervised"]
-percent.assign(mean=percent.mean(axis=1)).round(2)
+print(percent.assign(mean=percent.mean(axis=1)).round(2).to_string())
+n_lower = int((percent.loc["two_head − supervised"] < 0).sum())
+where = {0: "on no split", n_seeds: "on every split"}.get(n_lower, "on some splits")
+widgets.reveal("sgan.digits", where, "A body that learns real or fake from all images serves the class head, too.")
 
 # %% [markdown]
-# In the stored run (50 labels, seeds and splits 0 to 2, 1,000 steps) the supervised network errs on 13.0 % of the
-# test images on average, two heads on 8.1 %, N+1 classes on 5.5 %. Two seeds of one method are up to 3.6 points
-# apart: split 1 is hard for everybody. Yet the *differences* hardly vary: −6.9, −7.8 and −8.0 points for N+1 classes,
-# −5.3, −5.3 and −4.0 for two heads. That is what the shared splits are for. Both forms gain. The N+1 form, in which
-# unlabelled images push the class logits themselves, is ahead of two heads on each split, by 2.7 points on average.
+# In the stored run (50 labels, seeds and splits 0 to 2, 1,000 steps) the mean test error is 12.2 % for the supervised
+# network, 8.1 % for two heads and 5.5 % for N+1 classes. Two seeds of one method are up to 4.7 points apart: split 1 is
+# hard for everybody. The *differences* to the supervised network share that luck, and vary less for N+1 classes: −7.6,
+# −6.7 and −6.0 points. For two heads they are −6.7, −2.4 and −3.3. Both forms gain on each split. The N+1 form, in
+# which unlabelled images push the class logits themselves, is ahead of two heads on each split, by 2.6 points on
+# average.
 #
-# Two cautions. Three seeds give a direction, not a decimal: the 95 % t-interval of those 2.7 points goes from −0.4 to
-# 5.7, so which form is better is undecided here. And the test set has 450 images, so one image is 0.22 percentage
-# points.
+# Two cautions. Three seeds give a direction, not a decimal: the 95 % [t-interval](glossary.md#t-interval) of those 2.6
+# points goes from −1.5 to 6.7, so which form is better is undecided here. And the test set has 450 images, so one image
+# is 0.22 percentage points.
 #
 # ## 4 · One MNIST run, looked at
 #
-# Numbers hide what a classifier does. Train one SGAN on MNIST with 100 labels, and look at its answers. The network
-# is the small DCGAN pair of notebook 02: two strided convolutions as discriminator. `observe` is called at each
-# record with the averaged networks; here it measures the error on the labelled images, which the table of part 6
-# needs.
+# Numbers hide what a classifier does. Train one SGAN on MNIST with 100 labels, and look at its answers. The network is
+# `dcgan`, a small [DCGAN](glossary.md#dcgan): two strided convolutions as discriminator, and the same turned round as
+# generator. `observe` is called at each record with the [averaged](glossary.md#averaged-weights) networks; here it
+# measures the error on the labelled images, which the table of part 6 needs.
 
 # %% tags=["nbval-ignore-output"]
 device = runtime.choose_device("auto")
@@ -484,7 +518,7 @@ for name, half_of_test in (("first", slice(None, 5000)), ("second", slice(5000, 
 # The halves of MNIST's test set come from two different collections, and they are not equally hard. A picture of the
 # first rows, or a score on them, says little about the whole.
 #
-# Which digits are taken for which? The confusion matrix counts all 10,000.
+# Which digits are taken for which? The [confusion matrix](glossary.md#confusion-matrix) counts all 10,000.
 
 # %% tags=["nbval-ignore-output"]
 matrix = torch.tensor(shown.confusion_matrix)
@@ -505,11 +539,12 @@ for place_in_matrix in mistakes.flatten().topk(3).indices.tolist():
 print(f"these three pairs hold {100 * mistakes.flatten().topk(3).values.sum() / mistakes.sum():.0f} % of all errors")
 
 # %% [markdown]
-# In the stored run, nines taken for fours (173), fives for zeros (164) and fives for threes (62) make up 38 % of
+# In the stored run, nines taken for fours (198), fives for zeros (146) and sevens for twos (53) make up 38 % of
 # all errors. With ten labelled fives, the network has seen ten ways to write one. A confusion matrix like this tells
 # you which images to label next (make it on validation images for that: a test set that chooses labels tests no more).
 #
-# And the other player? Its samples come from fixed latents, through the averaged generator.
+# And the other player, the [generator](glossary.md#generator)? Its samples come from fixed latents, through the
+# averaged generator.
 
 # %% tags=["nbval-ignore-output"]
 generator = shown.modules["generator"]
@@ -522,9 +557,9 @@ plotting.image_grid(samples, "What the generator draws at the end of this run", 
 # you can name, many are shapes between two digits, as one expects after a few hundred steps.
 #
 # Do not judge the classifier by them. A generator that is far from perfect may serve the classifier well, and
-# `04_feature_matching` asks whether the better classifier comes with the worse pictures. Two of the texts that this
-# course grew from repeat Odena's claim that an SGAN draws *better* samples than a plain GAN. Nothing here tests that;
-# part 7 of notebook 04 does.
+# [04](04_feature_matching.ipynb) asks whether a classifier needs good fakes at all. Two of the texts that this course
+# grew from ([sources](sources.md)) repeat Odena's claim that an SGAN draws *better* samples than a plain GAN. Nothing
+# here tests that; section 5 of [A1](A1_case_studies.ipynb) does.
 #
 # ## 5 · Half of the labels, and the question that was not asked
 #
@@ -532,21 +567,28 @@ plotting.image_grid(samples, "What the generator draws at the end of this run", 
 # that encouraging because only half of the labels were used. It may be. But the statement has no baseline: what does
 # the *same network* reach with the *same 30,000 labels* and no GAN?
 #
-# **Predict.** Supervised on 30,000 labels, SGAN on the same labels and all other images without: which errs less, and
-# by how much?
-#
 # Each run takes half a minute to some minutes, so these are stored: preset `standard`, the `dcgan` pair, three seeds
-# with three splits, one line per run in `figures/sgan_half_of_labels.csv`.
+# with three splits, one line per run in `figures/sgan_half_of_labels.csv`. All see the same 30,000 labels. The two GANs
+# also see all other images, without labels.
 
-# %% tags=["nbval-check-output"]
+# %%
+widgets.predict(
+    "sgan.half",
+    "Which has the lowest mean test error with 30,000 labels?",
+    choices=["supervised", "N+1 classes", "two heads"],
+)
+
+# %% tags=["result", "nbval-check-output"]
 many = half[half["n_labels"] == 30_000]
 summary = half.assign(percent=100 * half["test_error"]).groupby(["n_labels", "method"])["percent"]
 print(summary.agg(["mean", "min", "max", "count"]).round(2).to_string())
+names = {"supervised": "supervised", "sgan": "N+1 classes", "two_head": "two heads"}
+widgets.reveal("sgan.half", names[means[30_000].idxmin()], "With so many labels the other images have little to add.")
 
 # %% [markdown]
 # With 100 labels it is the first figure of this notebook. With 30,000:
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["result", "nbval-ignore-output"]
 alone, one_form, other_form = (means[30_000, name] for name in ("supervised", "sgan", "two_head"))
 title = f"30,000 labels: {alone:.2f} % alone, {one_form:.2f} % with N+1 classes, {other_form:.2f} % with two heads"
 figure = plotting.errors_by_method(many, title)
@@ -570,14 +612,14 @@ print(gain.round(2).to_string())
 
 # %% [markdown]
 # <!-- numbers: 100 labels, two forms -->
-# **At 100 labels** the N+1 form takes the error from 21.2 % to 4.3 %: 14 to 19 points on each of the three splits.
-# Two heads change it by +0.1, −0.4 and −3.4 points, on average −1.2, with a t-interval from −5.9 to 3.5: undecided.
-# The same body, the same generator, the same steps; what differs is how the two answers are connected. But the
-# verdict belongs to this pair of networks, whose settings were searched for neither form. On `digits` two heads did
-# gain, and on the dense pair of notebook 05 they go from 22.0 to 8.6 %. One reservation: the supervised network is
-# the GAN's discriminator at the GAN's learning rate, without augmentation: fair between the three, and a weak
-# baseline. Notebook 02 has a better one, with another body and random shifts: 12.0 % over five splits. Beside that,
-# the 17 points become about 8, which is no measured gain, since only the baseline has seen shifts.
+# **At 100 labels** the N+1 form takes the error from 21.2 % to 4.3 %: 14 to 19 points on each of the three splits. Two
+# heads change it by +0.1, −0.4 and −3.4 points, on average −1.2, with a t-interval from −5.9 to 3.5: undecided. The
+# same body, the same generator, the same steps; what differs is how the two answers are connected. But the verdict
+# belongs to this pair of networks, whose settings were searched for neither form. On `digits` two heads did gain, and
+# on the dense pair of notebook 05 they go from 22.0 to 8.6 %. One reservation: the supervised network is the GAN's
+# discriminator at the GAN's learning rate, without augmentation: fair between the three, and a weak baseline. Part 7 of
+# [02](02_gan_baseline.ipynb) has a better one, with another body and random shifts: 12.0 % over five splits. Beside
+# that, the 17 points become about 8, which is no measured gain, since only the baseline has seen shifts.
 #
 # <!-- numbers: 30,000 labels, two forms -->
 # **At 30,000 labels** no gain is seen. The plain network reaches 98.6 % accuracy with the same labels and the same
@@ -597,9 +639,13 @@ print(gain.round(2).to_string())
 #    with more labelled data overfits less; what may regularise here is the GAN's loss on the unlabelled images, and
 #    the figure above shows what it is worth.
 #
-# Numbers to keep straight when you read such reports: MNIST has 60,000 training images (not 6,000), one label an
+# Numbers to keep straight when you read such reports: MNIST has 60,000 training images (not 6,000), one label per
 # image (multi-class, not multi-label), and a difference between 98 % and 97 % is one percentage *point*.
-#
+
+# %%
+widgets.quiz("sgan", "half")
+
+# %% [markdown]
 # ### What Odena reported
 #
 # Odena's table compares an SGAN with the same SGAN whose generator is never updated (arXiv:1606.01583, section 3.2 and
@@ -622,11 +668,11 @@ print(odena.to_string(index=False))
 #
 # Why are published gains at 100 labels so different from one another? Because the baselines are. At 100 MNIST labels,
 # published baselines lie between 69 % (*GANs in Action*, chapter 7) and 90 % (Odena). A weak baseline makes any gain.
-# Notebook 02 looks for a better one.
+# Part 7 of [02](02_gan_baseline.ipynb) looks for a better one.
 #
 # ## 6 · A training log that can be believed
 #
-# Another text prints one line an epoch for 50 epochs: the discriminator's loss, an accuracy, the generator's loss.
+# Another text prints one line per epoch for 50 epochs: the discriminator's loss, an accuracy, the generator's loss.
 # Its discriminator has two heads, and its class head has 11 classes, "fake" among them. Training uses every label of
 # MNIST; a batch is 64 real images and 64 generated ones. The accuracies, in whole per cent:
 
@@ -648,17 +694,35 @@ print(f"{len(possible)} of 101 whole percentages can occur; all logged ones are 
 #   counts 64 images, and one image is 1.6 points. At a true accuracy of 87 % the standard error is 4 points; the jump
 #   from 87 to 75 and back is partly that.
 #
-# And it starts with six lines of exactly 50 % (epochs 0 to 5). **Predict**: 32 of 64 right, six times in a row. Which
-# 32?
+# And it starts with six lines of exactly 50 % (epochs 0 to 5): 32 of 64 right, six times in a row.
+
+# %%
+widgets.predict(
+    "sgan.fifty",
+    "Which 32 images are most likely the right ones?",
+    choices=["the 32 real ones", "the 32 generated ones", "half of each"],
+)
+
+# %% tags=["result", "nbval-check-output"]
+targets = torch.cat([torch.arange(32) % 10, torch.full((32,), 10)])  # of 32 digits, and of 32 generated images
+constant = targets.mode().values  # the answer that is right most often for a head that ignores the image
+n_real, n_generated = (int((part == constant).sum()) for part in targets.split(32))
+print(f"always answering {constant}: {n_real} of 32 real and {n_generated} of 32 generated images are right")
+widgets.reveal(
+    "sgan.fifty",
+    "the 32 generated ones" if n_generated > n_real else "the 32 real ones",
+    "A head that says `fake` to everything has them all right, and no digit.",
+)
+
+# %% [markdown]
+# Generated images are half of all training images and have *one* label; each digit has a twentieth. Before the head has
+# learned anything about the image, its best constant answer is "fake": right on all 32 generated images, wrong on all
+# 32 real ones. That is 50 %.
 #
-# Not ten digits at 50 % each by chance. Generated images are half of all training images and have *one* label; each
-# digit has a twentieth. Before the head has learned anything about the image, its best constant answer is "fake":
-# right on all 32 generated images, wrong on all 32 real ones. That is 50 %.
-#
-# The logged loss supports this. It is the mean of four cross-entropies: each of the two heads, on real and on
-# generated images. The class head ends in a softmax, and its cross-entropy applies another one (the double softmax;
-# notebook 08 takes it apart). So even an answer that is certain and right costs log(1 + 10/e), and one that is
-# certain and wrong costs log(e + 10):
+# The logged loss supports this. It is the mean of four cross-entropies: each of the two heads, on real and on generated
+# images. The class head ends in a softmax, and its cross-entropy applies another one (the double softmax;
+# [08](08_debugging.ipynb) takes it apart). So even an answer that is certain and right costs log(1 + 10/e), and one
+# that is certain and wrong costs log(e + 10):
 
 # %% tags=["nbval-check-output"]
 certain = torch.zeros(1, 11).index_fill(1, torch.tensor([10]), 1.0)  # what the first softmax gives: certainly "fake"
@@ -688,7 +752,7 @@ forger = next(run for run in runs if run.settings.method == "sgan").modules["gen
 
 
 def class_head_accuracies(double_softmax, n_steps=900, every=50):
-    """Train an 11-class head on 32 real and 32 generated images a step; accuracy on [real, generated], a row a record."""
+    """Train an 11-class head on 32 real and 32 generated images a step; accuracy on [real, generated] per record."""
     with runtime.seeded(seed):
         head = nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.LeakyReLU(0.2), nn.Linear(128, 11))
         adam, right = torch.optim.Adam(head.parameters(), lr=2e-4, betas=(0.5, 0.999)), []
@@ -720,7 +784,7 @@ figure
 # **Figure.** Training accuracy of an 11-class head over 900 steps, on real images (blue), generated ones (orange),
 # and both together (dashed). With the double softmax (left), the line for generated images is at 100 % and the line
 # for real ones at 0 % from step 100 to step 350, so together they stand at exactly 50 %; from step 400 on the real
-# ones rise slowly, to about 19 % at the end. With one softmax (right) the same happens, but real images leave zero by
+# ones rise slowly, to about 20 % at the end. With one softmax (right) the same happens, but real images leave zero by
 # step 200 and reach more than a half.
 #
 # So "50 %" is not half right. It is two numbers, 0 % and 100 %, averaged. This is the mechanism on other data and a
@@ -738,19 +802,23 @@ log.iloc[1::2][["supervised", "adversarial", "generator", "labelled_error", "val
 
 # %% [markdown]
 # In the stored run the labelled images are fitted without an error from step 120 on, while the validation error falls
-# from 19 % there to 6 % at the end. An accuracy on labelled training images would have printed 100 % from there on and
+# from 20 % there to 6 % at the end. An accuracy on labelled training images would have printed 100 % from there on and
 # missed everything that happens. The labelled images have little left to teach in those steps.
 #
 # How to read the game's columns: if the discriminator were undecided everywhere, `adversarial` would be ½ · 2 · log 2
 # = 0.693 and `generator` 0.693. Lower `adversarial` and higher `generator` mean that the discriminator is ahead.
 # Neither says whether the classifier is good. The validation error comes from as many images as there are labels, 100
-# here, so one image is a whole point. In the stored run it says 6 % where the test set, at the end, says 10.6 %: a
+# here, so one image is a whole point. In the stored run it says 6 % where the test set, at the end, says 10.4 %: a
 # guard, not a ruler. The test set is not in the table, because whoever sees it at every step begins to choose by it.
-#
+
+# %%
+widgets.quiz("sgan", "honest_log")
+
+# %% [markdown]
 # ### Exercise 3: the fake class in the class head
 #
 # **Why.** In the circulating two-head code the class head has K + 1 classes *and* there is a real-or-fake head:
-# "fake" is asked twice. The library's class head has K. Predict what holds for a two-head SGAN **after the fake class
+# "fake" is asked twice. The library's class head has K. Say what holds for a two-head SGAN **after the fake class
 # is dropped** from the class head, before you look at any code. "A gradient" means a gradient on the class head's own
 # weights.
 
@@ -762,6 +830,7 @@ predictions = {
     "the generator's loss stays the same function of the real-or-fake head": None,
 }
 exercises.check("sgan.without_fake_class", predictions)
+# exercises.hint("sgan.without_fake_class")  # delete the first # for a hint; run twice for two
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -796,6 +865,7 @@ def combined_accuracy(real_accuracy, fake_accuracy, n_real, n_fake):
 
 
 exercises.check("sgan.combined_accuracy", combined_accuracy)
+# exercises.hint("sgan.combined_accuracy")  # delete the first # for a hint; run twice for two
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -815,7 +885,8 @@ exercises.check("sgan.combined_accuracy", combined_accuracy)
 # ## 7 · Is it really semi-supervised?
 #
 # Users ask this of public SGAN code, and often the answer is no: the loop reads `for images, labels in loader` and
-# passes every label to the loss. Three checks, from the cheap to the telling. First: what is training given?
+# passes every label to the loss. That is a [leak](glossary.md#leak). Three checks, from the cheap to the telling.
+# First: what is training given?
 
 # %% tags=["nbval-check-output"]
 step = data.Batches(first_25, batch_size=64, labelled_batch_size=64, seed=0).at(0)
@@ -825,9 +896,9 @@ assert isinstance(first_25.unlabelled, torch.Tensor)
 assert {field.name for field in fields(first_25)} & {"labels", "targets", "unlabelled_labels"} == set()
 
 # %% [markdown]
-# The pool is a tensor of images and nothing else; its labels are not stored anywhere in the object. Training sees 25
-# labels, and the validation part holds 25 more. (To be strict: those 25 validation labels are also labels. This
-# course reports `n_labels` for what is trained on, and never uses more validation labels than that.)
+# The [pool](glossary.md#pool) is a tensor of images and nothing else; its labels are not stored anywhere in the object.
+# Training sees 25 labels, and the validation part holds 25 more. (To be strict: those 25 validation labels are also
+# labels. This course reports `n_labels` for what is trained on, and never uses more validation labels than that.)
 #
 # Second: does the *order* of the pool give the classes away, as it does in files sorted by class? For this check
 # alone, we go back to the raw data and look the hidden labels up. Do neighbours in the pool share a class more often
@@ -847,35 +918,47 @@ print(f"neighbours in the pool that share a class: {same_as_next:.3f}; by chance
 # Third: **a network that had seen the hidden labels would know them**. Compare
 # three errors of the MNIST run: on its labelled images, on images of the pool (a third of which it met, once, without
 # a label), and on test images that it never met.
-#
-# **Predict.** Will the error on the pool look like that on the labelled images or like that on the test images?
 
-# %% tags=["nbval-ignore-output"]
+# %%
+widgets.predict(
+    "sgan.pool",
+    "To which of the two will the error on the pool be nearer?",
+    choices=["the error on the labelled images", "the error on the test images"],
+)
+
+# %% tags=["result", "nbval-ignore-output"]
 split = data.split_indices(raw.labels, picture_labels, len(parts.validation.labels), split_seed=seed)
 hidden = raw.labels[split.unlabelled[:5000]].to(device)
 pool_error = evaluation.error_rate(discriminator, parts.unlabelled[:5000], hidden)
 errors = {"labelled images": labelled_errors[shown.settings.steps], "pool": pool_error, "test images": shown.test_error}
 for name, error in errors.items():
     print(f"error on {name + ':':17} {100 * error:4.1f} %")
+nearer = min(("labelled images", "test images"), key=lambda name: abs(errors[name] - pool_error))
+widgets.reveal("sgan.pool", f"the error on the {nearer}", "Without labels, the pool teaches no answers.")
 
 # %% [markdown]
-# In the stored run the errors are 0.0 % on the labelled images, 12.5 % on the pool and 10.6 % on the test images. The
+# In the stored run the errors are 0.0 % on the labelled images, 12.2 % on the pool and 10.4 % on the test images. The
 # network fits what it was told and knows no more of the pool than of new images. The pool's error is even the higher
 # one: training and test file differ in difficulty, as the two halves of the test file do. And in so short a run this
 # is weak evidence: an image met once cannot be memorised, with or without its label. Over many passes, leaked labels
 # would pull the pool's error down while that of held-out images of the *same* file stays, and then the check is
 # telling. You can run it on any code that claims to be semi-supervised.
-#
+
+# %%
+widgets.quiz("sgan", "hidden")
+
+# %% [markdown]
 # ### Exercise 5: plan a fair comparison
 #
 # **Why.** Most wrong claims about SGANs are not wrong sums; they are comparisons in which something else changed too.
 # Plan an experiment that answers: *does the N+1 SGAN help on `digits` with 200 labels?* A plan is a list of
-# dictionaries of arguments to `experiments.run`, one a run. The checker looks at the plan and runs nothing.
+# dictionaries of arguments to `experiments.run`, one per run. The checker looks at the plan and runs nothing.
 
 # %% tags=["nbval-check-output"]
 plan = None  # for example [{"method": …, "dataset": …, "n_labels": …, "seed": …}, …]
 
 exercises.check("sgan.fair_comparison", plan)
+# exercises.hint("sgan.fair_comparison")  # delete the first # for a hint; run twice for two
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -894,35 +977,11 @@ exercises.check("sgan.fair_comparison", plan)
 # a minute.
 # </details>
 #
-# ## Quiz
-#
-# **1.** In the N+1 form, what does an unlabelled real image do to the class logits, and in the two-head form?
-#
-# <details><summary>Answer</summary>
-# N+1: it raises each class logit in proportion to its probability, p(fake | x) · p(k | x, real), so the leading class
-# gains most. Two heads: nothing directly; it reaches the classes only through the shared body.
-# </details>
-#
-# **2.** A log shows 50 % for six epochs with 11 classes, half of the images generated. What do you ask for before you
-# believe that the classifier gets half of the digits right?
-#
-# <details><summary>Answer</summary>
-# The accuracy on real and on generated images separately, on images that were not trained on, and how many images it
-# rests on. A head that answers "fake" to everything scores exactly 50 %.
-# </details>
-#
-# **3.** Somebody reports 98 % on MNIST with an SGAN and half of the labels. Which single run would you ask for?
-#
-# <details><summary>Answer</summary>
-# The same network, the same 30,000 labels, the same number of steps, without the GAN. Part 5 has that run for our
-# network.
-# </details>
-#
 # ## What you found
 #
 # - Both forms of the SGAN minimise a supervised and a real-or-fake term. Your own lines for each agree with
 #   `methods.sgan` and `methods.two_head`. They differ in whether unlabelled images push the class logits.
-# - On `digits` with 50 labels (three seeds and splits, 1,000 steps): 13.0 % error without the GAN, 8.1 % with two
+# - On `digits` with 50 labels (three seeds and splits, 1,000 steps): 12.2 % error without the GAN, 8.1 % with two
 #   heads, 5.5 % with N+1 classes, in the same order on every split.
 # - On MNIST with 100 labels (three seeds and splits, preset `standard`): 21.2 % without the GAN, 4.3 % with N+1
 #   classes, and 20.0 % with two heads, whose gain is undecided on this pair of networks.
@@ -932,13 +991,24 @@ exercises.check("sgan.fair_comparison", plan)
 # - 50 % in a log can be 0 % and 100 % averaged. Separate columns cost nothing.
 #
 # **Still open.** Is the real-or-fake game the best thing to play with unlabelled images? Notebook
-# `04_feature_matching` replaces the generator's loss (Salimans 2016, section 3.1), and asks whether better classifiers come
-# with worse pictures. How the error falls with the number of labels, with intervals over many seeds, is
-# `05_label_scarcity`. The defects of circulating SGAN code, the double softmax among them, are `08_debugging`.
+# [04](04_feature_matching.ipynb) replaces the generator's loss (Salimans 2016, section 3.1). How the error falls with
+# the number of labels, over many seeds, is in [05](05_label_scarcity.ipynb). The defects of circulating SGAN code, the
+# double softmax among them, are in [08](08_debugging.ipynb).
 #
 # **Read on.** Odena 2016, *Semi-Supervised Learning with Generative Adversarial Networks* (arXiv:1606.01583), section
 # 2 and Table 1. Salimans et al. 2016, *Improved Techniques for Training GANs* (arXiv:1606.03498), section 5. Oliver
 # et al. 2018, *Realistic Evaluation of Deep Semi-Supervised Learning Algorithms* (arXiv:1804.09170), on baselines.
+#
+# Ten questions to close, and how far you are:
+
+# %%
+widgets.quiz("sgan")
+
+# %%
+exercises.progress()
+
+# %% [markdown]
+# **Next**: [04 · Feature matching](04_feature_matching.ipynb): does a classifier need good fakes?
 
 # %% tags=["headline", "nbval-ignore-output"]
 print(

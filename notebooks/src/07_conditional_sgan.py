@@ -4,23 +4,26 @@
 # *Open in Colab: this copy has no address yet; set it with `make badges REPOSITORY=owner/name`.*
 #
 # **You have 100 labelled digits and 60,000 without labels. Can you order a seven from the generator, and is the
-# classifier the better for it?** A tutorial on the SGAN closes with this question (source 004 of this course): its
-# generator draws *some* digit, and its author expects a more exact generator from one that learns the classes too.
-# This notebook builds it. With 100 labels, 98.7 % of 10,000 digits are those that were asked for (part 6), and there
-# you also see what that does to the classifier.
+# classifier the better for it?** A tutorial on the [SGAN](glossary.md#semi-supervised-gan) closes with this question
+# (004 in the [sources](sources.md)): its [generator](glossary.md#generator) draws *some* digit, and its author expects
+# a more exact generator from one that learns the classes too. This notebook builds it. With 100 labels, 98.7 % of
+# 10,000 digits are those that were asked for (part 6), and there you also see what that does to the classifier.
 #
 # **After this notebook you can**
-# - *build* a class-conditional generator out of any generator of this course, and *write* the losses of both players;
+# - *build* a [class-conditional](glossary.md#conditional-gan) generator out of any generator of this course, and
+#   *write* the losses of both players;
 # - *measure* whether samples are what was asked for, with a judge that took no part in the game;
-# - *recognise* a collapse within the classes, which that measure does not see.
+# - *recognise* a [collapse](glossary.md#mode-collapse) within the classes, which that measure does not see.
 #
-# **Before you start**: notebooks 01 (K logits are enough) and 03 (the SGAN). **Time**: about 1½ minutes of computing
+# **Before you start**: notebooks [01](01_theory.ipynb) (K [logits](glossary.md#logit) are enough) and
+# [03](03_sgan.ipynb) (the SGAN). **Time**: about 1½ minutes of computing
 # on two CPU cores, 40 minutes of reading and exercises.
 #
-# **Stored and live**: the comparison on `digits` is computed here, at preset `quick`. The MNIST digits are drawn here
-# by a generator that was trained beforehand (preset `standard`, three minutes on one core). The runs with 20 to
-# 59,000 labels are stored, one line of `figures/conditional_sgan.csv` a run, and so are two short runs that show a
-# collapse, in `figures/class_collapse.csv` and `.png` (to compute them anew, delete the files and run `make figures`).
+# **Stored and live**: the comparison on `digits` is computed here, at [preset](glossary.md#preset) `quick`. The MNIST
+# digits are drawn here by a generator that was trained beforehand (preset `standard`, three minutes on one core). The
+# runs with 20 to 59,000 labels are stored, one line of `figures/conditional_sgan.csv` per run, and so are two short
+# runs that show a collapse, in `figures/class_collapse.csv` and `.png` (to compute them anew, delete the files and run
+# `make figures`).
 
 # %% tags=["colab"]
 # In Colab, this cell installs the course's library and keeps Colab's own torch. Elsewhere it does nothing.
@@ -74,9 +77,9 @@ plotting.image_grid(delivered, f"Ordered: {order}, three times", per_row=len(ord
 # and fine in the first, slanted in the second, round and bold in the third. A row shares one z. The digits were
 # ordered one by one; nobody sorted them.
 #
-# A generator maps noise z to an image. To ask it for a class y, give it y as well. The textbook's way is to join a
-# one-hot code of y to z, so that the first layer takes K numbers more (Mirza & Osindero 2014, section 3.2). This
-# library adds a learnt vector to z instead, one vector $e_y$ a class:
+# A generator maps a [latent](glossary.md#latent) z, which is noise, to an image. To ask it for a class y, give it y as
+# well. The textbook's way is to join a one-hot code of y to z, so that the first layer takes K numbers more (Mirza &
+# Osindero 2014, section 3.2). This library adds a learnt vector to z instead, one vector $e_y$ per class:
 #
 # $$\tilde x = G(z + e_y)$$
 #
@@ -109,10 +112,10 @@ print(f"deviation of z {generator.latent(1000).std():.2f}, of the class vectors 
 #   \; + \; \underbrace{-\log p(y \mid \tilde x, \text{real})}_{\text{class } y}
 #   \; = \; -\log p_{K+1}(y \mid \tilde x)$$
 #
-# It is the cross-entropy of the class asked for, among the N+1 classes: the generator wants its seven taken for a
-# seven, not for a one and not for a fake. Odena's conditional GAN, the ACGAN, has the same two terms on two heads
-# (Odena 2017, equations 2 and 3: the generator maximises $L_C - L_S$). We give the second one a weight $w_G$, 0.1
-# here (1 in Odena's); it comes from trials on other splits.
+# It is the [cross-entropy](glossary.md#cross-entropy) of the class asked for, among the N+1 classes: the generator
+# wants its seven taken for a seven, not for a one and not for a fake. Odena's conditional GAN, the ACGAN, has the same
+# two terms on [two heads](glossary.md#two-heads) (Odena 2017, equations 2 and 3: the generator maximises $L_C - L_S$).
+# We give the second one a weight $w_G$, 0.1 here (1 in Odena's); it comes from trials on other splits.
 #
 # And the discriminator? The generated sevens are sevens by order, so they are labelled images that cost nothing, if
 # the generator obeys. The ACGAN's discriminator learns from them (the second half of equation 3), with a weight
@@ -148,7 +151,8 @@ def generator_loss(modules, fake, asked, class_weight):
 
 # %% [markdown]
 # And so the library has them. Each `yield` is one player's move: the named terms that the discriminator minimises, and
-# then those of the generator. `reuse` is on: the generator is judged on the images that the discriminator has just seen.
+# then those of the generator. `reuse` is on: the generator is judged on the images that the discriminator has just
+# seen.
 
 # %% tags=["nbval-check-output"]
 print(inspect.getsource(methods.conditional_sgan))
@@ -327,16 +331,16 @@ means.round(1)
 # classes.
 #
 # The classifier pays for it. With "asked only", the test error *rises* by 7.1, 7.1 and 6.2 points, to 12.3 %. That is
-# nearly what the same network reaches on these splits without a GAN (13.0 %, notebook 03): the whole gain of the SGAN
-# is gone. With $w_D$, most of it is back, 6.4 % against 5.5 %, and the differences are +1.1, −0.4 and +2.0 points.
-# The test set has 450 images, so a point is less than five of them, and three splits give a direction at most: here,
-# ordering does not lower the test error.
+# nearly what the same network reaches on these splits without a GAN (12.2 %, notebook [03](03_sgan.ipynb)): the whole
+# gain of the SGAN is gone. With $w_D$, most of it is back, 6.4 % against 5.5 %, and the differences are +1.1, −0.4 and
+# +2.0 points. The test set has 450 images, so a point is less than five of them, and three splits give a direction at
+# most: here, ordering does not lower the test error.
 #
-# Why does "asked only" hurt? Notebook 04 says what a fake teaches: where the data are *not*, above all in the gap
-# between classes. Of the SGAN's samples, 15 % are of one class for its classifier and of another for the judge, so
-# many lie near a gap; with "asked only" it is 4 or 5 %. A generator that must be recognised as a seven keeps away
-# from the gaps. With $w_D$ its samples do so too, but now each brings a label. That fits all three rows, and it is a
-# guess: no run here tests it.
+# Why does "asked only" hurt? Notebook [04](04_feature_matching.ipynb) says what a fake teaches: where the data are
+# *not*, above all in the gap between classes. Of the SGAN's samples, 15 % are of one class for its classifier and of
+# another for the judge, so many lie near a gap; with "asked only" it is 4 or 5 %. A generator that must be recognised
+# as a seven keeps away from the gaps. With $w_D$ its samples do so too, but now each brings a label. That fits all
+# three rows, and it is a guess: no run here tests it.
 
 # %% tags=["nbval-ignore-output"]
 images = drawn(runs["conditional_sgan", seed].modules["generator"])
@@ -392,7 +396,7 @@ plotting.samples_by_class({"a generator that never learned": ten}, title)
 # asked for the class alone. It was trained on these images as fakes, and that part of its answer the share does not
 # look at.) In the table above, it calls 99.7 % of the conditional SGAN's samples right and the judge 99.5 %. Here
 # they agree. You know that only because you asked the judge. (On test images the deceived discriminator errs in 12.9
-# %; without a GAN, the same network errs on 13.0 % on average: noise with labels teaches it no digits.)
+# %; without a GAN, the same network errs on 12.2 % on average: noise with labels teaches it no digits.)
 #
 # ### Exercise 3: fit to judge?
 #
@@ -424,11 +428,12 @@ exercises.check("conditional_sgan.judges", fit)
 # ```
 #
 # The first was trained with the generator, and the fourth on its samples, so both have learned what it calls a seven.
-# The second is independent, and errs on a fifth of the real digits (notebook 03): its verdict says more about itself.
+# The second is independent, and wrong about a fifth of the real digits (notebook 03): its verdict says more about
+# itself.
 # The person must not be told the class, because whoever expects a seven sees one.
 # </details>
 #
-# ## 4 · One image a class
+# ## 4 · The size of the class vectors
 #
 # Back to the decision of part 1. Two runs on MNIST with 100 labels, alike in everything but one number: the class
 # vectors start at a tenth of z's deviation, as in the library, or ten times larger, as large as z.
@@ -449,10 +454,10 @@ shown = {"right for the judge, %": 100 * collapse["sample_accuracy"], "Fréchet 
 print(pd.DataFrame(shown).round(1).to_string())
 
 # %% [markdown]
-# The collapsed generator wins by the measure of part 3: 99.9 % against 70.8 % (10,000 samples each, seed and split
-# 0). **The share of right samples does not see variety**: one good image of each class, repeated, scores 100 %. The
-# Fréchet distance of notebook 02 sees it: 724 against 266, where smaller is better. But a large distance may mean
-# many things. Is there a number that means *this* one?
+# The collapsed generator wins by the measure of part 3: 99.9 % against 70.8 % (10,000 samples each, seed and split 0).
+# **The share of right samples does not see variety**: one good image of each class, repeated, scores 100 %. The
+# [Fréchet distance](glossary.md#frechet-distance) to real digits sees it: 724 against 266, where smaller is better. But
+# a large distance may mean many things. Is there a number that means *this* one?
 #
 # Split the variance of the images in two: each image is its class's mean plus a rest. With $\bar x$ the mean of all
 # images and $\bar x_{y}$ that of class y,
@@ -503,7 +508,7 @@ for start, factor in ((0.1, 1), (1, 10)):
 # %% [markdown]
 # With small vectors the class decides 1 % of the variance at first, with large ones 31 %, more than in real digits,
 # before anything is learned. So two things that the generator has to learn come in a different order. From the large
-# start, the class is a handle on the whole image: ten good images, one a class, soon satisfy the class terms, and
+# start, the class is a handle on the whole image: ten good images, one per class, soon satisfy the class terms, and
 # nothing in either loss asks for variety *within* a class except the real-or-fake term, which sees one image at a
 # time. From the small start the images differ by z first, and the class has to earn its part. These are two runs of
 # one seed, so read them as "a start can decide this", not as "it always does".
@@ -557,9 +562,8 @@ print(f"the judge's error on {len(test.labels):,} test images: {100 * evaluation
 
 # %% [markdown]
 # One real digit in 190 is "not what was asked for" to this judge. So a generator that is right in 99.5 % of the cases
-# is as good as the judge can tell. Now order a thousand digits. All digits of a *column* share one z.
-#
-# **Predict.** Will the digits of a column have something in common?
+# is as good as the judge can tell. Now order a thousand digits. All digits of a *column* share one z. What will they
+# have in common?
 
 # %% tags=["nbval-ignore-output"]
 columns = seller.latent(100, torch.Generator().manual_seed(seed)).repeat_interleave(10, dim=0)
@@ -604,8 +608,8 @@ plotting.image_grid(samples[rejected], f"{int((answers != ASKED).sum())} of 1,00
 # but the thousand for validation; beside each run the SGAN of notebook 03 on the same split. The samples are 10,000 a
 # run, judged as in part 5.
 #
-# **Predict.** How many samples in a hundred are wrong with 20 labels, with 100, and with 59,000? And does the conditional
-# SGAN's classifier gain on the SGAN's with few labels, with many, or never?
+# **Predict.** How many samples in a hundred are wrong with 20 labels, with 100, and with 59,000? And does the
+# conditional SGAN's classifier gain on the SGAN's with few labels, with many, or never?
 
 # %% tags=["nbval-check-output"]
 records = stored.stored_table("conditional_sgan.csv")
@@ -632,19 +636,19 @@ print("test error, %; the difference is negative where conditioning helps")
 print(pairs.round(2).to_string())
 
 # %% [markdown]
-# The stored rows are of preset `standard`, the `dcgan` pair, seed and split 0: one run a row, so no interval. **The
+# The stored rows are of preset `standard`, the `dcgan` pair, seed and split 0: one run per row, so no interval. **The
 # order is obeyed**: with 100 labels 98.7 % of the samples are of the class asked for; with 59,000 it is 99.5 %, which
 # is what the judge gives real digits. With 20 labels it is 87.1 %. There the discriminator itself does not know the
-# classes yet (it errs on one test image in five), and it is the only teacher that the generator has.
+# classes yet (it is wrong about one test image in five), and it is the only teacher that the generator has.
 #
-# **With few labels the classifier loses by it** (one run each). On the same split the conditional SGAN errs on 19.9 %
-# of the test images where the SGAN errs on 13.6 % (20 labels), and on 5.6 where it errs on 3.5 (100): +6.3 and +2.0
-# points. On `digits` the mean over three splits was +0.9. With 1,000 and 59,000 labels the differences, +0.3 and
-# +0.1, are of the size of one standard error of 10,000 test images: no loss that one run could show, and no gain.
+# **With few labels the classifier loses by it** (one run each). On the same split the test error of the conditional
+# SGAN is 19.9 % where that of the SGAN is 13.6 % (20 labels), and 5.6 % where it is 3.5 % (100): +6.3 and +2.0 points.
+# On `digits` the mean over three splits was +0.9. With 1,000 and 59,000 labels the differences, +0.3 and +0.1, are of
+# the size of one standard error of 10,000 test images: no loss that one run could show, and no gain.
 #
-# And the pictures? Here are the two measures of notebook 02 for 10,000 samples a run. The Fréchet distance to real
-# digits is better where it is smaller. The score, 10 at most, is high where each digit is clear and all ten occur
-# equally often.
+# And the pictures? Two measures of `sgan_lib.quality` for 10,000 samples per run, both in the eyes of a small
+# classifier of digits. The Fréchet distance to real digits is better where it is smaller. The score, 10 at most, is
+# high where each digit is clear and all ten occur equally often.
 
 # %% tags=["nbval-check-output"]
 names = {"digit_frechet": "Fréchet distance", "digit_score": "score"}
@@ -745,6 +749,8 @@ figure
 # Olah & Shlens 2017, *Conditional Image Synthesis with Auxiliary Classifier GANs* (arXiv:1610.09585), section 3,
 # equations 2 and 3. Odena 2016, *Semi-Supervised Learning with Generative Adversarial Networks* (arXiv:1606.01583).
 # Gong et al. 2019, *Twin Auxiliary Classifiers GAN* (arXiv:1907.02690), on why an auxiliary classifier costs variety.
+#
+# **Next**: [08 · Debugging](08_debugging.ipynb): is this code right, and is it semi-supervised?
 
 # %% tags=["headline", "nbval-ignore-output"]
 print(

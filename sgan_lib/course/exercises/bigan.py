@@ -16,7 +16,13 @@ def _js(p: list[float], q: list[float]) -> float:
     return sum(c * math.log(2 * c / (a + b)) for a, b in pairs for c in (a, b) if c > 0) / 2
 
 
-@checker("bigan.jensen_shannon")
+@checker(
+    "bigan.jensen_shannon",
+    hints=(
+        "it is the mean of two Kullback–Leibler divergences, from p and from q; to which third table?",
+        "take the logarithm of a quotient apart, and let the function that the stub names do each product",
+    ),
+)
 def _jensen_shannon(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     dense = torch.rand(2, 3, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     diagonal, shifted = torch.eye(4, dtype=torch.float64), torch.eye(4, dtype=torch.float64).roll(1, 0)
@@ -36,7 +42,13 @@ def _jensen_shannon(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     return None
 
 
-@checker("bigan.five_images")
+@checker(
+    "bigan.five_images",
+    hints=(
+        "how many maps lead from five images to four latents, and how many back? The tables are not square now",
+        "each filled cell of one table has 1/5, of the other 1/4; so the smallest divergence is not 0",
+    ),
+)
 def _five_images(answer: Any) -> str | None:
     if not isinstance(answer, Sequence) or len(answer) != 2 or not all(isinstance(n, int | float) for n in answer):
         return "give two numbers: the smallest divergence, and how many combinations reach it"
@@ -48,7 +60,13 @@ def _five_images(answer: Any) -> str | None:
     return None if combinations == ways else f"the divergence is right; not {combinations} combinations reach it"
 
 
-@checker("bigan.nearest_neighbour")
+@checker(
+    "bigan.nearest_neighbour",
+    hints=(
+        "you need the distances of every row to every known one first, a table of n rows",
+        "the place of the smallest number in a row is an index into the known labels",
+    ),
+)
 def _nearest_neighbour(answer: Callable[[Tensor, Tensor, Tensor, Tensor], Any]) -> str | None:
     generator = torch.Generator().manual_seed(2)
     scales = torch.tensor([1.0, 5.0, 1.0, 1.0])  # one long axis, so that other distances find other neighbours
@@ -61,7 +79,13 @@ def _nearest_neighbour(answer: Callable[[Tensor, Tensor, Tensor, Tensor], Any]) 
     return None if is_right else f"the result is {result:.4g}; with 18 of 30 nearest neighbours right it should be 0.6"
 
 
-@checker("bigan.honest_gain")
+@checker(
+    "bigan.honest_gain",
+    hints=(
+        "which two of the three numbers need no training?",
+        "subtract the better of those two; nothing forbids a negative gain",
+    ),
+)
 def _honest_gain(answer: Callable[[Mapping[str, float]], Any]) -> str | None:
     for raw, untrained, encoder in ((96.9, 96.4, 97.4), (92.0, 94.5, 94.0), (98.0, 91.0, 97.5)):
         table = {"raw pixels": raw, "untrained encoder": untrained, "encoder": encoder}

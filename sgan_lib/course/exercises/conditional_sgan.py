@@ -11,7 +11,13 @@ from torch import Tensor
 from sgan_lib.course.exercises.checking import check_answers, checker, compare, tensor
 
 
-@checker("conditional_sgan.joined_weight")
+@checker(
+    "conditional_sgan.joined_weight",
+    hints=(
+        "the first columns meet z, the last ones the one-hot code; which columns are there already?",
+        "class k adds one column to the units, and it must be the shift that the vector of class k causes there",
+    ),
+)
 def _joined_weight(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     random = torch.Generator().manual_seed(0)
     weight, vectors, latent = (torch.randn(*shape, generator=random, dtype=torch.float64)
@@ -24,7 +30,13 @@ def _joined_weight(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     return None
 
 
-@checker("conditional_sgan.generator_loss")
+@checker(
+    "conditional_sgan.generator_loss",
+    hints=(
+        "the inherited line holds both wishes at weight 1; how much of the second one is too much at weight 0?",
+        "which cross-entropy is the wish for the class alone? Its factor must be 0 at weight 1",
+    ),
+)
 def _generator_loss(answer: Callable[[Tensor, Tensor, float], Any]) -> str | None:
     random = torch.Generator().manual_seed(1)
     logits = 2 * torch.randn(6, 4, generator=random, dtype=torch.float64)
@@ -41,7 +53,13 @@ def _generator_loss(answer: Callable[[Tensor, Tensor, float], Any]) -> str | Non
     return None
 
 
-@checker("conditional_sgan.worst_class")
+@checker(
+    "conditional_sgan.worst_class",
+    hints=(
+        "compute one share for each class: among the images asked for that class, how often does the judge agree?",
+        "go through the classes that occur among those asked for; then find the class with the smallest share",
+    ),
+)
 def _worst_class(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     cases = {  # class asked for -> the judge's answers
         "three classes": {0: [0, 0, 0, 2], 1: [1, 1, 0, 0, 0, 0, 0, 1], 2: [2, 2, 2, 2, 2]},
@@ -62,10 +80,13 @@ def _worst_class(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     return None
 
 
-check_answers("conditional_sgan.judges", "judges", "ask what each has learnt from, and how often it errs", {
+check_answers("conditional_sgan.judges", "judges", "ask what each has learnt from, and how often it is wrong", {
     "the discriminator of the run that drew the samples": False,
     "a network trained on that run's 100 labels alone": False,
     "a network trained on all labels in a run of its own": True,
     "a network trained on all labels and on samples of that run": False,
     "a person who is not told which class was asked for": True,
-})  # fmt: skip
+}, hints=(
+    "who has taken part in the game, or has learned from its samples?",
+    "of the others: how often is each wrong about real digits, and does it know what it is expected to see?",
+))  # fmt: skip

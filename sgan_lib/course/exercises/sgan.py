@@ -9,7 +9,13 @@ from torch import Tensor
 from sgan_lib.course.exercises.checking import check_answers, checker, number, plan_complaint, tensor
 
 
-@checker("sgan.fake_probability")
+@checker(
+    "sgan.fake_probability",
+    hints=(
+        "with K outputs the class fake has a logit too; which number is it?",
+        "p(fake) depends on one difference: the logit of fake, and what all class logits give together",
+    ),
+)
 def _fake_probability(answer: Callable[[Tensor, int], Any]) -> str | None:
     full = 2 * torch.randn(6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     for logits, fake in ((full[:, :4], torch.ones(6)), (full, full[:, 4].exp())):
@@ -24,7 +30,13 @@ def _fake_probability(answer: Callable[[Tensor, int], Any]) -> str | None:
     return None
 
 
-@checker("sgan.masked_loss")
+@checker(
+    "sgan.masked_loss",
+    hints=(
+        "compute the loss of each image first, and let the mask set those without a label to zero",
+        "by how many images must the sum be divided? And what divisor is harmless where that number is 0?",
+    ),
+)
 def _masked_loss(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
     generator = torch.Generator().manual_seed(1)
     logits = torch.randn(8, 5, generator=generator, dtype=torch.float64)
@@ -45,10 +57,19 @@ check_answers("sgan.without_fake_class", "statements", "follow each image throug
     "unlabelled images give the class head a gradient": False,
     "a test image can be classified as fake": False,
     "the generator's loss stays the same function of the real-or-fake head": True,
-})  # fmt: skip
+}, hints=(
+    "which terms of the loss are left for the class head once it has K outputs? Which images have what they need?",
+    "the generator's loss in part 2 reads one of the two heads; is it the one that changes here?",
+))  # fmt: skip
 
 
-@checker("sgan.combined_accuracy")
+@checker(
+    "sgan.combined_accuracy",
+    hints=(
+        "an accuracy is a count over a count: how many real images are right, and how many generated ones?",
+        "try 96 real and 32 generated images; a mean of the two accuracies would weigh both groups alike",
+    ),
+)
 def _combined_accuracy(answer: Callable[[float, float, int, int], Any]) -> str | None:
     cases = [(0.0, 1.0, 32, 32), (0.75, 1.0, 32, 32), (0.5, 0.25, 64, 64), (0.5, 1.0, 96, 32), (0.25, 0.75, 4, 12)]
     for real, fake, n_real, n_fake in cases:
@@ -61,7 +82,13 @@ def _combined_accuracy(answer: Callable[[float, float, int, int], Any]) -> str |
     return None
 
 
-@checker("sgan.fair_comparison")
+@checker(
+    "sgan.fair_comparison",
+    hints=(
+        "which two methods does the question compare, and what must be equal within a pair of runs?",
+        "give both methods the same seeds, three at least; a seed without split_seed also chooses the split",
+    ),
+)
 def _fair_comparison(answer: Any) -> str | None:
     if complaint := plan_complaint(answer, ["method"], min_splits=3, question=("digits", 200)):
         return complaint
