@@ -15,10 +15,11 @@
 # - *measure* what is wrong instead of staring at it: six reusable checks, `sgan_lib.checks`, do it on any torch code;
 # - *audit* a claim: a checklist at the end asks "is it really semi-supervised?".
 #
-# **Before you start**: notebooks 01 to 03. **Time**: about 1 minute of computing on one CPU core, 60 minutes of
-# reading and exercises. **Stored and live**: everything is computed here, on scikit-learn's 8×8 digits (1,347 training
-# images, 450 test images), at preset `quick` and seed 0. Where a number of labels is given, they are a balanced draw,
-# `data.split_indices` with split 0, unless the text says otherwise. Numbers in the text are those of the stored run.
+# **Before you start**: notebooks [01](01_theory.ipynb) to [03](03_sgan.ipynb). **Time**: about 1 minute of computing on
+# one CPU core, 60 minutes of reading and exercises. **Stored and live**: everything is computed here, on scikit-learn's
+# 8×8 digits (1,347 training images, 450 test images), at preset `quick` and seed 0. Where a number of labels is given,
+# they are a balanced draw, `data.split_indices` with split 0, unless the text says otherwise. Numbers in the text are
+# those of the stored run.
 
 # %% tags=["colab"]
 # In Colab, this cell installs the course's library and keeps Colab's own torch. Elsewhere it does nothing.
@@ -48,7 +49,7 @@ from torch import nn
 from torch.utils.data import Subset, TensorDataset
 
 from sgan_lib import checks, data, evaluation, experiments, losses, models, networks, runtime, training
-from sgan_lib.course import exercises, plotting
+from sgan_lib.course import exercises, plotting, widgets
 
 plotting.use_course_style()
 
@@ -71,8 +72,8 @@ assert torch.equal(few_pixels, parts.labelled.images.flatten(1))
 # %% [markdown]
 # ## The program
 #
-# A two-head SGAN in the manner of many tutorials, in our words. **Read it before you run it, and count what you would
-# ask its author.**
+# A [two-head](glossary.md#two-heads) SGAN in the manner of many tutorials, in our words. **Read it before you run it,
+# and count what you would ask its author.**
 
 
 # %%
@@ -193,8 +194,8 @@ def test_error(network):
 #
 # ### Defect 1 · Targets of another shape
 #
-# **Symptom.** Source 000's targets have the shape `[batch]`, and the discriminator of the code that it excerpts returns
-# `[batch, 1]`. You are lucky:
+# **Symptom.** Source 000's targets have the shape `[batch]`, and the [discriminator](glossary.md#discriminator) of the
+# code that it excerpts returns `[batch, 1]`. You are lucky:
 
 # %% tags=["nbval-ignore-output"]
 try:
@@ -205,11 +206,16 @@ except ValueError as error:
 # %% [markdown]
 # Now write the formula by hand, as one does: $-\big(t \log p + (1 - t) \log(1 - p)\big)$, averaged. Real images
 # are digits, "generated" ones are uniform noise, and both go through in one batch. Any network tells these apart.
-#
-# **Predict.** Where does the loss end, if nothing is raised?
+
+# %%
+widgets.predict(
+    "debugging.broadcast",
+    "Predictions [512, 1], targets [512], and no exception. Where does the loss of 100 steps end?",
+    choices=["near 0", "near log 2 = 0.69", "above 1"],
+)
 
 
-# %% tags=["nbval-check-output"]
+# %% tags=["result", "nbval-check-output"]
 def by_hand(p, t):
     return -(t * p.log() + (1 - t) * (1 - p).log())
 
@@ -230,6 +236,10 @@ for p in (torch.rand(512, 1), torch.rand(512)):
     print(f"{list(p.shape)} against [512]: {by_hand(p, targets).numel()} terms in the mean")
 verdict(1, "the loss ends at log 2", lambda loss: round(loss, 2) == 0.69, ends[2], ends[1], "{:.3f}")
 
+# %% tags=["result", "nbval-check-output"]
+where = "near log 2 = 0.69" if abs(ends[2] - math.log(2)) < 0.02 else "near 0" if ends[2] < 0.2 else "above 1"
+widgets.reveal("debugging.broadcast", where, "Every prediction meets every target, and the best answer to all is ½.")
+
 # %% [markdown]
 # **Diagnosis**: print the shape before `.mean()`. `[512, 1]` against `[512]` broadcasts to all 512 × 512 pairs, so
 # every prediction meets every target. The best answer to that is the mean of the targets, ½ for every image, with the
@@ -243,12 +253,12 @@ verdict(1, "the loss ends at log 2", lambda loss: round(loss, 2) == 0.69, ends[2
 #
 # ### Defect 2 · Softmax twice, sigmoid twice
 #
-# **Symptom.** In source 004, and in the code that 000 excerpts, the class head ends in a softmax, and
-# `CrossEntropyLoss` applies another. The loss falls, then stands at a value well above zero while all training images
-# are right. Notebook 03 takes such a log apart. The same happens where a model returns a sigmoid and the loss is
-# `…_with_logits`.
+# **Symptom.** In source 004, and in the code that 000 excerpts, the class head ends in a
+# [softmax](glossary.md#softmax), and `CrossEntropyLoss` applies another. The loss falls, then stands at a value well
+# above zero while all training images are right. Notebook [03](03_sgan.ipynb) takes such a log apart. The same happens
+# where a model returns a sigmoid and the loss is `…_with_logits`.
 #
-# **Predict.** What is the least value that the loss can have with 11 classes?
+# What is the least value that the loss can have with 11 classes?
 
 # %% tags=["nbval-check-output"]
 sure = F.one_hot(torch.arange(11)).float()  # the first softmax is certain, and right
@@ -259,8 +269,8 @@ on_real, on_fake = F.binary_cross_entropy_with_logits(yes, yes), F.binary_cross_
 print(f"least loss of D, sigmoid twice:    {on_real + on_fake:.3f}, of which {on_fake:.3f} on generated images")
 
 # %% [markdown]
-# **Diagnosis** without reading the model: look at what it hands to the loss. Numbers in [0, 1] whose rows sum to 1
-# are no logits. `checks.outputs_are_logits` does that.
+# **Diagnosis** without reading the model: look at what it hands to the loss. Numbers in [0, 1] whose rows sum to 1 are
+# no [logits](glossary.md#logit). `checks.outputs_are_logits` does that.
 
 # %% tags=["nbval-ignore-output"]
 with runtime.seeded(seed):
@@ -270,13 +280,13 @@ print("without:", checks.outputs_are_logits(outputs))
 
 # %% [markdown]
 # **Fix**: return the last linear layer. A log-softmax in the model is the sly variant: cross-entropy does not mind it,
-# but its log-sum-exp is 0, so the N+1 form of notebook 03 calls every image real with probability ½. The check reports
-# it too.
+# but its log-sum-exp is 0, so the N+1 form of notebook [03](03_sgan.ipynb) calls every image real with probability ½.
+# The check reports it too.
 #
-# (Why did Salimans' code not use the framework's softmax loss, asks openai/improved-gan #14? For the labelled term
-# it could have: his two terms, minus the label's logit plus log-sum-exp, *are* that loss. Why does it look unlike
-# the paper, asks #25? Because with the fake logit fixed at 0, log(1 − p(fake)) is log-sum-exp minus its softplus.
-# Notebook 01 checks both.)
+# (Why did Salimans' code not use the framework's softmax loss, asks openai/improved-gan #14? For the labelled term it
+# could have: his two terms, minus the label's logit plus log-sum-exp, *are* that loss. Why does it look unlike the
+# paper, asks #25? Because with the fake logit fixed at 0, log(1 − p(fake)) is log-sum-exp minus its softplus. Notebook
+# [01](01_theory.ipynb) checks both.)
 #
 # ### Defect 3 · A logarithm that is missing, and one that is patched
 #
@@ -284,8 +294,7 @@ print("without:", checks.outputs_are_logits(outputs))
 # `torch.log(p + 1e-8)`, put there after a first NaN. Both train. What do they cost?
 #
 # Let $\ell$ be the logit of the right answer, and $p = \sigma(\ell)$. Training pushes $\ell$ with the slope of the
-# loss. **Predict**: for an image that the network gets badly wrong, $\ell = -25$, how strong is the push of each
-# form?
+# loss. For an image that the network gets badly wrong, $\ell = -25$, how strong is the push of each form?
 
 # %% tags=["nbval-ignore-output"]
 logits = torch.linspace(-30, 10, 161)
@@ -325,10 +334,15 @@ verdict(3, "a logit of -25 is hardly pushed", lambda p: p < 1e-6, pushes["p with
 # %% [markdown]
 # **Defects 2 and 3, in training.** So an image that starts far on the wrong side stays there. Does that matter in
 # practice? Train the same network on the 50 labels with each form, and look early and late.
-#
-# **Predict**: which of them ends with the larger test error?
 
-# %% tags=["nbval-ignore-output"]
+# %%
+widgets.predict(
+    "debugging.late",
+    "After 300 steps, how do the test errors compare? (Far worse: by more than three points.)",
+    choices=["both broken forms are far worse", "one of them is far worse", "neither is far worse"],
+)
+
+# %% tags=["result", "nbval-ignore-output"]
 losses_of_class = {
     "cross-entropy of logits": F.cross_entropy,
     "softmax twice": lambda out, y: F.cross_entropy(out.softmax(dim=1), y),
@@ -345,12 +359,17 @@ for name, loss in losses_of_class.items():
 early_late = pd.DataFrame(rows).groupby(["loss", "step"], sort=False)["error"].mean().unstack()
 early_late.round(1)
 
+# %% tags=["result", "nbval-ignore-output"]
+n_worse = int((early_late[300] > early_late.loc["cross-entropy of logits", 300] + 3).sum())
+worse = {0: "neither is far worse", 1: "one of them is far worse", 2: "both broken forms are far worse"}[n_worse]
+widgets.reveal("debugging.late", worse, "No image starts so far on the wrong side that it stays there.")
+
 # %% [markdown]
-# In the stored run (mean of three seeds, 50 labels) both broken forms are far behind after 20 steps, 33 and 36 %
-# error against 19 %, and *not worse* after 300: 11 % each against 12 %. From an ordinary start, no image is so wrong
-# that it gets stuck. This is why such defects live so long: on an easy problem they cost time, not the result. Source
-# 004's head, with "fake" as an eleventh class and half of all images in it, needs six epochs of MNIST before it
-# answers anything else (notebook 03).
+# In the stored run (mean of three seeds, 50 labels) both broken forms are far behind after 20 steps, 33 and 36 % error
+# against 19 %, and *not worse* after 300: 11 % each against 12 %. From an ordinary start, no image is so wrong that it
+# gets stuck. This is why such defects live so long: on an easy problem they cost time, not the result. Source 004's
+# head, with "fake" as an eleventh class and half of all images in it, needs six epochs of MNIST before it answers
+# anything else (notebook [03](03_sgan.ipynb)).
 
 # %% tags=["nbval-check-output"]
 twice, plain = early_late.loc["softmax twice", 20], early_late.loc["cross-entropy of logits", 20]
@@ -361,14 +380,15 @@ verdict(2, "a third more errors at step 20", lambda error: error > 1.33 * plain,
 #
 # ### Defect 4 · Minus the discriminator's loss
 #
-# **Symptom.** Source 003 (BiGAN) trains encoder and generator with `-0.5 * (real_loss + fake_loss)`, after a
-# paragraph that swaps the labels to get larger gradients. The printed loss is negative from the first line on.
+# **Symptom.** Source 003 (BiGAN) trains [encoder](glossary.md#encoder) and generator with `-0.5 * (real_loss +
+# fake_loss)`, after a paragraph that swaps the labels to get larger gradients. The printed loss is negative from the
+# first line on.
 #
 # Let $t$ be D's logit for the truth about a pair: large where D is right. D minimises $\text{softplus}(-t)$. Minus
 # that is the minimax loss; swapped labels give $\text{softplus}(t)$.
 #
-# **Predict.** Early in training D is right about everything, say $t = 10$. How large is the push that encoder and
-# generator get from either form?
+# Early in training D is right about everything, say $t = 10$. How large is the push that encoder and generator get from
+# either form?
 
 # %% tags=["nbval-check-output"]
 minus, swapped = (lambda t: -F.softplus(-t)), F.softplus
@@ -382,7 +402,7 @@ verdict(4, "hardly a push where D is right, t = 10", lambda slope: slope < 1e-3,
 # Minus the loss is unbounded below in the formula, and nearly without gradient exactly where the two need one. (In
 # source 003's own code, `nn.BCELoss` cuts its logarithm off at −100.) Changing the sign does *not* swap labels.
 # **Fix**: call the same loss with the arguments exchanged, as `losses.bigan_encoder_generator` does (Donahue 2016,
-# section 3.4). Notebook 06 trains a BiGAN with it.
+# section 3.4). [06](06_bigan.ipynb) trains a BiGAN with it.
 #
 # ### Defect 5 · Gradients that are never cleared
 #
@@ -392,8 +412,7 @@ verdict(4, "hardly a push where D is right, t = 10", lambda slope: slope < 1e-3,
 # The two players' losses are opposite, and `g_loss.backward()` leaves its gradients in D too. In the game below D
 # learns five times as fast as encoder and generator, so it ought to win.
 #
-# **Predict**: if D keeps adding up both gradients, what does it follow after 100 steps: its own loss, the
-# opponent's, or neither?
+# If D keeps adding up both gradients, what does it follow after 100 steps: its own loss, the opponent's, or neither?
 
 
 # %%
@@ -467,7 +486,7 @@ verdict(5, "D follows its own loss, cosine above 0.9", lambda cosine: cosine > 0
 # To see what D looks at, take the content away: let *both* kinds of pairs be real digits with the same fixed code.
 # The pairs have one distribution, and no honest D can do better than a coin.
 #
-# **Predict.** How many does a D of one hidden layer get right after 100 steps?
+# How many does a D of one hidden layer get right after 100 steps?
 
 
 # %% tags=["nbval-check-output"]
@@ -493,7 +512,11 @@ verdict(6, "D tells apart what does not differ", lambda share: share > 0.9, oppo
 # and needs no content. **Diagnosis**: feed a player data that carry no information, and see whether it still wins.
 # **Fix**: make the order impossible to get wrong. Let the two halves enter through layers of different shape, and let
 # functions take such arguments by name only, as `losses.bigan_discriminator` does.
-#
+
+# %%
+widgets.quiz("debugging", "negative")
+
+# %% [markdown]
 # ### Exercise 1: both losses of a BiGAN
 #
 # **Why.** You will port such code. Write both losses from D's logits on encoded pairs (x, E(x)), which D is to call
@@ -507,6 +530,7 @@ def bigan_losses(on_encoded, on_generated):
     raise NotImplementedError  # two scalars
 
 
+# exercises.hint("debugging.bigan_losses")  # delete the first # for a hint; run twice for two
 exercises.check("debugging.bigan_losses", bigan_losses)
 
 # %% [markdown]
@@ -536,7 +560,8 @@ exercises.check("debugging.bigan_losses", bigan_losses)
 # 5, so layer 6 and its dropout have no effect. Source 004's generator owns a label embedding that `forward` never
 # touches. Your summary of the model lists them all.
 #
-# **Predict.** The network below has four convolutions with batch norm. Which lines of its `forward` waste one?
+# The network below has four convolutions with [batch norm](glossary.md#batch-normalisation). Which lines of its
+# `forward` waste one?
 
 
 # %%
@@ -579,8 +604,8 @@ verdict(7, "some weights cannot learn", lambda share: share > 0, idle[False], id
 # **Symptom.** Source 004's network learns very slowly. Its 0.8 comes from Keras, where it was the *momentum*. In torch
 # the second argument is ε, in $(x - \mu) / \sqrt{\sigma^2 + \varepsilon}$.
 #
-# **Predict.** The convolutions start as N(0, 0.02²), so their outputs have a variance of about 0.01. What does batch
-# norm with ε = 0.8 do to them, and what is left after the next block?
+# The convolutions start as N(0, 0.02²), so their outputs have a variance of about 0.01. What does batch norm with ε =
+# 0.8 do to them, and what is left after the next block?
 
 
 # %%
@@ -644,13 +669,13 @@ verdict(8, "training accuracy above 80 % by step 100", lambda right: right > 0.8
 #
 # ### Defect 9 · Real and fake through batch norm, one after the other
 #
-# **Symptom.** Both losses fall towards zero, which no honest game allows. Notebook 02, section 5, has the whole
-# story: batch statistics tell a batch of fakes from a batch of real images when single images cannot be told apart.
-# Here is only the check that finds it, `checks.batch_changes_nothing`: the verdict on an image must not depend on
-# what else is in the batch. The "fakes" are other real digits, a twentieth of the range brighter. (These could be
+# **Symptom.** Both losses fall towards zero, which no honest game allows. [02](02_gan_baseline.ipynb), section 6, has
+# the whole story: batch statistics tell a batch of fakes from a batch of real images when single images cannot be told
+# apart. Here is only the check that finds it, `checks.batch_changes_nothing`: the verdict on an image must not depend
+# on what else is in the batch. The "fakes" are other real digits, a twentieth of the range brighter. (These could be
 # told one by one, by their background. The question here is only whether the verdict depends on the company.)
 #
-# **Predict.** Of 64 verdicts on fakes, how many turn when 64 real images join the batch?
+# Of 64 verdicts on fakes, how many turn when 64 real images join the batch?
 
 
 # %%
@@ -680,16 +705,17 @@ verdict(9, "verdicts on fakes turn with the company", lambda share: share > 0, *
 
 # %% [markdown]
 # In the stored run 22 % of them turn, and none without batch norm. **Fix**: no batch norm in D, which is what
-# `sgan_lib` does; or the same mixture of real and fake in both players' steps. Source 001 leaves batch norm out of
-# its last layer, because feature matching would then have nothing to match, and keeps it elsewhere.
+# `sgan_lib` does; or the same mixture of real and fake in both players' steps. Source 001 leaves batch norm out of its
+# last layer, because [feature matching](glossary.md#feature-matching) would then have nothing to match, and keeps it
+# elsewhere.
 #
 # ### Defect 10 · Batch norm that never leaves training
 #
 # **Symptom.** Source 001 calls its batch norm with `training=True`, always. The same network, the same 450 test images,
 # and four accuracies, depending on how you hand them over.
 #
-# **Predict.** Order the four: running averages; batches of 45 in random order; batches of 45 from a file sorted by
-# class; one image at a time.
+# Order the four: running averages; batches of 45 in random order; batches of 45 from a file sorted by class; one image
+# at a time.
 
 # %% tags=["nbval-ignore-output"]
 with runtime.seeded(seed):
@@ -726,12 +752,12 @@ verdict(10, "sorting the test file changes answers", lambda share: share > 0, *k
 #
 # ### Defect 11 · `torch.rand` where the original has `randn`: a suspect
 #
-# Source 004 draws latents uniformly from [0, 1); the code that it follows draws them from a normal distribution. Is
-# that a defect? Salimans' own MNIST code is uniform on [0, 1), and works.
+# Source 004 draws [latents](glossary.md#latent) uniformly from [0, 1); the code that it follows draws them from a
+# normal distribution. Is that a defect? Salimans' own MNIST code is uniform on [0, 1), and works.
 #
-# **Predict.** Train a small GAN with either kind, and let each draw samples from either kind. Which of the four
-# combinations suffers? Measured is the Fréchet distance of 1,000 samples to the real digits, on raw pixels: 0 where
-# mean and covariance agree, large where samples are poor or all alike.
+# Train a small GAN with either kind, and let each draw samples from either kind. Which of the four combinations
+# suffers? Measured is the [Fréchet distance](glossary.md#frechet-distance) of 1,000 samples to the real digits, on raw
+# pixels: 0 where mean and covariance agree, large where samples are poor or all alike.
 
 
 # %%
@@ -783,7 +809,11 @@ for own, other in (("normal", "uniform"), ("uniform", "normal")):
 # 6.6 with a generator's own latents, 17.7 and 10.5 with the others. Not everything that differs from the original
 # is a bug, and saying so is part of a review. **Fix** for the mixture: let the generator own its latent distribution,
 # as `models.Generator.latent` does.
-#
+
+# %%
+widgets.quiz("debugging", "shuffled_test")
+
+# %% [markdown]
 # ## 3 · Data and labels
 #
 # (First of all, the data must be there. "HTTP Error 403" and "503" on MNIST, pytorch/vision #1938 and #3497, come
@@ -795,8 +825,8 @@ for own, other in (("normal", "uniform"), ("uniform", "normal")):
 # **Symptom.** All digits are recognised but the zero. SVHN's files write the digit 0 as label 10. Source 001 shows no
 # line that changes it, and its `one_hot(y, 10)`, in TensorFlow, returns a row of zeros for a 10.
 #
-# **Predict.** What does a row of zeros contribute to the cross-entropy? And what if the head has 11 outputs, the last
-# one for "fake"?
+# What does a row of zeros contribute to the cross-entropy? And what if the head has 11 outputs, the last one for
+# "fake"?
 
 # %% tags=["nbval-ignore-output"]
 as_in_svhn, is_zero, zeros_right = torch.where(labels == 0, 10, labels), test_labels == 0, []
@@ -843,7 +873,7 @@ lacking = {kind: sum(len(labels[rows].unique()) < 10 for rows in draws) for kind
 print(f"20 random rows of digits: {lacking['random']} of 20 draws lack a class")
 
 # %% [markdown]
-# **Predict.** Logistic regression on 20 labels, twenty draws of each kind. How far apart are the means?
+# Logistic regression on 20 labels, twenty draws of each kind. How far apart are the means?
 
 
 # %% tags=["nbval-ignore-output"]
@@ -865,7 +895,7 @@ figure
 
 # %% [markdown]
 # **Figure.** Test errors of twenty draws of 20 labels each, a row a kind, a bar at the mean. Random draws (triangles)
-# reach from 24 to 47 %; balanced ones (squares) from 14 to 35 %.
+# reach from 24 to 47 %; [balanced](glossary.md#balanced-split) ones (squares) from 14 to 35 %.
 
 # %% tags=["nbval-check-output"]
 verdict(13, "some of 20 draws lack a class", lambda draws: draws > 0, *lacking.values(), "{} of 20")
@@ -881,8 +911,13 @@ verdict(13, "some of 20 draws lack a class", lambda draws: draws > 0, *lacking.v
 # **Symptom.** With 50 labels the error falls below that of anybody else, and it goes on falling for as long as you
 # train. The code draws "50 random labelled images" inside the epoch loop, as readers of LDOUBLEV's
 # semi-supervised-GAN report (#6, #11).
-#
-# **Predict.** After 100 epochs with 50 of 1,347 images each, how many labels has training used?
+
+# %%
+widgets.predict(
+    "debugging.anew",
+    "After 100 epochs with 50 of 1,347 images each, how many different labels has training used?",
+    number=(50, 1347),
+)
 
 
 # %%
@@ -901,7 +936,7 @@ def labelled_rounds(fixed, n_epochs=100):
     return torch.tensor(rows), rounds
 
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["result", "nbval-ignore-output"]
 rounds = {name: labelled_rounds(name == "drawn once") for name in ("drawn once", "drawn anew")}
 figure, axes = plotting.new_figure(9.0, 3.2, 1, 2)
 for (name, (rows, _)), colour, dashes in zip(rounds.items(), ("blue", "vermilion"), ("-", "--"), strict=True):
@@ -920,11 +955,12 @@ figure
 # epoch (red, dashed) it climbs past 1,000 by epoch 40 and towards all 1,347. Right: the test error. Both fall; the
 # blue curve stops at about 13 %, the red one goes on to about 4 %.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["result", "nbval-check-output"]
 anew, once = (checks.labelled_set_stays(rounds[name][1], n_labels=50) for name in ("drawn anew", "drawn once"))
 print(anew)
 used = [report.measured["different labels used"] for report in (anew, once)]
 verdict(14, "more labels used than the 50 claimed", lambda n: n > 50, *used, "{}")
+widgets.reveal("debugging.anew", used[0], "Each draw brings some that were in none before.")
 
 # %% [markdown]
 # In the stored run the error after 100 epochs is 4 % instead of 13 %, and no GAN was involved. **Diagnosis**: collect
@@ -943,6 +979,7 @@ def labels_used(n_pool, n_drawn, n_epochs):
     raise NotImplementedError  # a number, at most n_pool
 
 
+# exercises.hint("debugging.labels_used")  # delete the first # for a hint; run twice for two
 exercises.check("debugging.labels_used", labels_used)
 
 # %% [markdown]
@@ -969,7 +1006,7 @@ exercises.check("debugging.labels_used", labels_used)
 # You need not read the loop. **Change what must not matter, and see whether anything changes**: shuffle the hidden
 # labels, and train again with the same seed.
 #
-# **Predict.** By how much does that move the logits of a program that uses no more labels than it says?
+# By how much does that move the logits of a program that uses no more labels than it says?
 
 
 # %%
@@ -1001,10 +1038,10 @@ changes = [report.measured["largest difference"] for report in reports]
 verdict(15, "shuffled hidden labels change the result", lambda most: most > 0, *changes, "by {:.2g}")
 
 # %% [markdown]
-# In the stored run some logit moves by 4 where every label is used, and none by anything where only the fifty are.
-# The other half of the question is whether they are *within reach*: a label that training has it may use by mistake,
-# or after the next edit. `torch.utils.data.Subset` is the classic: it looks like 50 images and holds the whole data
-# set.
+# In the stored run some logit moves by 4 where every label is used, and none by anything where only the fifty are. The
+# other half of the question is whether they are *within reach* of a [leak](glossary.md#leak): a label that training has
+# it may use by mistake, or after the next edit. `torch.utils.data.Subset` is the classic: it looks like 50 images and
+# holds the whole data set.
 
 # %% tags=["nbval-check-output"]
 subset = Subset(TensorDataset(raw.train.images, labels), few.tolist())
@@ -1014,12 +1051,16 @@ for name, reachable in (("Subset", subset), ("Batches", data.Batches(parts, 64, 
 
 # %% [markdown]
 # **Fix**: a pool that is a tensor of images and nothing else, as in `data.SemiSupervisedData`.
-#
+
+# %%
+widgets.quiz("debugging", "subset")
+
+# %% [markdown]
 # ### Defect 16 · Unlabelled images that are never used
 #
-# The mirror image. A reader of another SGAN finds that its unlabelled images never enter the loss (Keras-GAN #212).
-# Whatever such code gains over its baseline comes from somewhere else. The check turns round as well: **change what
-# must matter**.
+# The mirror image. A reader of another SGAN finds that its [unlabelled images](glossary.md#pool) never enter the loss
+# (Keras-GAN #212). Whatever such code gains over its [baseline](glossary.md#baseline) comes from somewhere else. The
+# check turns round as well: **change what must matter**.
 #
 # ### Exercise 3: does the pool matter?
 #
@@ -1033,6 +1074,7 @@ def pool_matters(train, pool):
     raise NotImplementedError  # True or False
 
 
+# exercises.hint("debugging.pool_matters")  # delete the first # for a hint; run twice for two
 exercises.check("debugging.pool_matters", pool_matters)
 
 # %% [markdown]
@@ -1085,10 +1127,11 @@ verdict(16, "noise in place of the pool changes the result", lambda most: most >
 # One run of the library's N+1 SGAN gives K logits. The eleventh is 0, so both readings are a line each (an eleventh
 # output that is *trained* adds nothing: subtract it from all the others and the softmax is the same; this is the
 # answer to "why 10 outputs and not 11?", asked in a comment on openai/improved-gan #23).
-#
-# **Predict.** How many of the 450 test images does a trained SGAN call fake?
 
-# %% tags=["nbval-ignore-output"]
+# %%
+widgets.predict("debugging.fake", "How many of the 450 test images does a trained SGAN call fake?", number=(0, 450))
+
+# %% tags=["result", "nbval-ignore-output"]
 sgan = experiments.run("sgan", "digits", 50, seed=seed, preset=preset, steps=sgan_steps)
 class_logits = evaluation.class_logits(sgan.modules["discriminator"].cpu(), raw.test.images)
 over_all = losses.append_fake_logit(class_logits).argmax(dim=1)
@@ -1096,6 +1139,7 @@ called_fake = int((over_all == 10).sum())
 with_fake = (over_all != test_labels).float().mean().item()
 print(f"{called_fake} of 450 test images are called fake")
 print(f"error with the fake class {with_fake:.1%}, among the ten digits {sgan.test_error:.1%}")
+widgets.reveal("debugging.fake", called_fake, "For them the fake logit, 0, is larger than all ten class logits.")
 
 # %% tags=["nbval-check-output"]
 full = torch.randn(8, 11, generator=torch.Generator().manual_seed(0))
@@ -1111,10 +1155,10 @@ verdict(17, "test images are called fake", lambda n: n > 0, called_fake, among_t
 # ### Defect 18 · An average of weights that starts at zero
 #
 # **Symptom.** For the first hundreds of steps the test error stands at 90 %, then drops within a few. Improved-GAN
-# evaluates with averaged weights (its `disc_param_avg`, asked about in #24: it is no regulariser, it is what is
-# tested), and starts the average at zero.
+# evaluates with [averaged weights](glossary.md#averaged-weights) (its `disc_param_avg`, asked about in #24: it is no
+# regulariser, it is what is tested), and starts the average at zero.
 #
-# **Predict.** With decay 0.999, how far from its true size is the average after 100 steps?
+# With decay 0.999, how far from its true size is the average after 100 steps?
 
 
 # %%
@@ -1163,9 +1207,9 @@ figure
 # %% [markdown]
 # **Figure.** Test error over 600 steps, two networks, 100 labels. Left, plain weights: the average from zero (red,
 # dashed) stands at 90 % for 100 steps and needs 500 to come near the others. The corrected one (blue) trails the
-# network itself (grey, dotted) for 160 steps, then stays with it. Right, weight norm: the average from zero starts at
-# 23 %, where the others are at 9 and 11 %, and meets the network itself by step 300. The corrected one ends lowest,
-# at 6 %.
+# network itself (grey, dotted) for 160 steps, then stays with it. Right, [weight
+# norm](glossary.md#weight-normalisation): the average from zero starts at 23 %, where the others are at 9 and 11 %, and
+# meets the network itself by step 300. The corrected one ends lowest, at 6 %.
 
 # %% tags=["nbval-check-output"]
 plain, normed = averaged.values()
@@ -1195,7 +1239,7 @@ verdict(18, "more than half wrong at step 100", lambda error: error > 50, *both,
 #
 # To measure how much that flatters, split the test set in two. Choose the checkpoint on one half, and read the other.
 #
-# **Predict.** 100 checkpoints, 225 test images to choose by: by how many points is the best one's figure too good?
+# 100 checkpoints, 225 test images to choose by: by how many points is the best one's figure too good?
 
 
 # %%
@@ -1235,14 +1279,19 @@ verdict(19, "the report flatters", lambda error: error < truth, chosen["reported
 # In the stored run (splits 0 to 3, either half of the test set choosing once) the reported error is 10.3 %, and the
 # same checkpoints have 11.5 % on images that did not choose them, hardly better than the last one's 11.8 %. More than a
 # point, made of nothing but looking. Nor may the 60,000 training labels choose: those are the labels that you said you
-# do not have. **Fix**: choose on validation images, no more of them than you have labels, and read the test set once.
-#
+# do not have. **Fix**: choose on [validation images](glossary.md#validation-set), no more of them than you have labels,
+# and read the test set once.
+
+# %%
+widgets.quiz("debugging", "choose")
+
+# %% [markdown]
 # ### Defect 20 · A baseline that nobody tuned
 #
-# **Symptom.** "+11 points over a standard classifier". Notebook 02, section 4, looks for a better one; published ones
-# at 100 MNIST labels span 69 % to 90 % accuracy. The same in ten lines:
+# **Symptom.** "+11 points over a standard classifier". [02](02_gan_baseline.ipynb), section 7, looks for a better one;
+# published ones at 100 MNIST labels span 69 % to 90 % accuracy. The same in ten lines:
 #
-# **Predict.** The SGAN run above has one error. Which of four baselines makes its gain ten points?
+# The SGAN run above has one error. Which of four baselines makes its gain ten points?
 
 # %% tags=["nbval-ignore-output"]
 baselines = {
@@ -1275,9 +1324,9 @@ verdict(20, "a weak baseline adds 4 points to the gain", lambda points: points >
 # | 22 | features taken by position, `layers[:4]`; then somebody adds dropout | the tap slides from after a ReLU to before it, with the same shape | return features by name (`DiscriminatorOutput`) |
 # | 23 | 003 decodes E(x) in every step and uses the result nowhere | half of the decoder's passes; with batch norm, its running variance is no longer that of its samples | delete the line |
 # | 24 | 002: half of the labels left out "prevents overfitting" | the gap between training and test error grows | the *unlabelled* half may regularise, not its absence |
-# | 25 | hidden scales of weight norm trained under feature matching | in notebook 04, section 8, features 8 times as large make the matching loss 46 instead of 0.73, with the same samples | freeze the scales; `runtime.guard_against_divergence` |
+# | 25 | hidden scales of weight norm trained under feature matching | in [A1](A1_case_studies.ipynb), section 6, features 8 times as large make the matching loss 42 instead of 0.65, with the same samples | freeze the scales; `runtime.guard_against_divergence` |
 #
-# **Predict.** Which of the three listings does Python refuse before it runs a single statement?
+# Which of the three listings does Python refuse before it runs a single statement?
 
 # %% tags=["nbval-check-output"]
 listings = {
@@ -1331,10 +1380,10 @@ verdict(24, "training and test error differ by 5 points", lambda gap: gap > 5, *
 # ImprovedGAN-pytorch #5 the generator's loss is 27 after one epoch and 74 after eleven, both of D's are 0.0000, and
 # the accuracy goes from 66 to 61 %. A log cannot prove the cause.)
 #
-# Five claims of the same kind are taken apart in notebook 03: source 002's MNIST of 6,000 images (60,000), its "5
-# basis points" (5.2 percentage points), its "multi-label" (multi-class), and its 98 % with 30,000 labels, where the
-# same network without the GAN has 98.6 %; and source 004's six epochs at exactly 50 % accuracy, which are 0 % on real
-# images and 100 % on generated ones.
+# Five claims of the same kind are taken apart in notebook [03](03_sgan.ipynb): source 002's MNIST of 6,000 images
+# (60,000), its "5 basis points" (5.2 percentage points), its "multi-label" (multi-class), and its 98 % with 30,000
+# labels, where the same network without the GAN has 98.6 %; and source 004's six epochs at exactly 50 % accuracy, which
+# are 0 % on real images and 100 % on generated ones.
 #
 # ### Exercise 4: name the defect
 #
@@ -1354,6 +1403,7 @@ verdict(24, "training and test error differ by 5 points", lambda gap: gap > 5, *
 # %% tags=["nbval-check-output"]
 diagnosis = None  # {"P": …, "Q": …, …, "U": …}
 
+# exercises.hint("debugging.diagnosis")  # delete the first # for a hint; run twice for two
 exercises.check("debugging.diagnosis", diagnosis)
 
 # %% [markdown]
@@ -1382,11 +1432,18 @@ exercises.check("debugging.diagnosis", diagnosis)
 # test accuracy reported (19), a layer that is never used (7), ε = 0.8 (8), uniform latents (11, innocent). Mend the
 # three that touch the *claim*, one at a time, and leave the rest. And run it without its GAN: same body, same labels,
 # same steps, and only the class loss.
-#
-# **Predict.** Which of the three repairs takes most from the claim? And is the mended program better with its GAN or
-# without?
 
-# %% tags=["nbval-ignore-output"]
+# %%
+widgets.predict(
+    "debugging.repair",
+    "Which of the three repairs takes most from the claim?",
+    choices=["the 50 labels drawn once", "balanced labels", "the last epoch's accuracy, not the best"],
+)
+
+# %% [markdown]
+# And is the mended program better with its GAN or without?
+
+# %% tags=["result", "nbval-ignore-output"]
 random_fifty = torch.from_numpy(np.random.RandomState(seed).permutation(len(labels))[:50])
 mended = []
 for chosen, gan in ((random_fifty, True), (few, True), (few, False)):
@@ -1397,6 +1454,15 @@ claims = {"as found": max(found), "50 labels, drawn once": max(drawn_once), "and
           "and the last epoch": balanced[-1], "the same without its GAN": alone[-1]}  # fmt: skip
 for name, accuracy in claims.items():
     print(f"{name + ':':25} {accuracy:.1%}")
+
+# %% tags=["result", "nbval-ignore-output"]
+losses_by_repair = {
+    "the 50 labels drawn once": max(found) - max(drawn_once),
+    "balanced labels": max(drawn_once) - max(balanced),
+    "the last epoch's accuracy, not the best": max(balanced) - balanced[-1],
+}
+largest = max(losses_by_repair, key=losses_by_repair.get)
+widgets.reveal("debugging.repair", largest, "Drawn anew in each epoch, the fifty had become nearly all labels.")
 
 # %% tags=["nbval-check-output"]
 print("the claim shrinks by more than five points:", max(found) - balanced[-1] > 0.05)
@@ -1432,7 +1498,7 @@ pd.DataFrame(ledger).set_index("defect").sort_index()
 # | --- | --- |
 # | How many labels does training see, over all epochs? | `checks.labelled_set_stays` |
 # | Does a hidden label change anything? | `checks.hidden_labels_change_nothing` |
-# | Could training reach one? | `checks.hidden_labels_out_of_reach`; does the order of the pool tell? (notebook 03) |
+# | Could training reach one? | `checks.hidden_labels_out_of_reach`; does the order of the pool tell? (notebook [03](03_sgan.ipynb)) |
 # | Does the unlabelled pool change anything? | replace it by noise (exercise 3) |
 # | Is the labelled set balanced, seeded, and the same for all methods? | `torch.bincount`; read the split |
 # | Does every class get recognised? | error by class |
@@ -1442,35 +1508,10 @@ pd.DataFrame(ledger).set_index("defect").sort_index()
 # | How many splits and seeds? | at least three, paired |
 # | Are outputs logits, do all weights learn, does company matter? | `checks.outputs_are_logits`, `gradients_arrive`, `batch_changes_nothing` |
 #
-# ## Quiz
-#
-# **1.** D's loss stands at 2 log 2, or keeps returning to it. Name three defects of this notebook that look like that, and a measurement that
-# tells each from success.
-#
-# <details><summary>Answer</summary>
-# Targets that broadcast (the shape before the mean), gradients that are not cleared (the cosine of used and own
-# gradient), and a log-softmax before log-sum-exp (the outputs). Success would show in the samples.
-# </details>
-#
-# **2.** Which check would have found the labelled set drawn anew: gradients, logits, company, or counting labels? And
-# would shuffling the hidden labels have found it?
-#
-# <details><summary>Answer</summary>
-# Counting. Shuffling finds it too, if "hidden" is taken as "outside the first epoch's fifty": the later draws read
-# labels from there.
-# </details>
-#
-# **3.** A program has softmax twice and reports 97 % on MNIST with all labels. Is the 97 % wrong?
-#
-# <details><summary>Answer</summary>
-# Not for that reason: the arg max of a softmax is the arg max of its logits. Training was slower than it need be. Ask
-# for the baseline.
-# </details>
-#
 # ## What you found
 #
 # - Twenty-five suspects, one of them innocent (uniform latents), each with a measurement of a few lines (the last in
-#   notebook 04).
+#   [A1](A1_case_studies.ipynb)).
 # - Six of them leave every loss looking calm or even ideal: broadcast targets, gradients that are not cleared, labels
 #   drawn anew, used hidden labels, an unused pool, a test-chosen checkpoint.
 # - The largest effects on the *result* (seed 0): batch statistics at test time took 8 % error to 24 % on a sorted
@@ -1486,7 +1527,18 @@ pd.DataFrame(ledger).set_index("defect").sort_index()
 # (arXiv:1804.09170), section 4; Salimans et al. 2016, *Improved Techniques for Training GANs* (arXiv:1606.03498),
 # section 5; Donahue et al. 2016, *Adversarial Feature Learning* (arXiv:1605.09782), section 3.4 (the inverse
 # objective); Ioffe & Szegedy 2015, *Batch Normalization* (arXiv:1502.03167), algorithms 1 and 2; Kingma & Ba 2014,
-# *Adam* (arXiv:1412.6980), section 3 (bias correction). Next: `09_scaling_up`.
+# *Adam* (arXiv:1412.6980), section 3 (bias correction).
+#
+# Ten questions to close, and how far you are:
+
+# %%
+widgets.quiz("debugging")
+
+# %%
+exercises.progress()
+
+# %% [markdown]
+# **Next**: [09 · Scaling up](09_scaling_up.ipynb), many runs, larger data, and when to stop.
 
 # %% tags=["headline", "nbval-ignore-output"]
 print(f"headline: a claim of {max(found):.0%} with 50 labels is {balanced[-1]:.0%} after repair")

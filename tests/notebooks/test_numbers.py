@@ -14,9 +14,10 @@ from statistics import mean
 
 import pandas as pd
 import pytest
+from scipy import stats
 from sklearn.linear_model import LogisticRegression
 
-from sgan_lib import data, evaluation, experiments
+from sgan_lib import comparison, data, evaluation, experiments
 from sgan_lib.course.stored import stored_table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -341,3 +342,23 @@ def test_the_protocol_names_the_splits_of_every_table_and_keeps_tuning_apart() -
         named = [split for low, high in ((each[0], each[-1]) for each in bounds) for split in range(low, high + 1)]
         assert named == splits[name], name
         assert {*range(100, 103)}.isdisjoint(named) != (name == "baseline_tuning")
+
+
+def test_the_decision_of_notebook_10() -> None:
+    table = stored_table("own_data.csv")
+    f1 = 100 * table.pivot(index="fold", columns="method", values="macro_f1")
+    means, k = f1.mean(), len(f1)
+    gans, simple = ["sgan", "feature_matching"], [method for method in f1 if method in comparison.BASELINES]
+    best, rivals = means[simple].idxmax(), means.drop(gans)
+    assert (means.idxmax(), best, rivals.idxmax()) == ("sgan", "linear", "supervised")
+
+    def gain(method: str, other: str) -> list[float]:
+        differences = f1[method] - f1[other]  # folds share training images, hence the second term (Nadeau & Bengio)
+        half = stats.t.ppf(0.975, k - 1) * differences.std() * math.sqrt(1 / k + 1 / (k - 1))
+        return [differences.mean(), differences.mean() - half, differences.mean() + half]
+
+    of_gan, of_network, rest = gain("sgan", best), gain("supervised", best), gain("sgan", "supervised")
+    assert all(low < 0 < high for _, low, high in (of_gan, rest))
+    assert all(gain("supervised", method)[1] > 0 for method in simple)
+    found = written([means["sgan"], means["supervised"], *of_gan, *of_network, *rest], 1)
+    states("own data", *(text.removeprefix("-") for text in found))

@@ -11,7 +11,12 @@ from torch import Tensor
 from sgan_lib.course.exercises.checking import check_answers, checker, compare, number, tensor
 
 
-@checker("debugging.bigan_losses")
+@checker("debugging.bigan_losses", hints=(
+    "With softplus the loss of a logit that ought to be large is short, and so is that of one that ought to be small. "
+    "Neither needs a probability.",
+    "For the second loss the labels are swapped: what D is to call real is now to be called fake. Which arguments does "
+    "your first formula need then?",
+))  # fmt: skip
 def _bigan_losses(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     random = torch.Generator().manual_seed(0)
     encoded = 2 * torch.randn(7, generator=random, dtype=torch.float64) + 1
@@ -34,7 +39,10 @@ def _bigan_losses(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     return None if finite else "for logits of ±1,000 a loss or its gradient is not finite"
 
 
-@checker("debugging.labels_used")
+@checker("debugging.labels_used", hints=(
+    "Follow one image. How likely is it to be left out of one draw? And of all of them, if the draws are independent?",
+    "The expected number is the number of images times the probability that an image is drawn at least once.",
+))  # fmt: skip
 def _labels_used(answer: Callable[[int, int, int], Any]) -> str | None:
     for n_pool, n_drawn, n_epochs in ((10, 5, 2), (1347, 50, 100), (60_000, 100, 1), (200, 200, 7), (8, 2, 30)):
         result = number(answer(n_pool, n_drawn, n_epochs))
@@ -56,7 +64,11 @@ _TRAINING: dict[str, tuple[Callable[[Tensor], Tensor], bool]] = {
 }
 
 
-@checker("debugging.pool_matters")
+@checker("debugging.pool_matters", hints=(
+    "Train twice. What may differ between the two pools, and what must stay the same?",
+    "A program may count its pool, so keep the shape. It may not care about order or sign, so other numbers are "
+    "needed. And how small may a difference be that you still want to see?",
+))  # fmt: skip
 def _pool_matters(answer: Callable[[Callable[[Tensor], Tensor], Tensor], Any]) -> str | None:
     pool = 2 * torch.rand(12, 1, 4, 4, generator=torch.Generator().manual_seed(1)) - 1
     for name, (train, matters) in _TRAINING.items():
@@ -75,4 +87,8 @@ check_answers("debugging.diagnosis", "programs", "look for the number that only 
     "S": "average from zero",
     "T": "label outside the classes",
     "U": "labels drawn anew",
-})  # fmt: skip
+}, hints=(
+    "Ask for each symptom what it depends on: the order of a file, one class, the number of epochs, the first steps.",
+    "Two symptoms are numbers that you can compute: the least loss of 11 classes that section 1 prints, and twice the "
+    "loss of a coin.",
+))  # fmt: skip

@@ -14,6 +14,7 @@ from PIL import Image
 from sgan_lib import comparison, data
 from sgan_lib.course import plotting
 from sgan_lib.course.exercises.checking import checker, compare, number
+from sgan_lib.course.exercises.worked import solution
 
 N_IMAGES, N_LABELLED = 3000, 150
 FREQUENT = 5  # the classes 0 to 4 are five times as frequent as 5 to 9
@@ -102,7 +103,11 @@ def _groups(result: Any) -> list[list[str]] | None:
     return sorted(sorted(group) for group in result)
 
 
-@checker("own_data.same_pictures")
+@checker("own_data.same_pictures", hints=(
+    "Comparing each picture with each other one takes 4.5 million comparisons. What could you look up in a dictionary?",
+    "An array is no key of a dictionary, but its bytes are, and a hash of them is shorter. The bytes alone do not "
+    "know the array's shape, so let the key hold that as well.",
+))  # fmt: skip
 def _same_pictures(answer: Callable[[list[tuple[str, np.ndarray]]], Any]) -> str | None:
     random = np.random.RandomState(0)
     first, second, third = (random.randint(256, size=(4, 6, 3)).astype(np.uint8) for _ in range(3))
@@ -131,7 +136,12 @@ def _same_pictures(answer: Callable[[list[tuple[str, np.ndarray]]], Any]) -> str
     return None
 
 
-@checker("own_data.macro_f1")
+@checker("own_data.macro_f1", hints=(
+    "Precision divides the hits by one kind of sum, recall by the other. Put both into the formula of F1 before you "
+    "compute, and see what cancels.",
+    "A class that is never predicted has no precision, but its hits are 0, and so is its F1. Which denominator is "
+    "never 0 for a class that occurs? Leave out the classes where it is 0.",
+))  # fmt: skip
 def _macro_f1(answer: Callable[[np.ndarray], Any]) -> str | None:
     cases: dict[str, list[list[int]]] = {
         "all right": [[5, 0], [0, 1]],
@@ -164,7 +174,15 @@ def _macro_f1(answer: Callable[[np.ndarray], Any]) -> str | None:
     return None
 
 
-@checker("own_data.decide")
+@solution("own_data.decide")
+def _rule(low: float, high: float) -> str:
+    return "GAN" if low > 0 else "baseline" if high < 0 else "undecided"
+
+
+@checker("own_data.decide", hints=(
+    "A large mean is no reason. Only the two ends of the interval matter.",
+    "Two cases are clear: both ends above 0, or both below. And what does an interval contain whose end is 0?",
+))  # fmt: skip
 def _decide(answer: Callable[[float, float], Any]) -> str | None:
     cases = {
         (1.5, 9.0): "GAN", (-8.0, -0.5): "baseline", (-3.0, 7.0): "undecided", (-6.0, 1.0): "undecided",
