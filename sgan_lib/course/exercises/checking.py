@@ -189,7 +189,7 @@ def check_answers(name: str, kind: str, look: str, right: Mapping[str, Any], hin
             choice = "True or False" if possible == [False, True] else f"one of {', '.join(possible)}"
             return f"say {choice} for each of {what}"
         wrong = sum(answer[key] != value for key, value in right.items())
-        return f"{wrong} of {what} are not right yet; {look}" if wrong else None
+        return f"{wrong} of {what} {'is' if wrong == 1 else 'are'} not right yet; {look}" if wrong else None
 
 
 def plan_complaint(runs: Any, free: Sequence[str], min_splits: int, question: tuple[str, int]) -> str | None:
