@@ -258,7 +258,7 @@ MISTAKES = {
     "gan_baseline.make_generator": [
         lambda: nn.Linear(8, 2), lambda: nn.Sequential(nn.Linear(2, 9), nn.ReLU(), nn.Linear(9, 1)),
         lambda: dense(8, 1), lambda: dense(8, 2, nn.ReLU()), lambda: dense(8, 2, nn.Sigmoid()), lambda: nn.Sequential,
-        lambda: ALWAYS_THE_SAME[8], lambda: dense(8, 2)],
+        lambda: ALWAYS_THE_SAME[8], lambda: dense(8, 2), dense(8, 2)],
     "gan_baseline.make_discriminator": [
         lambda: nn.Linear(2, 1), lambda: dense(8, 1), lambda: dense(2, 2), lambda: dense(2, 1, nn.Sigmoid()),
         lambda: dense(2, 1, nn.ReLU()), lambda: dense(2, 1, nn.LogSigmoid()), lambda: ALWAYS_THE_SAME[2],
@@ -276,6 +276,7 @@ MISTAKES = {
         step_of_g(lambda b: -F.softplus(-b).mean()), step_of_g(lambda b: F.softplus(b).mean()),
         step_of_g(lambda b: -F.softplus(b).mean()), step_of_g(lambda b: F.softplus(-b.sigmoid()).mean()),
         step_of_g(lambda b: F.softplus(-b).sum()), step_of_g(lambda b: -b.log().mean()),
+        step_of_g(lambda b: F.softplus(-b).mean().detach()),
         lambda *given: step_of_g()(*given).item()],
     "gan_baseline.train": [
         loop(order="GD"), loop(order="DDG"), loop(same="real"), loop(same="z"), loop(draw=torch.rand), loop(each=True),

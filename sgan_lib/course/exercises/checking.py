@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sgan_lib.course import progress
 from sgan_lib.experiments import resolve
@@ -127,6 +127,8 @@ def _filled_in(answer: Any) -> Any:
     nothing_but_none = isinstance(answer, Mapping) and answer and all(value is None for value in answer.values())
     if answer is None or nothing_but_none:
         raise WrongAnswer(_EMPTY)
+    if isinstance(answer, nn.Module):
+        raise WrongAnswer("hand over the function, not a network")
 
     def call(*arguments: Any) -> Any:
         try:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sgan_lib.course.exercises import gan_worked  # noqa: F401  (registers the worked parts)
-from sgan_lib.course.exercises.checking import check_answers, checker, compare, tensor
+from sgan_lib.course.exercises.checking import WrongAnswer, check_answers, checker, compare, tensor
 
 _WIDTHS = "two hidden layers of 128 were asked for, and one dense layer behind them"
 _RATE = 0.1  # of the optimisers that the checkers of the steps hand out
@@ -23,9 +23,7 @@ def _first(complaints: Mapping[str, bool]) -> str | None:
 
 
 def _networks(make: Callable[[], Any]) -> list[nn.Module]:
-    """Eight of a learner's networks, since a single one may look odd by chance; none if `make` is no function."""
-    if isinstance(make, nn.Module):
-        return []
+    """Eight of a learner's networks, since a single one may look odd by chance."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
         made = [make() for _ in range(8)]
@@ -38,7 +36,7 @@ def _inputs(n: int, n_in: int) -> Tensor:
 
 def _shape_complaint(networks: Sequence[nn.Module], n_in: int, n_out: int) -> str | None:
     if len(networks) < 8:
-        return "hand over a function, not a network; it must return an nn.Module that is ready to be called"
+        return "the function must return a network, an nn.Module that is ready to be called"
     try:
         shape = list(networks[0](_inputs(5, n_in)).shape)
     except RuntimeError:
@@ -155,7 +153,10 @@ def _step_complaint(play: Callable[..., Any], loss_of: Callable[[_Round], Tensor
     for weight in [*game.G.parameters(), *game.D.parameters()]:
         weight.grad = torch.ones_like(weight)
     own, before, others = getattr(game, mover), _weights(getattr(game, mover)), _weights(getattr(game, other))
-    loss = tensor(play(game, torch.optim.SGD(own.parameters(), lr=_RATE)))
+    try:
+        loss = tensor(play(game, torch.optim.SGD(own.parameters(), lr=_RATE)))
+    except WrongAnswer as wrong:
+        return "the loss has no gradient; something cuts it off" if "not require grad" in str(wrong) else str(wrong)
     if not torch.equal(_weights(getattr(game, other)), others):
         return f"the weights of {other} have moved; this step is {mover}'s alone"
     if loss.isnan():
