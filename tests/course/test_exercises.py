@@ -158,6 +158,10 @@ def dense(n_in, n_out, *last):
     return nn.Sequential(nn.Linear(n_in, 9), nn.ReLU(), nn.Linear(9, n_out), *last)
 
 
+def deep(n_in, n_out):
+    return nn.Sequential(nn.Linear(n_in, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, n_out))
+
+
 ALWAYS_THE_SAME = {8: dense(8, 2), 2: dense(2, 1)}  # by the number of inputs
 
 
@@ -193,7 +197,7 @@ def descended(loss, optimiser, clear, sign):
 
 
 def loop(order="DG", same="", draw=torch.randn, each=False, held="own", rate_g=0.001, betas=(0.5, 0.999), first=1,
-         kept=lambda d, g: (d.item(), g.item())):  # fmt: skip
+         early=False, more=0, kept=lambda d, g: (d.item(), g.item())):  # fmt: skip
     """Exercise 5, likewise."""
 
     def train(G, D, step_d, step_g, draw_real, n_steps, rate_d, watch):
@@ -204,15 +208,20 @@ def loop(order="DG", same="", draw=torch.randn, each=False, held="own", rate_g=0
             return [torch.optim.Adam(of.parameters(), rate, betas=betas) for of, rate in rates]
 
         (adam_d, adam_g), real, z, history = make(), draw_real(), draw(5, 8), []
+        for _ in range(more):
+            draw_real()
         for step in range(n_steps):
             real = real if same == "real" or not step else draw_real()
             adam_d, adam_g = make() if each else (adam_d, adam_g)
-            losses = {}
+            losses, z = {}, z if same == "z" else draw(5, 8)
+            if early:
+                watch(step + first)
             for player in order:
-                z = z if same == "z" else draw(5, 8)
+                z = z if same in ("z", "z in a round") else draw(5, 8)
                 losses[player] = step_d(G, D, adam_d, real, z) if player == "D" else step_g(G, D, adam_g, z)
             history.append(kept(losses["D"], losses["G"]))
-            watch(step + first)
+            if not early:
+                watch(step + first)
         return history
 
     return train
@@ -249,10 +258,11 @@ MISTAKES = {
     "gan_baseline.make_generator": [
         lambda: nn.Linear(8, 2), lambda: nn.Sequential(nn.Linear(2, 9), nn.ReLU(), nn.Linear(9, 1)),
         lambda: dense(8, 1), lambda: dense(8, 2, nn.ReLU()), lambda: dense(8, 2, nn.Sigmoid()), lambda: nn.Sequential,
-        lambda: ALWAYS_THE_SAME[8]],
+        lambda: ALWAYS_THE_SAME[8], lambda: dense(8, 2), dense(8, 2)],
     "gan_baseline.make_discriminator": [
         lambda: nn.Linear(2, 1), lambda: dense(8, 1), lambda: dense(2, 2), lambda: dense(2, 1, nn.Sigmoid()),
-        lambda: dense(2, 1, nn.ReLU()), lambda: dense(2, 1, nn.LogSigmoid()), lambda: ALWAYS_THE_SAME[2]],
+        lambda: dense(2, 1, nn.ReLU()), lambda: dense(2, 1, nn.LogSigmoid()), lambda: ALWAYS_THE_SAME[2],
+        lambda: dense(2, 1), lambda: deep(2, 1)],
     "gan_baseline.discriminator_step": [
         step_of_d(cut=False), step_of_d(clear=False), step_of_d(joined=False), step_of_d(sign=-1),
         step_of_d(moves="G", clear=False), step_of_d(moves=""),
@@ -266,12 +276,14 @@ MISTAKES = {
         step_of_g(lambda b: -F.softplus(-b).mean()), step_of_g(lambda b: F.softplus(b).mean()),
         step_of_g(lambda b: -F.softplus(b).mean()), step_of_g(lambda b: F.softplus(-b.sigmoid()).mean()),
         step_of_g(lambda b: F.softplus(-b).sum()), step_of_g(lambda b: -b.log().mean()),
+        step_of_g(lambda b: F.softplus(-b).mean().detach()),
         lambda *given: step_of_g()(*given).item()],
     "gan_baseline.train": [
         loop(order="GD"), loop(order="DDG"), loop(same="real"), loop(same="z"), loop(draw=torch.rand), loop(each=True),
         loop(held="both"), loop(held="swapped"), loop(rate_g=0.1), loop(betas=(0.9, 0.999)), loop(first=0),
         loop(kept=lambda d, g: (d, g)), loop(kept=lambda d, g: (g.item(), d.item())),
-        loop(kept=lambda d, g: d.item()), lambda *given: loop()(*given)[-1]],
+        loop(kept=lambda d, g: d.item()), lambda *given: loop()(*given)[-1], loop(same="z in a round"),
+        loop(early=True), loop(more=1)],
     "gan_baseline.diagnosis": [dict.fromkeys("PQRST", "healthy"), dict.fromkeys("PQR", "healthy"),
                                dict.fromkeys("PQRST", "the flu")],
     "sgan.fake_probability": [

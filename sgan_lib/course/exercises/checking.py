@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from sgan_lib.course import progress
 from sgan_lib.experiments import resolve
@@ -127,6 +127,8 @@ def _filled_in(answer: Any) -> Any:
     nothing_but_none = isinstance(answer, Mapping) and answer and all(value is None for value in answer.values())
     if answer is None or nothing_but_none:
         raise WrongAnswer(_EMPTY)
+    if isinstance(answer, nn.Module):
+        raise WrongAnswer("hand over the function, not a network")
 
     def call(*arguments: Any) -> Any:
         try:
@@ -189,7 +191,7 @@ def check_answers(name: str, kind: str, look: str, right: Mapping[str, Any], hin
             choice = "True or False" if possible == [False, True] else f"one of {', '.join(possible)}"
             return f"say {choice} for each of {what}"
         wrong = sum(answer[key] != value for key, value in right.items())
-        return f"{wrong} of {what} are not right yet; {look}" if wrong else None
+        return f"{wrong} of {what} {'is' if wrong == 1 else 'are'} not right yet; {look}" if wrong else None
 
 
 def plan_complaint(runs: Any, free: Sequence[str], min_splits: int, question: tuple[str, int]) -> str | None:

@@ -8,8 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sgan_lib.course.exercises import gan_worked  # noqa: F401  (registers the worked parts)
-from sgan_lib.course.exercises.checking import check_answers, checker, compare, tensor
+from sgan_lib.course.exercises.checking import WrongAnswer, check_answers, checker, compare, tensor
 
+_WIDTHS = "two hidden layers of 128 were asked for, and one dense layer behind them"
 _RATE = 0.1  # of the optimisers that the checkers of the steps hand out
 
 
@@ -51,6 +52,11 @@ def _are_linear(networks: Sequence[nn.Module], n_in: int) -> bool:
     return bool(torch.stack(bends).abs().max() < 1e-4)
 
 
+def _is_as_wide_as_asked(network: nn.Module, n_out: int) -> bool:
+    widths = [layer.out_features for layer in network.modules() if isinstance(layer, nn.Linear)]
+    return widths == [128, 128, n_out]
+
+
 def _outputs(networks: Sequence[nn.Module], n_in: int) -> Tensor:
     """What the networks say of inputs near and very far."""
     with torch.no_grad():
@@ -74,6 +80,7 @@ def _make_generator(answer: Callable[[], Any]) -> str | None:
         "the outputs never leave [-1, 1], and the ring has radius 2": bool((outputs.abs() <= 1).all()),
         "the outputs are never negative, and half of the plane is; see the last layer": bool((outputs >= 0).all()),
         "the network is linear; without activations it can only stretch and turn a cloud": is_linear,
+        _WIDTHS: not _is_as_wide_as_asked(networks[0], 2),
     })  # fmt: skip
 
 
@@ -89,12 +96,15 @@ def _make_discriminator(answer: Callable[[], Any]) -> str | None:
     if complaint := _shape_complaint(networks, 2, 1):
         return complaint
     outputs, is_linear = _outputs(networks, 2), _are_linear(networks, 2)
+    has_flat_parts = any(isinstance(layer, nn.ReLU) for layer in networks[0].modules())
     return _first({
         "two calls return the same network; make a new one in each call": networks[0] is networks[1],
         "the outputs are probabilities or alike; a logit may be any number": bool((outputs.abs() <= 1).all()),
         "the outputs are never negative, so D could not say generated; see the last layer": bool((outputs >= 0).all()),
         "the outputs are never positive: logarithms of probabilities, it seems, no logits": bool((outputs <= 0).all()),
         "the network is linear; a straight line cannot enclose eight modes": is_linear,
+        _WIDTHS: not _is_as_wide_as_asked(networks[0], 1),
+        "where a plain ReLU is flat, G hears nothing from D; take the leaky one": has_flat_parts,
     })  # fmt: skip
 
 
@@ -143,7 +153,10 @@ def _step_complaint(play: Callable[..., Any], loss_of: Callable[[_Round], Tensor
     for weight in [*game.G.parameters(), *game.D.parameters()]:
         weight.grad = torch.ones_like(weight)
     own, before, others = getattr(game, mover), _weights(getattr(game, mover)), _weights(getattr(game, other))
-    loss = tensor(play(game, torch.optim.SGD(own.parameters(), lr=_RATE)))
+    try:
+        loss = tensor(play(game, torch.optim.SGD(own.parameters(), lr=_RATE)))
+    except WrongAnswer as wrong:
+        return "the loss has no gradient; something cuts it off" if "not require grad" in str(wrong) else str(wrong)
     if not torch.equal(_weights(getattr(game, other)), others):
         return f"the weights of {other} have moved; this step is {mover}'s alone"
     if loss.isnan():
@@ -162,7 +175,7 @@ def _step_complaint(play: Callable[..., Any], loss_of: Callable[[_Round], Tensor
     stuck = not moved.any() or (mover == "G" and is_near(-_RATE))
     return _first({
         "the loss went backward into G, which this step must not touch; cut its points off first": trespass,
-        "no gradient reaches G, so it would learn nothing; something cuts its points off": stuck and mover == "G",
+        "no gradient reaches G, so it would learn nothing; something cuts it off": stuck and mover == "G",
         f"the weights of {mover} have not moved": stuck,
         "gradients left from an earlier step are added in": is_near(-_RATE * (slope + 1)),
         f"{mover} moves up its loss, not down": is_near(_RATE * slope),

@@ -26,7 +26,7 @@ class _Table:
         self.G, self.D = nn.Linear(8, 2), nn.Linear(2, 1)
         self.moves: list[_Move] = []
         self.drawn: list[Tensor] = []
-        self.watched: list[Any] = []
+        self.watched: list[tuple[Any, int]] = []  # what `watch` is told, and how many moves there were by then
 
     def draw_real(self) -> Tensor:
         self.drawn.append(torch.rand(_BATCH, 2))
@@ -37,6 +37,9 @@ class _Table:
 
     def step_g(self, G: nn.Module, D: nn.Module, adam_g: Optimizer, z: Tensor) -> Tensor:
         return self._move("G", adam_g, None, z)
+
+    def watch(self, number: Any) -> None:
+        self.watched.append((number, len(self.moves)))
 
     def _move(self, player: str, optimiser: Optimizer, points: Tensor | None, z: Tensor) -> Tensor:
         self.moves.append(_Move(player, optimiser, points, z))
@@ -82,21 +85,28 @@ def _draws(table: _Table) -> str | None:
     seen, latents = [move.points for move in table.of("D")], [move.z for move in table.moves]
     if len(table.drawn) < _ROUNDS:
         return "every round sees the same real points; draw a new batch in each"
+    if len(table.drawn) > _ROUNDS:
+        return f"draw_real was called {len(table.drawn)} times in {_ROUNDS} rounds; call it once in each round"
     if any(not torch.equal(ours, theirs) for ours, theirs in zip(seen, table.drawn, strict=False) if ours is not None):
         return "D does not get the real points that were drawn in its round"
     if any(not isinstance(z, Tensor) or z.shape != (_BATCH, 8) for z in latents):
         return "the latents must have the shape [n, 8], with n as in the real batch"
     if len({move.z[0, 0].item() for move in table.of("D")}) < _ROUNDS:
         return "every round sees the same latents; draw new ones in each"
-    if (torch.stack(latents) >= 0).all():
-        return "the latents are never negative; draw them from a standard normal distribution"
+    if any(torch.equal(ours, theirs) for ours, theirs in zip(latents[::2], latents[1::2], strict=True)):
+        return "both moves of a round get the same latents; draw new ones for G"
+    if (torch.stack(latents).abs() < 1.8).all():  # a uniform distribution of variance one ends at 1.73
+        return "no latent is far from zero, as if they were uniform; draw them from a standard normal distribution"
     return None
 
 
 def _results(table: _Table, result: Any) -> str | None:
-    if table.watched != [*range(1, _ROUNDS + 1)]:
-        called = f"with {table.watched}" if table.watched else "not at all"
+    numbers = [number for number, _ in table.watched]
+    if numbers != [*range(1, _ROUNDS + 1)]:
+        called = f"with {numbers}" if numbers else "not at all"
         return f"watch must be called after each round with its number, 1, 2, 3; it was called {called}"
+    if any(moves != 2 * number for number, moves in table.watched):
+        return "watch is called before both players have moved; it comes last in a round"
     if not isinstance(result, (list, tuple)) or len(result) != _ROUNDS:
         return "return a list with one pair of losses for each round"
     if any(not isinstance(pair, (list, tuple)) or len(pair) != 2 for pair in result):
@@ -120,5 +130,5 @@ def _train(answer: Callable[..., Any]) -> str | None:
     table, rate_d = _Table(), 0.003
     with torch.random.fork_rng():
         result = answer(table.G, table.D, table.step_d, table.step_g, table.draw_real, _ROUNDS, rate_d,
-                        table.watched.append)  # fmt: skip
+                        table.watch)  # fmt: skip
     return _order(table) or _optimisers(table, rate_d) or _draws(table) or _results(table, result)

@@ -53,7 +53,7 @@ def train(
     step_d: Callable[..., Tensor],
     step_g: Callable[..., Tensor],
     draw_real: Callable[[], Tensor],
-    n_steps: int,
+    n_rounds: int,
     rate_d: float,
     watch: Callable[[int], object],
 ) -> list[tuple[float, float]]:
@@ -61,10 +61,10 @@ def train(
     adam_d = torch.optim.Adam(D.parameters(), lr=rate_d, betas=(0.5, 0.999))
     adam_g = torch.optim.Adam(G.parameters(), lr=0.001, betas=(0.5, 0.999))
     history = []
-    for step in range(1, n_steps + 1):
+    for number in range(1, n_rounds + 1):
         real = draw_real()
         loss_d = step_d(G, D, adam_d, real, torch.randn(len(real), 8))
         loss_g = step_g(G, D, adam_g, torch.randn(len(real), 8))
         history.append((loss_d.item(), loss_g.item()))
-        watch(step)
+        watch(number)
     return history

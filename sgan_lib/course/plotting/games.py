@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import Circle, FancyBboxPatch
 from torch import Tensor
 
 from sgan_lib.course.plotting.style import COLOURS, add_title, new_figure
@@ -35,7 +35,8 @@ def gan_scheme(title: str) -> Figure:
                        (6.12, 1.65, "logit")):  # fmt: skip
         panel.text(x, y, text, ha="center", va="center")
     _way_back(panel, [(6.12, 1.9), (6.12, 2.45), (4.85, 2.45), (4.85, 2.0)], blue)
-    _way_back(panel, [(6.12, 1.4), (6.12, 0.5), (1.85, 0.5), (1.85, 0.9)], red)
+    through_d = [(6.12, 1.4), (6.12, 1.1), (5.15, 1.1), (5.15, 1.45), (4.55, 1.45), (4.55, 0.5)]
+    _way_back(panel, [*through_d, (1.85, 0.5), (1.85, 0.9)], red)
     panel.text(6.25, 2.3, "D's step:\ntell them apart", color=blue, va="center")
     panel.text(6.25, 0.75, "G's step:\nbe called real", color=red, va="center")
     return add_title(figure, title)
@@ -56,20 +57,23 @@ def _way_back(panel: Axes, corners: Sequence[tuple[float, float]], colour: str) 
     _arrow(panel, corners[-2], corners[-1], color=colour, linestyle="none")
 
 
-def snapshots(games: Mapping[str, Mapping[str, Tensor]], modes: Tensor, title: str, reach: float = 3.0) -> Figure:
+def snapshots(games: Mapping[str, Mapping[str, Tensor]], modes: Tensor, title: str, radius: float = 0.39) -> Figure:
     """Generated points among the modes of the data: a row a game, a panel a moment.
 
     Args:
         games: name of the game -> name of the moment -> generated points [n, 2], of which 500 are drawn.
-        modes: the centres of the data's modes [m, 2], drawn as circles.
+        modes: the centres of the data's modes [m, 2].
         title: the message.
-        reach: the square drawn is [-reach, reach]².
+        radius: of the circles that are drawn around the centres.
     """
     columns = len(next(iter(games.values())))
+    shown = [points[:500] for moments in games.values() for points in moments.values()]
+    reach = max(points.abs().max().item() for points in [modes, *shown]) + 0.5
     figure, axes = new_figure(2.0 * columns + 0.4, 2.2 * len(games) + 0.3, len(games), columns)
     for row, (game, moments) in zip(axes, games.items(), strict=True):
         for panel, (moment, points) in zip(row, moments.items(), strict=True):
-            panel.scatter(*modes.T, s=260, facecolor="none", edgecolor=COLOURS["grey"])
+            for centre in modes.tolist():
+                panel.add_patch(Circle(centre, radius, facecolor="none", edgecolor=COLOURS["grey"]))
             panel.scatter(*points[:500].T, s=2, color=COLOURS["vermilion"])
             panel.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[], aspect="equal")
             panel.set_title(moment, fontsize=9, weight="normal")
