@@ -85,7 +85,7 @@ plotting.decision_regions(dict.fromkeys(fakes), pool, moons.labelled, title, gen
 #   generator of such fakes is called a [complement generator](glossary.md#complement-generator) (Dai et al. 2017).
 #
 # The next cell trains the discriminator of notebook 03 against either kind. A *method* is a function of the networks
-# and a batch. It yields what a player minimises. Here there is one player.
+# and a batch. It yields what a player minimises.
 
 
 # %%
@@ -152,8 +152,7 @@ title = "Perfect fakes do not find the gap"
 plotting.decision_regions(regions, pool, moons.labelled, title, generated=fakes, crosses="fakes")
 
 # %% [markdown]
-# **Figure.** Three times the moons, with pale fills in the colours of the two classes and the boundary as a black line.
-# Without fakes and with perfect ones the boundary is nearly straight and cuts through both moons. With fakes in sparse
+# **Figure.** Three times the moons, with the boundary as a black line. Without fakes and with perfect ones the boundary is nearly straight and cuts through both moons. With fakes in sparse
 # regions it winds through the gap like an S. The picture shows split 2, and it flatters: on split 1 these fakes still
 # leave 16.9 % of errors.
 
@@ -253,9 +252,9 @@ for name in fakes:
 # Near 0.69 with perfect fakes, and far below with the others.
 #
 # **What do fakes in sparse regions do?** There r must be negative, so *all* class logits must be low. On the data r must be
-# positive, so at least one logit must be high. A boundary is where two logits are equal. Walk from one moon to the
-# other: in the gap the first logit has to come down anyway, and there the second can take over at no cost. On a moon,
-# in the midst of real points, a change of hands earns nothing.
+# positive, so at least one must be high. A boundary is where two logits are equal. Walk from one moon to the
+# other: in the gap the first logit has to come down anyway, and there the second can take over at no cost. On a moon
+# a change of hands earns nothing.
 
 # %%
 widgets.quiz("feature_matching", "perfect")
@@ -304,8 +303,8 @@ exercises.check("feature_matching.loss", matching_loss)
 #
 # ### What the loss tells a sample
 #
-# The [non-saturating loss](glossary.md#non-saturating-loss) of notebook 03 pushes each sample on its own: *go where you
-# are called real*. Now take a batch of 100 samples with 250 features each, and let the matching loss push.
+# The [non-saturating loss](glossary.md#non-saturating-loss) of notebook 03 pushes each sample on its own. Now take a
+# batch of 100 samples with 250 features each, and let the matching loss push.
 
 # %%
 widgets.predict(
@@ -324,8 +323,7 @@ widgets.reveal("feature_matching.pushes", str(n_different), "Every sample is pus
 
 # %% [markdown]
 # So nobody tells a sample that *it* is fake. If the means agreed the push would be zero. The means of two batches never
-# agree exactly, even of real images: the loss has a floor of noise. Where do such fakes end? Train the whole method on
-# the same five splits.
+# agree exactly, even of real images: the loss has a floor of noise. Where do such fakes end? Train on the same splits.
 
 # %%
 widgets.predict(
@@ -402,7 +400,7 @@ exercises.check("feature_matching.masked_loss", masked_loss)
 # `clamp(min=1)` changes nothing where there is a label. Where there is none it makes 0/1 of 0/0.
 # </details>
 #
-# The masked loss is right. What does it cost? On MNIST, 100 of about 60,000 images have a label.
+# What does the mask cost? On MNIST, 100 of about 60,000 images have a label.
 
 # %%
 widgets.predict(
@@ -421,8 +419,7 @@ print(f"{len(one_pass)} batches, {sum(one_pass)} labels in all, {max(one_pass)} 
 widgets.reveal("feature_matching.empty", round(empty), "The class term is 0 there: only the real-or-fake term acts.")
 
 # %% [markdown]
-# With batches of their own every step sees labels. The authors' code and this library do that. The next part
-# measures the difference.
+# With batches of their own every step sees labels. The authors' code and this library do that.
 
 # %%
 widgets.quiz("feature_matching", "mask")
@@ -516,7 +513,7 @@ widgets.reveal(
 # it is worse than the network alone on every split: 15.1 %. In these 300 steps the mask shows each labelled image 15
 # times, batches of their own 384 times. Label spreading has 6.1 %, without a network.
 #
-# Is that the last word? The stored runs have ten splits and 3,000 steps. Label spreading runs here, on the same splits.
+# Is that the last word? The stored runs have ten splits and 3,000 steps.
 
 # %% tags=["nbval-check-output"]
 longer = 100 * stored.stored_table("digits_50_labels.csv").pivot(index="seed", columns="method", values="test_error")
@@ -531,7 +528,7 @@ for name in ("sgan", "label_spreading"):
 # Trained to 3,000 steps, feature matching has 4.4 %. Its gain over label spreading is 1.2 points, with an interval from
 # 0.03 to 2.4: just above zero. Its gain over the SGAN is half a point and undecided, from −0.9 to 1.9.
 #
-# So on small images a simple method is hard to beat, and whether a GAN does depends on the budget. On a larger set?
+# So a simple method is hard to beat here, and whether a GAN does depends on the budget. On a larger set?
 
 # %%
 widgets.quiz("feature_matching", "own")
@@ -578,10 +575,9 @@ axes[0, 0].set_title("With 100 labels these three GANs are far below these basel
 figure
 
 # %% [markdown]
-# **Figure.** Test errors on a logarithmic axis, one dot per run, a row per method. Linear, the network alone, the
-# convolutional one and label spreading lie at 9 to 25 %. SGAN, feature matching and bad GAN with preset `standard`
-# overlap between 1.3 and 2.8 %. Feature matching with preset `paper` has four dots at about 0.9 to 1 % and one above
-# 2 %. A dotted line marks the published 0.93 %.
+# **Figure.** Test errors on a logarithmic axis, a dot per run, a row per method. The four without a GAN lie at 9 to 25 %.
+# SGAN, feature matching and bad GAN with preset `standard` overlap between 1.3 and 2.8 %. Preset `paper` has four dots
+# at about 0.9 to 1 % and one above 2 %. A dotted line marks the published 0.93 %.
 
 # %% tags=["nbval-check-output"]
 shown = ends.T.rename_axis(columns=None).assign(mean=ends.mean(), **{"0 to 2": ends.loc[:2].mean()})
@@ -611,14 +607,12 @@ print_gain(f"after 3,000 steps {after.mean():.1f} %, against consistency with {b
 #
 # <!-- numbers: the published figure -->
 # **The published figure.** Preset `paper` ends at 1.04, 0.88, 2.25, 0.96 and 0.87 %, on average 1.20 % (interval 0.47 to
-# 1.93). Published are 0.93 ± 0.065 %, over ten runs. Four splits end below 1.05, but these five do not decide whether we
-# fall short. It is not the authors' protocol: 100,000 steps instead of 180,000, the last quarter with a falling rate,
-# matrix products in [bfloat16](glossary.md#bfloat16), and the generator moves on the images that the discriminator has
-# just seen.
+# 1.93). Published are 0.93 ± 0.065 %, over ten runs. Whether we fall short five splits do not decide, and four of these
+# end below 1.05. The protocol is not the authors': 100,000 steps instead of 180,000, the last quarter with a falling
+# rate, and the two short cuts of A1, section 2.
 #
-# **How the settings were found.** No number here was chosen by test error. The settings of `standard` were chosen on
-# splits 100 and 101, with 10,000 training images held out: far more labels than 100. The GANs' recipes got more trials
-# than the network alone.
+# **How the settings were found.** Never by test error. Those of `standard` were chosen on splits 100 and 101, with 10,000
+# training images held out: far more labels than 100. The GANs' recipes got more trials than the network alone.
 #
 # And what is wrong with split 2? [A1](A1_case_studies.ipynb) looks at the images that it misreads, and finds one digit.
 
@@ -631,18 +625,21 @@ widgets.quiz("feature_matching", "published")
 # - **Perfect fakes give no reason to prefer a boundary** (theory). On the moons (ten labels, splits 0 to 4, seed 0,
 #   preset `quick`) their gain is undecided: 16.4 to 15.5 % (−1.4 to 3.1). Sparse fakes gain 9.6 points (2.1 to 17.2).
 # - **Feature matching asks for equal means only.** Its fakes gain 9.5 points there (3.2 to 15.9).
+#
+# <!-- numbers: digits in short -->
 # - **On `digits`** (50 labels) it beats label spreading only just (3,000 steps, splits 0 to 9: 0.03 to 2.4 points), and
 #   not at 1,500 steps (0.17, −0.75 to 1.08, splits 0 to 19).
+#
 # - **On MNIST** (100 labels, splits 0 to 4, preset `standard`) 1.72 % where the network alone has 22.7 %; 1.20 % with
 #   preset `paper`, published 0.93 %.
 #
-# **Still open.** Why the fakes of feature matching fall where they help, and whether they do so on images as on the
-# moons. Which of the three GANs is best on MNIST.
+# **Still open.** Why the fakes of feature matching fall where they help, and whether they do so on images. Which of the
+# three GANs is best on MNIST.
 #
 # **Read on.** Salimans et al. 2016, *Improved Techniques for Training GANs* (arXiv:1606.03498), sections 3.1 and 5. Dai
 # et al. 2017, *Good Semi-supervised Learning that Requires a Bad GAN* (arXiv:1705.09783), section 3.
 #
-# Ten questions to close, and how far you are:
+# Seven questions to close, and how far you are:
 
 # %%
 widgets.quiz("feature_matching")
