@@ -172,7 +172,7 @@ widgets.reveal(
 # is 16.4 %. Perfect fakes bring 15.5 %. Their gain is undecided: the 95 % [t-interval](glossary.md#t-interval) covers
 # zero. Fakes in sparse regions bring 6.7 %, and their interval lies above zero.
 #
-# **Your turn.** Make fakes of your own and train against them. Where must they lie to help?
+# **Your turn.** Make fakes of your own. Where must they lie to help?
 
 # %% tags=["nbval-ignore-output"]
 noise = 0.05  # change it: 0 gives real points once more; with 1 about half lie outside the square
@@ -242,7 +242,7 @@ print(f"real-or-fake loss: {losses.discriminator(r[:500], r[500:]):.4f}; 2 log 2
 
 # %% [markdown]
 # Does training come near r = 0? In `against` the real-or-fake loss has the weight ½, so with perfect fakes it should end
-# near log 2 = 0.693. Its mean over the last ten steps, split by split:
+# near log 2 = 0.693. Its mean over the last ten steps:
 
 # %% tags=["nbval-ignore-output"]
 for name in fakes:
