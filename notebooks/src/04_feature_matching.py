@@ -152,9 +152,9 @@ title = "Perfect fakes do not find the gap"
 plotting.decision_regions(regions, pool, moons.labelled, title, generated=fakes, crosses="fakes")
 
 # %% [markdown]
-# **Figure.** Three times the moons, with the boundary as a black line. Without fakes and with perfect ones the boundary is nearly straight and cuts through both moons. With fakes in sparse
-# regions it winds through the gap like an S. The picture shows split 2, and it flatters: on split 1 these fakes still
-# leave 16.9 % of errors.
+# **Figure.** Three times the moons, with the boundary as a black line. Without fakes and with perfect ones the boundary is
+# nearly straight and cuts through both moons. With fakes in sparse regions it winds through the gap like an S. The
+# picture shows split 2, and it flatters: on split 1 these fakes still leave 16.9 % of errors.
 
 # %% tags=["result", "nbval-ignore-output"]
 percent = errors_of(runs)
@@ -607,8 +607,8 @@ print_gain(f"after 3,000 steps {after.mean():.1f} %, against consistency with {b
 #
 # <!-- numbers: the published figure -->
 # **The published figure.** Preset `paper` ends at 1.04, 0.88, 2.25, 0.96 and 0.87 %, on average 1.20 % (interval 0.47 to
-# 1.93). Published are 0.93 ± 0.065 %, over ten runs. Whether we fall short five splits do not decide, and four of these
-# end below 1.05. The protocol is not the authors': 100,000 steps instead of 180,000, the last quarter with a falling
+# 1.93). Published are 0.93 ± 0.065 %, over ten runs. Five splits do not decide whether we fall short; four of them end
+# below 1.05. The protocol is not the authors': 100,000 steps instead of 180,000, the last quarter with a falling
 # rate, and the two short cuts of A1, section 2.
 #
 # **How the settings were found.** Never by test error. Those of `standard` were chosen on splits 100 and 101, with 10,000

@@ -232,8 +232,8 @@ widgets.reveal(
 # <!-- numbers: three seeds -->
 # Seed 208 has found them, with 12 sevens misread and 87 images in all: 0.87 %. Seed 209, after as good a start,
 # misreads 137 sevens, and 215 images: 2.15 %. Seed 2, whose start was lost, misreads 139 sevens, and without the short
-# cuts (75,000 steps, all in float32) 13. Of everything else all five misread about as much, 75 to 87 images. So a good start does not make a good end,
-# and the labels alone do not decide either.
+# cuts (75,000 steps, all in float32) 13. Of everything else all five misread about as much, 75 to 87 images. So a good
+# start does not make a good end, and the labels alone do not decide either.
 #
 # Nor is the answer final: seed 2 had most of its sevens at step 30,000 and lost them again. Why, these runs do not say.
 #
@@ -524,8 +524,8 @@ widgets.quiz("case_studies", "rising_loss")
 # %% [markdown]
 # ## 7 · Bad GAN, term by term
 #
-# Dai et al. (2017) drew a consequence from the argument of notebook 04, part 2: they built a method with a *bad* generator. The library has two
-# of its terms, on top of feature matching.
+# Dai et al. (2017) drew a consequence from the argument of notebook 04, part 2: they built a method with a *bad*
+# generator. The library has two of its terms, on top of feature matching.
 #
 # - **Conditional entropy**, for the discriminator: on unlabelled images, decide. It minimises the mean of
 #   $-\sum_k p_k \log p_k$ with $p_k = p(k \mid x, \text{real})$. Calling an image real rewards a large log-sum-exp: *some*
