@@ -571,7 +571,7 @@ axes[0, 0].annotate("published: 180,000 steps", (0.95, 0.2), fontsize=8)
 axes[0, 0].set(xscale="log", xlabel="test error, %", yticks=range(len(ends.columns)), yticklabels=ends)
 axes[0, 0].set_xticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
 axes[0, 0].minorticks_off()
-axes[0, 0].set_title("With 100 labels these three GANs are far below these baselines")
+axes[0, 0].set_title("100 labels: these three GANs are far below these baselines")
 figure
 
 # %% [markdown]
