@@ -300,7 +300,7 @@ MISTAKES = {
         help_plan()[:3] + help_plan(steps=9)[3:], help_plan()[:3] + help_plan(network="cnn", preset="paper")[3:]],
     "feature_matching.level": [
         lambda x: x.softmax(1), lambda x: x - x.mean(1, keepdim=True), lambda x: x.logsumexp(1),
-        lambda x: x - x.logsumexp(1).mean()],
+        lambda x: x - x.logsumexp(1).mean(), lambda x: x - x.logsumexp(0), lambda x: x - x.logsumexp(1)],
     "feature_matching.loss": [
         lambda real, fake: (real.detach().mean(1) - fake.mean(1)).square().mean(), lambda real, fake: real - fake,
         lambda real, fake: (real - fake).square().mean(), lambda real, fake: (real.mean(0) - fake.mean(0)).norm(),
@@ -316,6 +316,9 @@ MISTAKES = {
         lambda logits, labels, mask: (F.cross_entropy(logits, labels, reduction="none") * mask).sum(),
         lambda logits, labels, mask: F.cross_entropy(logits[mask == 0], labels[mask == 0]),
         lambda logits, labels, mask: F.cross_entropy(logits[mask == 1], labels[mask == 1]),
+        lambda logits, labels, mask: F.cross_entropy(logits[mask], labels[mask]),
+        lambda logits, labels, mask: F.cross_entropy(logits * mask[:, None], labels),
+        lambda logits, labels, mask: F.cross_entropy(logits[mask == 1], labels[mask == 1]) if mask.any() else 0.0,
         lambda logits, labels, mask: masked(lambda m: m.sum().clamp(min=1))(logits.detach(), labels, mask)],
     "feature_matching.moves": [
         played(detach=False), played(weight=1), played(swap=True), played(use_mask=False), played(both=True),

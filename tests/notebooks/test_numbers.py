@@ -109,6 +109,12 @@ def test_ten_splits_of_digits() -> None:
     low, high = evaluation.mean_interval(ahead.tolist())
     found = [*written([errors["feature_matching"].mean(), ahead.mean(), high], 1), f"{low:.2f}"]
     states("ten splits again", "3,000", *found, *bounds(rest, 1))
+    simple = error_of(
+        "simple_baselines.csv", "seed", "method", where="dataset == 'digits' and n_labels == 50"
+    ).unstack()
+    short = simple["label_spreading"] - by_split("digits").loc[50, "feature_matching"]
+    expected = ["3,000", f"{low:.2f}", f"{high:.1f}", "1,500", f"{short.mean():.2f}", *bounds(short, 2), len(short) - 1]
+    states("digits in short", *expected)
     behind = pd.Series(spread, errors.index) - errors["sgan"]
     states("ten splits and label spreading", f"{mean(spread):.1f}", *bounds(behind, 1))
 
@@ -158,6 +164,18 @@ def test_the_central_result() -> None:
     states("more steps", "120,000", "24,000", 0, 1, *written([*longer, *matching[:2]], 2))
     states("nearly paper", len(rounded), *written([*rounded, rounded.mean()], 2), rounded.index[-1])
     states("the rule", f"{paper.mean():.2f}", 208, 209, *written((paper.drop(2).sum() + luck[[208, 209]]) / 5, 2))
+
+
+def test_how_much_of_the_central_result_is_due_to_the_gan() -> None:
+    spread = error_of("simple_baselines.csv", "seed", "method", where="dataset == 'mnist' and n_labels == 100")
+    spread, matching = spread.unstack()["label_spreading"].dropna(), of_standard()["feature_matching"]
+    short, ahead = by_split("mnist").loc[100], (spread - matching).dropna()
+    over = short["consistency"] - short["feature_matching"]
+    means = [spread.mean(), ahead.mean(), short["consistency"].mean(), short["feature_matching"].mean(), over.mean()]
+    published = stored_table("published.csv").query("dataset == 'mnist' and n_labels == 100").set_index("method")
+    others = written(published.loc[["Ladder", "VAT"], "value"], 2)
+    expected = [*written(means, 1), *bounds(ahead, 1), *bounds(over, 1), *others, len(ahead), len(over), "3,000"]
+    states("due to the GAN", *expected)
 
 
 def test_the_mistakes_of_the_central_result() -> None:

@@ -19,6 +19,14 @@ def _normal(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
+def _result(answer: Callable[..., Any], *arguments: Tensor, told: str, add: str) -> Any:
+    """What the answer returns; where it raises with `told` in its message, `add` is added."""
+    try:
+        return answer(*arguments)
+    except WrongAnswer as wrong:
+        raise WrongAnswer(f"{wrong}; {add}" if told in str(wrong) else str(wrong)) from None
+
+
 # --- levelled logits
 
 
@@ -37,12 +45,14 @@ def level(class_logits: Tensor) -> Tensor:
 )
 def _level(answer: Callable[[Tensor], Any]) -> str | None:
     logits = 3 * _normal(6, 4)
-    result = tensor(answer(logits), (6, 4))
+    result = tensor(_result(answer, logits, told="must match", add="keep the dimension that you sum over"), (6, 4))
+    if torch.allclose(result, logits - logits.logsumexp(dim=0)):
+        return "you take the log-sum-exp over the images; take it over the classes of each image"
     before, after = logits.softmax(dim=1), result.softmax(dim=1)
     if not torch.allclose(after, before, atol=1e-6):
         return f"the predictions change: the first image's p of class 0 was {before[0, 0]:.3f}, now {after[0, 0]:.3f}"
     log_z = result.exp().sum(dim=1).log()
-    if torch.allclose(log_z, torch.zeros_like(log_z), atol=1e-6):
+    if log_z.abs().max() < 1e-6:
         return None
     if abs(log_z.mean()) < 1e-6:
         return "the predictions stay, and log Z is 0 on average, but not for each image"
@@ -89,7 +99,7 @@ def _loss(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     for n_real, n_fake in ((6, 6), (7, 5)):
         real, fake = _normal(n_real, 3), 2 * _normal(n_fake, 3, seed=1) + 1
         real, fake = real.requires_grad_(), fake.requires_grad_()
-        result = tensor(answer(real, fake))
+        result = tensor(_result(answer, real, fake, told="must match", add="take each mean before you compare"))
         right = (real.mean(dim=0) - fake.mean(dim=0)).square().mean()
         mistakes = _matching_mistakes(real, fake) if n_real == n_fake else {}
         otherwise = f"with {n_real} real and {n_fake} generated images the loss is {right:.4f}; yours is {result:.4f}"
@@ -133,7 +143,10 @@ def _masked_loss(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
     each = F.cross_entropy(logits, labels, reduction="none").detach()
     for selected in ([0, 3, 4], list(range(8)), [6], []):
         mask = torch.zeros(8, dtype=torch.float64).index_fill(0, torch.tensor(selected, dtype=torch.long), 1)
-        result = tensor(answer(logits, labels, mask))
+        result = _result(answer, logits, labels, mask, told="used as indices", add="`mask == 1` can select")
+        if not selected and not isinstance(result, Tensor):
+            return "without a label return a tensor that knows the logits, such as `class_logits.sum() * 0`"
+        result = tensor(result)
         if not selected and result.isnan():
             return "a batch without any label gives NaN, and one step with it ends a training; let it give 0"
         right = (each * mask).sum() / max(len(selected), 1)
@@ -142,9 +155,10 @@ def _masked_loss(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
             "you divide by all images of the batch; the mean goes over those with a label": (each * mask).sum() / 8,
             "the mask is turned round: you use the images without a label": each[mask == 0].mean(),
             "you add up; take the mean over the images with a label": (each * mask).sum(),
+            "you multiply the logits by the mask; multiply the losses": F.cross_entropy(logits * mask[:, None], labels),
         }
         otherwise = f"with {len(selected)} labels of 8 the loss is {right:.4f}; yours is {result:.4f}"
-        if complaint := compare(result.detach(), right, mistakes, otherwise, rtol=1e-5):
+        if complaint := compare(result.detach(), right, {k: v.detach() for k, v in mistakes.items()}, otherwise, 1e-5):
             return complaint
         if selected and not _gradients(result, logits)[0]:
             return "the value is right, but no gradient reaches the logits"
@@ -174,8 +188,7 @@ class _Judge(nn.Module):
         self.hidden, self.classes = (nn.Parameter(_normal(*shape, seed=4)) for shape in ((3, 4), (4, 2)))
 
     def forward(self, images: Tensor) -> DiscriminatorOutput:
-        features = (images @ self.hidden).relu()
-        return DiscriminatorOutput(features @ self.classes, features)
+        return DiscriminatorOutput((features := (images @ self.hidden).relu()) @ self.classes, features)
 
 
 class _Maker(nn.Module):
@@ -189,25 +202,19 @@ class _Maker(nn.Module):
         return _normal(n, 3, seed=6) @ self.weight
 
 
-def _total(terms: Any, which: str) -> Tensor:
-    """The sum of a move's terms."""
-    if not isinstance(terms, Mapping) or not terms:
-        raise WrongAnswer(f"the {which} move must be a dictionary from a name to a scalar")
-    return torch.stack([tensor(term) for term in terms.values()]).sum()
-
-
 def _next(playing: Any, which: str) -> Tensor:
     """The sum of the next move's terms; what goes wrong inside the learner's function is told."""
     if not isinstance(playing, Iterator):
         raise WrongAnswer("the function must `yield` twice: once what each player minimises")
     try:
-        return _total(next(playing), which)
+        terms = next(playing)
     except StopIteration:
         raise WrongAnswer(f"there is no {which} move; `yield` twice") from None
-    except WrongAnswer:
-        raise
     except Exception as error:
         raise WrongAnswer(f"the {which} move raised {type(error).__name__}: {str(error)[:300]}") from error
+    if not isinstance(terms, Mapping) or not terms:
+        raise WrongAnswer(f"the {which} move must be a dictionary from a name to a scalar")
+    return torch.stack([tensor(term) for term in terms.values()]).sum()
 
 
 @checker(
@@ -221,8 +228,7 @@ def _moves(answer: Callable[[Nets, Batch], Any]) -> str | None:
     nets = nn.ModuleDict({"discriminator": _Judge(), "generator": _Maker()})
     images, mask = _normal(8, 3, seed=7), torch.tensor([1.0, 0, 0, 1, 0, 0, 0, 1], dtype=torch.float64)
     batch = Batch(images, torch.tensor([0, 1, 1, 1, 0, 1, 0, 0]), images, mask)
-    playing = answer(nets, batch)
-    return _first_move(playing, nets, batch) or _second_move(playing, nets, batch)
+    return _first_move(playing := answer(nets, batch), nets, batch) or _second_move(playing, nets, batch)
 
 
 def _first_move(playing: Any, nets: Nets, batch: Batch) -> str | None:

@@ -101,6 +101,7 @@ def decision_regions(
     title: str,
     reach: float = 1.1,
     generated: Mapping[str, Tensor] | None = None,
+    crosses: str = "generated",
 ) -> Figure:
     """How classifiers of two classes divide the plane, a panel each: pale fills in the colours of the classes.
 
@@ -112,6 +113,7 @@ def decision_regions(
         title: the message.
         reach: the square drawn is [-reach, reach]².
         generated: panel's title -> generated points [n, 2], drawn as small crosses.
+        crosses: what the legend calls them.
     """
     steps = torch.linspace(-reach, reach, 160)
     across, up = torch.meshgrid(steps, steps, indexing="xy")
@@ -123,7 +125,7 @@ def decision_regions(
             cell.contour(across, up, shades.numpy(), levels=[0.5], colors="black", linewidths=1.5)
         cell.scatter(*points.T.numpy(), s=4, color="#777777", linewidths=0, label="unlabelled")
         if generated and name in generated:
-            cell.scatter(*generated[name].T.numpy(), s=14, marker="x", color="black", linewidths=0.8, label="generated")
+            cell.scatter(*generated[name].T.numpy(), s=14, marker="x", color="black", linewidths=0.8, label=crosses)
         for k, (marker, colour) in enumerate(_CLASS_MARKS):
             cell.scatter(*labelled[0][labelled[1] == k].T.numpy(), s=80, marker=marker, edgecolor="black",
                          color=COLOURS[colour], zorder=3, label=f"label {k}")  # fmt: skip
