@@ -3,22 +3,21 @@
 #
 # *Open in Colab: this copy has no address yet; set it with `make badges REPOSITORY=owner/name`.*
 #
-# **Labels cost money. You can buy a hundred more, or you can train a GAN on the images you have already. Which brings
-# more?** It depends on how many labels you have, on the classifier that you compare with, and on whether your
-# unlabelled images are what you think they are. This notebook puts numbers to all three: several methods on the same
-# splits, from 20 labels to 1,000, with intervals; and it breaks the assumptions on purpose.
+# **Labels cost money. You can buy a hundred more, or train a GAN on the images you have already. Which brings more?**
+#
+# It depends on how many labels you have, on the [baseline](glossary.md#baseline) that you compare with, and on whether
+# your unlabelled images are what you think they are. This notebook measures all three.
 #
 # **After this notebook you can**
-# - *read* a label-scarcity curve: what a method is worth in labels, and what an interval over splits says;
-# - *compare* two methods on paired runs, and *judge* a published gain by its baseline;
-# - *predict* what unbalanced labels, foreign images and wrong labels do to a method, and *measure* it.
+# - *compute* what a method is worth in labels from two curves;
+# - *compare* two methods on paired runs;
+# - *plan* a comparison that leaves one explanation.
 #
-# **Before you start**: notebooks 03 (SGAN) and 04 (feature matching). **Time**: about 2 minutes of computing on one
-# CPU core, 45 minutes of reading and exercises.
+# **Before you start**: notebooks [03](03_sgan.ipynb) (SGAN) and [04](04_feature_matching.ipynb) (feature matching).
+# **Time**: about 3 minutes of computing on one CPU core, 56 minutes of reading and exercises.
 #
-# **Stored and live**: the runs on `digits` in parts 1 and 6 are computed here. The sweep of parts 2 to 5 takes
-# nine hours of one core; its table is `figures/label_scarcity.csv`, one row per run, made by `make figures`
-# through `python -m sgan_lib.sweep` (notebook 09 shows how).
+# **Stored and live**: the runs of parts 1 and 7 are computed here. The sweep behind the others takes nine hours of one
+# core. Its table is `figures/label_scarcity.csv`, one row per run ([09](09_scaling_up.ipynb) shows how).
 
 # %% tags=["colab"]
 # In Colab, this cell installs the course's library and keeps Colab's own torch. Elsewhere it does nothing.
@@ -35,14 +34,11 @@ if "google.colab" in sys.modules:
     subprocess.run([*install, *pure_python, repository], check=True)
 
 # %% tags=["imports"]
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
-import torch
 
-from sgan_lib import data, evaluation, experiments, runtime
-from sgan_lib.course import exercises, plotting, stored, widgets
+from sgan_lib import evaluation, experiments, runtime
+from sgan_lib.course import assumptions, exercises, plotting, stored, widgets
 
 plotting.use_course_style()
 
@@ -50,35 +46,33 @@ plotting.use_course_style()
 preset = "quick"  # where the settings of the live runs come from
 seed = 0  # first seed of the live runs: weights, batches, and which images are labelled
 counts = [20, 50, 100]  # labelled images of `digits` in part 1
-n_seeds = 3  # splits at each point of parts 1 and 6
+n_seeds = 3  # splits at each point of parts 1 and 7
 digits_steps = 300  # training steps of each live run
 
-# %% [markdown]
-# ## The answer as a picture
-#
-# Seven methods, two data sets, stored runs. Part 2 says what the seven are, and takes the picture apart.
-
 # %% tags=["nbval-ignore-output"]
-plotting.stored_figure("label_scarcity.png", width=11)
+plotting.stored_figure("label_scarcity.png", width=13)
 
 # %% [markdown]
-# **Figure.** Test error against the number of labels, both axes logarithmic, one line per method; bars are 95 %
-# t-intervals of the mean over splits. Left `digits`, twenty splits: four methods lie close together at the
-# bottom, the two-head SGAN above them, pseudo-label and supervised on top. Right MNIST, five splits, at 3,000 steps,
-# an eighth of preset `standard`: the lines cross between 20 labels and 100; from 50 labels on pseudo-label and
-# supervised lie far above the others, and with 20 bad GAN is close to them. Hollow marks on the right are published:
-# Odena's SGAN (squares) and his convolutional baseline (circles), Salimans' feature matching (triangles), Dai's bad
-# GAN (cross).
+# **Figure.** Test error against the number of labels, both axes logarithmic. The upper row is `digits` (twenty splits,
+# 1,500 steps), the lower row MNIST (five splits, 3,000 steps). Each panel shows one method in its colour, with 95 %
+# t-intervals of the mean; all others are pale. The dashed line is label spreading, which has no network; on MNIST it
+# has fewer splits and only three numbers of labels. Hollow marks are published errors, of other networks and up to
+# 180,000 steps. Filled stars are our own runs of 24,000 steps.
 #
-# ## 1 · A curve in half a minute
+# ## 1 · A curve of your own
 #
-# The set is `digits`: 1,347 training images of 8×8 pixels, 450 test images. Three methods on one network: supervised,
-# which sees the labelled images alone, and SGAN and feature matching, which see all. Three splits at each number of
-# labels. A split is nested: of one seed, the 20 labelled images are among the 50, and those among the 100.
-#
-# **Predict.** Draw the three curves in your head. Do they run side by side, or does the gap close as labels grow?
+# Three methods on one network and three splits of `digits`: supervised, which sees the labelled images alone, and
+# [SGAN](glossary.md#semi-supervised-gan) and [feature matching](glossary.md#feature-matching), which see all. Splits are
+# [nested](glossary.md#nested-split): the 20 labelled images of a split are among its 50.
 
-# %% tags=["nbval-ignore-output"]
+# %%
+widgets.predict(
+    "label_scarcity.gap",
+    "From 20 labels to 100: what happens to the SGAN's gain over the supervised network, in points?",
+    choices=["it shrinks", "it stays within a point", "it grows"],
+)
+
+# %% tags=["result", "nbval-ignore-output"]
 runtime.check_whole_number("n_seeds", n_seeds, at_least=2)
 live = []
 for n in counts:
@@ -92,26 +86,44 @@ plotting.errors_by_labels(live, "A GAN lies below the supervised network at 20, 
 
 # %% [markdown]
 # **Figure.** Test error against the number of labels, both axes logarithmic; one line per method through its means,
-# and a small pale mark for each of the three runs. The supervised line lies on top throughout. The two others start together; from 50
-# labels on SGAN is lower.
+# and a small pale mark for each run. The supervised line lies on top throughout.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["result", "nbval-ignore-output"]
 means = 100 * live.pivot_table(index="n_labels", columns="method", values="test_error")
-means.round(1)
+print(means.round(1).to_string())
+gains = means["supervised"] - means["sgan"]
+change = gains[counts[-1]] - gains[counts[0]]
+result = "it stays within a point" if abs(change) <= 1 else "it shrinks" if change < 0 else "it grows"
+widgets.reveal("label_scarcity.gap", result, "With more labels the supervised network has less left to gain.")
 
 # %% [markdown]
-# In the stored run (preset `quick`, 300 steps, splits 0 to 2) 20 labels give 28.5 % alone, 21.3 % with SGAN and 20.5
-# % with feature matching; 100 labels give 7.5, 4.5 and 6.5 %. In points the gap closes, from 7 to 3 for the SGAN and
-# from 8 to 1 for feature matching. In the picture the SGAN's does not, because both axes are logarithmic: there a
-# straight line is a power law, twice the labels divide the error by the same factor everywhere, and two parallel
-# lines differ by a factor. And a *horizontal* gap between two curves is a factor in labels: how many more labels the
-# one needs for the error of the other. That is the exchange rate you want when labels cost money.
+# In points the gain shrinks: in the stored run (splits 0 to 2) from 7 to 3. In the picture the two lines do not come
+# together. On logarithmic axes a vertical gap is a *factor* in the error.
 #
+# A *horizontal* gap is a factor in labels: how many more labels the one needs for the error of the other. That is the
+# exchange rate you want when labels cost money. Compute one by hand first. A straight line on these axes means: twice the
+# labels divide the error by the same number everywhere.
+
+# %%
+widgets.predict(
+    "label_scarcity.worth",
+    "A supervised network has 16 % with 50 labels and 8 % with 100. On a straight line in both logarithms, how many "
+    "labels bring it to 10 %?",
+    number=(50, 100),
+    unit="labels",
+)
+
+# %% tags=["result", "nbval-check-output"]
+steepness = np.log(16 / 8) / np.log(100 / 50)  # 1: twice the labels, half the error
+by_hand = 50 * (16 / 10) ** (1 / steepness)
+widgets.reveal("label_scarcity.worth", round(by_hand), "Here labels times error is 800 all along the line.")
+
+# %% [markdown]
 # ### Exercise 1: what a method is worth in labels
 #
-# **Why.** "Four points less error" means nothing to the person who pays for labels; "as good as 180 labels" does. Given
-# the supervised curve as `counts` and `errors` (both lists, errors falling), return how many labels the supervised
-# network needs to reach `error`. Interpolate on a straight line between neighbouring points in the logarithm of both.
+# "Four points less error" means nothing to the person who pays for labels. "As good as 180 labels" does. Given the
+# supervised curve as `counts` and `errors` (both lists, errors falling), return how many labels the supervised network
+# needs to reach `error`. Interpolate on a straight line between neighbouring points in the logarithm of both.
 
 
 # %% tags=["nbval-check-output"]
@@ -121,6 +133,7 @@ def labels_worth(counts, errors, error):
 
 
 exercises.check("label_scarcity.labels_worth", labels_worth)
+# exercises.hint("label_scarcity.labels_worth")  # delete the first # for a hint; run twice for two
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -135,93 +148,145 @@ exercises.check("label_scarcity.labels_worth", labels_worth)
 #
 # Errors fall as labels grow, so the reversed lists rise in the error, as `np.interp` demands.
 # </details>
-
-# %% [markdown]
-# ## 2 · Seven methods, stored runs
+#
+# ## 2 · Seven methods
 #
 # <!-- numbers: the sweep -->
-# Now with more methods and longer training: twenty splits of `digits` (1,500 steps), and five of MNIST, whose runs
-# take a minute and more each even at 3,000 steps, an eighth of preset `standard`. All seven share one pair of
-# networks and one set of splits. (On MNIST matrix products are in bfloat16; the supervised network learns at 0.001 and
-# the others at 0.003, each the better for it of these two.) Two methods are new, and neither has a generator:
+# Now the stored runs: twenty splits of `digits` (1,500 steps), and five of MNIST (3,000 steps). All seven methods share
+# one pair of networks and one set of splits. (On MNIST the supervised network learns at 0.001 and the others at 0.003,
+# each the better of these two; matrix products are in [bfloat16](glossary.md#bfloat16).)
 #
-# - **pseudo-label** (after Lee 2013): what the network is sure of on an unlabelled image becomes that image's label.
-#   Lee takes every answer; here it must have a probability of 0.95, as in FixMatch.
-# - **consistency** (after FixMatch, Sohn 2020): the same, but the confident answer on the image trains the network on
-#   a strongly distorted copy of it (turned, sheared, partly covered). It alone of the seven is told which changes
-#   leave a class as it is. It is not FixMatch as published: the image that answers is not shifted, a batch has one or
-#   two unlabelled images for a labelled one instead of seven, and the network is dense.
+# Besides supervised, SGAN, its form with [two heads](glossary.md#two-heads) and feature matching there are:
 #
-# They are here because the honest question is not "GAN or nothing?" but "GAN or the next best thing?".
+# - **[bad GAN](glossary.md#bad-gan)** (Dai 2017): its generator is told to fill the regions that the data leave free.
+# - **[pseudo-label](glossary.md#pseudo-label)** (after Lee 2013): a confident answer on an unlabelled image, with a
+#   probability of 0.95, becomes that image's label. No generator.
+# - **[consistency](glossary.md#consistency)** (after [FixMatch](glossary.md#fixmatch)): the confident answer on an image
+#   trains the network on a distorted copy of it. No generator.
 #
-# **Predict.** With 20 labels of MNIST two lines of the first figure lie close together: bad GAN, and no GAN at all.
-# On how many of the five splits is the network worse *with* the GAN?
+# **Mind this:** consistency alone is told which changes leave a class as it is. It is not FixMatch as published: its
+# network is dense, and its batches have fewer unlabelled images.
+#
+# The answers on MNIST with 20 labels surprise. Look at bad GAN and at the network alone in the first figure.
 
-# %% tags=["nbval-check-output"]
+# %%
+widgets.predict(
+    "label_scarcity.worse",
+    "MNIST, 20 labels, five splits: on how many is the network worse in the bad GAN than alone?",
+    choices=["0", "1 or 2", "3 or more"],
+)
+
+# %% tags=["result", "nbval-check-output"]
 runs = stored.stored_table("label_scarcity.csv")
-budget = runs.groupby(["dataset", "preset", "network", "steps"])
-print(budget.agg(methods=("method", "nunique"), splits=("seed", "nunique"), runs=("seed", "size")).to_string())
 
+
+def errors_by_split(dataset, n_labels):
+    """Test errors in %: one row per split, one column per method."""
+    rows = runs[(runs["dataset"] == dataset) & (runs["n_labels"] == n_labels)]
+    return 100 * rows.pivot(index="split_seed", columns="method", values="test_error")
+
+
+at_20 = errors_by_split("mnist", 20)
+print(at_20[["supervised", "bad_gan", "two_head"]].round(1).to_string())
+widgets.reveal(
+    "label_scarcity.worse", "1 or 2", "Two labels per class may sit badly, and a method spreads what they say."
+)
+
+# %% [markdown]
+# <!-- numbers: methods on MNIST -->
+# The bad GAN is worse on splits 0 and 1, and better by 11 points on split 3. The SGAN with two heads is the best of all
+# seven on each of the five splits, with a mean of 21.7 %. A likely reason for the scatter: where two labels per class
+# sit badly, a method that spreads them over the pool spreads the mistake. No run here tests it.
+#
+# With more labels the order changes. The mean errors:
 
 # %% tags=["nbval-check-output"]
-def errors_of(dataset):
-    """Mean test error in %, one row per method, one column per number of labels."""
-    rows = runs[runs["dataset"] == dataset]
-    return (100 * rows.pivot_table(index="method", columns="n_labels", values="test_error")).round(1)
-
-
-for dataset in runs["dataset"].unique():
-    spread = 100 * runs[runs["dataset"] == dataset].groupby(["method", "n_labels"])["test_error"].agg(["mean", "std"])
-    text = spread["mean"].map("{:.1f}".format) + " ± " + spread["std"].map("{:.1f}".format)
-    print(f"{dataset}: mean ± standard deviation over splits, %\n{text.unstack().to_string()}\n")
-for n in (20, 25):
-    rows = runs.query("dataset == 'mnist' and n_labels == @n")
-    by_split = 100 * rows.pivot(index="split_seed", columns="method", values="test_error")
-    print(f"MNIST, {n} labels, split by split, %\n{by_split.round(1).to_string()}\n")
+columns = {f"{dataset}, {n}": errors_by_split(dataset, n).mean() for dataset, n in (("digits", 50), ("mnist", 100))}
+print(pd.DataFrame(columns).sort_values("mnist, 100").round(1).to_string())
 
 # %% [markdown]
 # <!-- numbers: methods on digits -->
-# On `digits` the two forms of the SGAN differ; between feature matching, bad GAN, the N+1 SGAN and consistency, which
-# has no generator, nothing is clear. With 50 labels the SGAN's 5.2 % is what the supervised network reaches with
-# about 165 (exercise 1 on this table; 95 % interval 138 to 200, from leaving out one split at a time). So here a GAN
-# is worth three to four times the labels of *this* baseline. Pseudo-labels alone help less (9.9 against 13.1 %). They
-# teach the network what it believes already; the GANs and consistency teach it something about the *images*.
-#
-# <!-- numbers: methods on MNIST -->
-# On MNIST the order at 20 labels is another one: the two-head SGAN, behind on `digits`, is best on each of the five
-# splits (21.7 %), consistency second (29.4 %), and bad GAN cannot be told from no GAN at all (41.3 against 44.3 %).
-# Look at its runs one by one: worse than the supervised network on splits 0 and 1, better by 11 points on split 3.
-# Five labels more, with the twenty among them, and it is worse on splits 2 and 4, while on split 0 its error has
-# halved (48.4 to 23.1 %). A likely reason: two labels per class sit well or badly, and where they sit badly, a method
-# that spreads them over the pool spreads the mistake. (No run here tests it; the initial weights change with the
-# split too.) From 50 labels on all but pseudo-label beat the baseline on every split; with 100, SGAN, feature
-# matching and bad GAN have 6.9, 7.0 and 7.6 % against 22.0 %. With 1,000 labels the supervised network has 7.0 %, and
-# the SGAN's distance from it is undecided, −1.5 to 1.3 points: about ten times the labels of a baseline that is weak
-# (part 4). And at 1,000 all but pseudo-label and the baseline are within a point of each other.
+# On `digits` with 50 labels the SGAN's 5.2 % is what the supervised network reaches with about 165. The interval runs
+# from 138 to 200: the calculation is repeated without each split in turn (the [jackknife](glossary.md#jackknife)). So
+# here a GAN is worth three to four times the labels of *this* baseline.
 #
 # <!-- numbers: best gain -->
-# What to carry away: at these short budgets the best GAN's gain on MNIST is a factor of three at 50 to 200 labels and
-# less than two at 1,000 (notebook 04: with 100 labels and 24,000 steps a factor of thirteen on this network alone, of
-# seven on a convolutional one with shifts); and at 20 labels luck decides much. And an order of methods belongs to its
-# networks: with the convolutional pair of notebook 03 the gain of two heads was undecided at 100 labels; with this
-# dense pair it is 13 points.
-#
-# ## 3 · The same splits, twice
-#
-# Another split, with the other initial weights that come with its seed, moves the error of a method by more than what
-# separates some methods. Look at `digits` with 100 labels: the errors of three methods, one row per split.
+# On MNIST with 100 labels, SGAN, feature matching and bad GAN have a third of the supervised network's error. With 1,000
+# labels the best has more than half of it. And an order of methods belongs to its networks: with this dense pair two
+# heads gain 13 points at 100 labels, with the convolutional pair of notebook [03](03_sgan.ipynb) their gain was undecided.
 
-# %% tags=["nbval-check-output"]
-at_100 = runs.query("dataset == 'digits' and n_labels == 100")
-hundred = 100 * at_100.pivot(index="split_seed", columns="method", values="test_error")
-print(hundred[["supervised", "pseudo_label", "sgan"]].round(1).to_string())
+# %%
+widgets.quiz("label_scarcity", "exchange")
 
 # %% [markdown]
-# **Predict.** Supervised and pseudo-label each get an interval for their mean. Suppose the two intervals overlap. Does
-# that mean that the difference between the methods is noise?
-
+# ## 3 · A baseline that takes a second
+#
+# "GAN or nothing?" is the wrong question. "GAN or the next best thing?" is the right one.
+# [Label spreading](glossary.md#label-spreading) joins each image to its ten nearest neighbours and passes labels along.
+# It has no network. Its number of neighbours was chosen on validation images of `digits`, splits 100 to 102. Here is
+# each GAN against it, split by split:
 
 # %% tags=["nbval-check-output"]
+simple = stored.stored_table("simple_baselines.csv").query("method == 'label_spreading'")
+
+
+def spreading(dataset, n_labels):
+    """Test errors in % of label spreading: one per split."""
+    rows = simple[(simple["dataset"] == dataset) & (simple["n_labels"] == n_labels)]
+    return 100 * rows.set_index("split_seed")["test_error"]
+
+
+rows = []
+for method in ("sgan", "feature_matching"):
+    for n in (20, 50, 100, 200):
+        ahead = spreading("digits", n) - errors_by_split("digits", n)[method]
+        rows.append([method, n, ahead.mean(), *evaluation.mean_interval(ahead.tolist())])
+ahead = pd.DataFrame(rows, columns=["method", "labels", "spreading minus GAN", "low", "high"])
+print(ahead.set_index(["method", "labels"]).round(2).to_string())
+
+# %% [markdown]
+# A positive difference says that the GAN has the lower error, in points, on twenty splits of `digits`.
+#
+# <!-- numbers: spreading against SGAN -->
+# **Against the SGAN** it is undecided up to 100 labels. The intervals are -2.39 to 0.43 with 20 labels, -0.13 to 1.29 with
+# 50 and -0.04 to 1.08 with 100. With 200 labels the SGAN is ahead by 1.00 points (0.74 to 1.26).
+#
+# <!-- numbers: spreading against feature matching -->
+# **Against feature matching** label spreading is ahead with 20 labels (-3.28 to -0.10) and behind with 100 (0.09 to 1.13) and
+# with 200 (0.87 to 1.42). With 50 it is undecided.
+#
+# On larger images neighbours in pixel space are less often of the same class. MNIST with 100 labels, on the splits that
+# label spreading has so far:
+
+# %% tags=["nbval-ignore-output"]
+plain = spreading("mnist", 100)
+gans = errors_by_split("mnist", 100).loc[plain.index, ["sgan", "feature_matching", "bad_gan"]]
+print(f"{len(plain)} splits: label spreading {plain.mean():.1f} %")
+print(gans.mean().round(1).rename_axis(None).to_string())
+
+# %% [markdown]
+# Without a network the error is about 11 %, with a GAN of 3,000 steps 7 to 8 %. This is a first look, at four splits.
+
+# %%
+widgets.quiz("label_scarcity", "spreading")
+
+# %% [markdown]
+# ## 4 · The same splits, twice
+#
+# Another split moves the error of a method by more than what separates some methods. Take `digits` with 100 labels.
+# Supervised and pseudo-label each get an interval for their mean, over twenty splits.
+
+# %%
+widgets.predict(
+    "label_scarcity.overlap",
+    "The two intervals overlap. What about the interval of the difference, split by split?",
+    choices=["it contains zero", "it does not contain zero"],
+)
+
+# %% tags=["result", "nbval-check-output"]
+hundred = errors_by_split("digits", 100)
+
+
 def interval(values):
     """Mean and 95 % t-interval, as text."""
     low, high = evaluation.mean_interval(list(values))
@@ -231,46 +296,37 @@ def interval(values):
 for method in ("supervised", "pseudo_label"):
     print(f"{method:>12}: {interval(hundred[method])} %")
 ahead = hundred["supervised"] - hundred["pseudo_label"]
-print(f"supervised minus pseudo-label, split by split: {interval(ahead)} points")
+print(f"difference, split by split: {interval(ahead)} points")
 print(f"pseudo-label is better on {(ahead > 0).sum()} of {len(ahead)} splits, and worse on {(ahead < 0).sum()}")
-unrelated = np.hypot(hundred["supervised"].sem(), hundred["pseudo_label"].sem())
-print(f"standard error of the difference: {ahead.sem():.2f} points; taken as unrelated {unrelated:.2f}")
+widgets.reveal("label_scarcity.overlap", "it does not contain zero", "What makes a split hard for both cancels.")
 
 # %% [markdown]
 # <!-- numbers: paired -->
-# The intervals of the supervised network (7.1 to 8.4 %) and of pseudo-label (6.1 to 7.5 %) overlap. And yet
-# pseudo-label is better on sixteen of the twenty splits and worse on one, and the interval of the *difference*, 0.5 to
-# 1.4, does not contain zero. A good part of the scatter is shared: both methods start from the same labels and the same
-# seed, both find splits 2 and 5 easy and splits 13 and 19 hard, and what they share cancels in the difference. Its
-# standard error is 0.23 points, where the two standard errors taken as unrelated make 0.46.
+# The intervals of the supervised network (7.1 to 8.4 %) and of pseudo-label (6.1 to 7.5 %) overlap. And yet pseudo-label
+# is better on sixteen of the twenty splits and worse on one. The interval of the difference is 0.5 to 1.4 points. Both
+# methods start from the same labels and the same seed, and what they share cancels in the difference.
 #
-# Three cautions. Few numbers decide little: without any true difference three differences have the same sign in one
-# case of four (ten of them in one of 500), and a t-interval of three is 4.3 standard errors wide on either side. A
-# test set of 450 images moves in steps of 0.22 points. And decide beforehand how many splits you run. Here are the SGAN and consistency
-# with 20 labels, had somebody looked on the way:
+# Decide beforehand how many splits you run. Here are the SGAN and consistency with 20 labels, had somebody looked on the
+# way:
 
 # %% tags=["nbval-check-output"]
-at_20 = 100 * runs.query("dataset == 'digits' and n_labels == 20").pivot(
-    index="split_seed", columns="method", values="test_error"
-)
-ahead = at_20["sgan"] - at_20["consistency"]
+twenty = errors_by_split("digits", 20)
+ahead = twenty["sgan"] - twenty["consistency"]
 for n in (10, 17, 20):
     print(f"after {n} splits, sgan minus consistency: {interval(ahead[:n])} points")
 
 # %% [markdown]
 # <!-- numbers: looking again -->
-# After 17 splits consistency is ahead by 2.1 points, "significantly". After twenty it is 1.0, and zero lies within
-# the interval. Nothing was wrong with any run. But whoever goes on until an interval leaves zero, and then stops,
-# finds differences far more often than five times in a hundred. (This table is no exception: it was looked at after
-# ten splits, where the interval covers zero, and then extended to twenty, for all methods alike.) Notebook 09
-# computes how many splits a given difference needs.
+# After 17 splits consistency is ahead by 2.1 points, and the interval does not contain zero. After twenty it is 1.0, and
+# the interval does. Whoever goes on until an interval leaves zero, and then stops, finds differences far more often than
+# five times in a hundred. (This table was looked at after ten splits, and then extended to twenty for all methods alike.)
 #
 # ### Exercise 2: paired or not
 #
-# **Why.** The wrong interval has buried true effects and dressed up noise. Two lists hold the errors of two methods
-# on the same splits, in the same order. Return the standard error of their mean difference, first as if the runs were
-# unrelated (two samples, $\sqrt{s_a^2/n + s_b^2/n}$), then from the differences (one sample, $s_d/\sqrt n$), with the
-# standard deviations that divide by n − 1.
+# Two lists hold the errors of two methods on the same splits, in the same order. Return the
+# [standard error](glossary.md#standard-error) of their mean difference twice. First as if the runs were unrelated (two
+# samples, $\sqrt{s_a^2/n + s_b^2/n}$), then from the differences (one sample, $s_d/\sqrt n$). The standard deviations
+# divide by n − 1.
 
 
 # %% tags=["nbval-check-output"]
@@ -280,6 +336,7 @@ def standard_errors(a, b):
 
 
 exercises.check("label_scarcity.standard_errors", standard_errors)
+# exercises.hint("label_scarcity.standard_errors")  # delete the first # for a hint; run twice for two
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -297,213 +354,138 @@ exercises.check("label_scarcity.standard_errors", standard_errors)
 # The paired one is smaller when the methods find the same splits hard. Where one method is good just when the other is
 # bad, it is the larger one, and still the right one.
 # </details>
-
-# %% [markdown]
-# ## 4 · The baseline makes the gain
+#
+# ## 5 · The baseline makes the gain
 #
 # "Our method cuts the error from 22 % to 2 %" says two things: what the method reaches, and what it was compared with.
-# The second is easier to change. Here are supervised networks at 100 MNIST labels, all ours, none of them sees an
-# unlabelled image:
+# The second is easier to change. Here are four supervised networks at 100 MNIST labels, all ours. Feature matching (24,000
+# steps, five splits, no shifts) is the same in each row.
 
 # %% tags=["nbval-check-output"]
 baselines = stored.stored_table("baseline_tuned.csv").query("preset == 'standard' or network == 'mlp'")
 alone = 100 * baselines.groupby(["network", "shift", "preset"])["test_error"].mean()
 longest = stored.stored_table("mnist_100_labels.csv").query("method == 'feature_matching' and step == steps")
-ours = 100 * longest["test_error"].mean()  # notebook 04: five splits, 24,000 steps
+ours = 100 * longest["test_error"].mean()
 for (network, shift, budget), error in alone.sort_values(ascending=False).items():
     name = f"{network}, shifts of up to {shift} pixels, {budget}"
     print(f"{name:40} {error:4.1f} %; feature matching gains {error - ours:4.1f} points on it")
 
 # %% [markdown]
-# One method, one number of labels, and a gain of 23 points or of 10, as you choose. The weakest of these baselines is
-# what many tutorials compare with; the strongest costs a few minutes on other splits (notebook 02: a grid whose best
-# rates lie at its edge, so it can be better still) and random shifts. (To be fair the other way round: feature
-# matching sees no shifts here.)
-#
-# Published baselines at 100 MNIST labels span 69.2 % accuracy (the notebook of *GANs in Action*, chapter 7: the first
-# 100 images as labels, no seed) to 89.5 % (Odena 2016, Table 1). A method at 93 % "gains" 24 points on the one and
-# 3.5 on the other. So before you read a gain, ask of the baseline what you ask of the method: which network, which
-# augmentation, how was it tuned, on the same labels?
-#
-# ### Shifts for all
-#
-# Consistency distorts its images as part of the method, and part 2 gave the others nothing of the kind. So give all
-# seven the simplest augmentation: at every step each training image is moved by up to one pixel of its eight. Same
-# networks, same steps, the first three splits of `digits`.
-#
-# **Predict.** Whom do the shifts help most: the supervised network, which sees 50 images, or the SGAN, which sees them all?
+# One method, one number of labels, and a gain of 23 points or of 10, as you choose. So before you read a gain, ask of the
+# baseline what you ask of the method: which network, which [augmentation](glossary.md#augmentation), how was it tuned, on
+# the same labels?
+
+# %%
+widgets.quiz("label_scarcity", "baseline")
+
+# %% [markdown]
+# **Shifts for all.** Now all seven get one augmentation: at every step each training image is moved by up to one pixel of
+# its eight. `digits`, 50 labels, the first three splits.
 
 # %% tags=["nbval-check-output"]
 shifted = stored.stored_table("label_scarcity_shifts.csv")
 both = pd.concat([runs.query("dataset == 'digits' and n_labels == 50"), shifted])
 by_split = 100 * both.pivot(index=["method", "seed"], columns="shift", values="test_error").dropna()
-print(f"50 labels, test error in %, {shifted['seed'].nunique()} splits, without shifts (0) and with them (1)")
-print(by_split.groupby("method").mean().round(1).to_string())
-worse = (by_split[1] > by_split[0]).groupby("method").sum()
-print("splits on which the shifts do harm:", ", ".join(f"{method} {n}" for method, n in worse.items()))
+print(by_split.loc[["supervised", "sgan"]].round(1).to_string())
 
 # %% [markdown]
 # <!-- numbers: shifts for all -->
-# Not what one hopes. The supervised network gains a point (13.1 to 12.0 %), and the five that learn from the *images*
-# of the pool lose 1.6 to 4.6 points, each of them on every split: the SGAN goes from 4.3 to 7.6 %. (Pseudo-label
-# hardly moves.) One pixel of eight is a long way; what is moved over the edge is gone, and the pool that a generator
-# has to match has become nine times as varied, for the same 1,500 steps. (That is a guess at the reason; no run here
-# tests it.) So on the same images the SGAN's gain on its baseline is 8.8 points without shifts and 4.4 with them. If
-# each may choose, it is 7.7: that all get the same augmentation is a choice too, and here it favours the baseline. An
-# augmentation is a claim about the data. On MNIST, where two pixels are a fourteenth of the width, it helps the
-# supervised network much: notebook 02.
+# The supervised network gains a point on average (13.1 to 12.0 %). The SGAN loses: it goes from 4.3 to 7.6 %. So its gain is 8.8
+# points without shifts and 4.4 with them. If each may choose, it is 7.7. An augmentation is a claim about the data: one
+# pixel of eight is a long way. On MNIST two pixels help the supervised network much: notebook
+# [02](02_gan_baseline.ipynb).
 #
-# ## 5 · Beside published tables
+# ## 6 · Beside published tables
 
 # %% tags=["nbval-check-output"]
 published = stored.published_errors("mnist").assign(error=lambda rows: 100 * rows["test_error"])
 theirs = published.pivot_table(index="published_as", columns="n_labels", values="error").round(2)
-print(f"published, %\n{theirs.to_string(na_rep='')}\n")
-names = ["supervised", "sgan", "feature_matching", "bad_gan"]
-print(f"this course, the sweep of part 2, %\n{errors_of('mnist').loc[names].to_string(na_rep='')}\n")
-columns = ["method", "n_labels", "steps", "test_error"]
-long_runs = pd.concat([longest[columns], stored.stored_table("mnist_20_to_200_labels.csv")[columns]])
-long_runs = long_runs[long_runs["method"] == "feature_matching"]
+print(f"published, %\n{theirs.to_string(na_rep='')}")
 print(
-    f"this course, longer runs, %\n{(100 * long_runs.groupby(columns[:3])['test_error'].mean()).round(2).to_string()}"
+    f"ours, feature matching, 100 labels: {errors_by_split('mnist', 100)['feature_matching'].mean():.1f} % after 3,000"
 )
+print(f"steps, {ours:.2f} % after 24,000")
 
 # %% [markdown]
 # <!-- numbers: published rows -->
-# Read across the rows. **Odena** uses a convolutional pair and says nothing of splits or seeds: one figure each. His
-# SGAN gains 5.2 points at 25 labels on his baseline (an SGAN whose generator is never updated; of either the best of
-# a random search), and loses a tenth of one at 1,000. Ours gains 14.0 at 25, from 43.7 % where his starts at 25.0 %.
-# **Salimans** uses a dense pair of which ours is a smaller version (`mlp_small`: the discriminator's first two layers
-# are half as wide), ten splits, and 180,000 steps: 0.93 % with 100 labels. The sweep's 3,000 steps reach 7.0 % with
-# as many labels, 24,000 steps 1.72 %, and his own networks after 100,000 steps 1.20 % (five splits each): with 100
-# labels, most of the distance between our row and the published one is training time. With 20 we cannot say. Salimans
-# has 16.77 % *with a spread of 4.5 points*, after 180,000 steps; we have 38.0 % after 3,000 (five splits) and, on the
-# first three of these, no less after 6,000: 39.8 against 37.7 %.
+# Read across the rows. **Odena** uses a convolutional pair, and says nothing of splits or seeds. His SGAN gains 5.2 points
+# on his baseline at 25 labels, and loses a tenth of one at 1,000. Ours gains 14.0 at 25, because our baseline starts at
+# 43.7 % and his at 25.0 %.
 #
-# ### Exercise 3: which statements does the evidence carry?
-#
-# **Why.** You will read sentences like these in abstracts. Say for each whether the tables above support it.
+# **Salimans** uses a larger dense pair, ten splits and 180,000 steps. With 100 labels he has 0.93 %. Ours has 7.0 % after
+# 3,000 steps and 1.72 % after 24,000: most of the distance is training time.
 
-# %% tags=["nbval-check-output"]
-statements = {
-    "on MNIST with 100 labels, feature matching beats the same network trained on the labels alone": None,
-    "feature matching therefore beats every supervised network at 100 labels by 20 points": None,
-    "if two intervals overlap, there is no difference between the methods": None,
-    "a gain at 20 labels predicts the gain at 1,000": None,
-}
-exercises.check("label_scarcity.statements", statements)
+# %%
+widgets.quiz("label_scarcity", "published")
 
 # %% [markdown]
-# <details><summary>Solution</summary>
+# ## 7 · When the assumptions break
 #
-# ```python
-# statements = {
-#     "on MNIST with 100 labels, feature matching beats the same network trained on the labels alone": True,
-#     "feature matching therefore beats every supervised network at 100 labels by 20 points": False,
-#     "if two intervals overlap, there is no difference between the methods": False,
-#     "a gain at 20 labels predicts the gain at 1,000": False,
-# }
-# exercises.check("label_scarcity.statements", statements)
-# ```
+# So far each class had as many labels, the unlabelled images were of the same classes, and the labels were right. Break
+# this one at a time, on `digits` with 50 labels:
 #
-# The second compares with one baseline and claims it for all (part 4). The third forgets that the runs are paired
-# (part 3). The fourth is contradicted by part 2: on MNIST two heads gain 22.6 points at 20 labels and 2.8 at 1,000,
-# bad GAN 3.0 and 3.3. The order turns round.
-# </details>
-#
-# ## 6 · When the assumptions break
-#
-# So far everything was as it should be: as many labels in each class, unlabelled images of the same classes, labels
-# that are right. A real project has none of the three for granted. Break them one at a time, on `digits` with 50
-# labels, with the supervised network and with feature matching:
-#
-# - **unbalanced**: nine labels for each of the digits 0 to 4, one for each of 5 to 9. The unlabelled images stay
-#   balanced.
-# - **wrong labels**: 5 of the 50 labels, drawn at random, are changed to another class.
-# - **foreign images**: the task is to tell 0 to 5 apart, with 30 labels. The unlabelled images are only digits 0 to
-#   5, or all ten.
-#
-# **Predict.** Which of the three hurts feature matching *more* than it hurts the supervised network?
-
+# - **unbalanced**: nine labels for each of the digits 0 to 4, one for each of 5 to 9. The pool stays balanced.
+# - **wrong labels**: 5 of the 50 labels are changed to another class.
+# - **foreign images**: the task is to tell 0 to 5 apart, with 30 labels. The pool has only digits 0 to 5, or all ten.
 
 # %%
-def parts_of(split, counts, pool_classes=10, wrong=0):
-    """Digits with counts[k] labels of class k, a pool of the first classes, and `wrong` of the labels changed."""
-    images, labels = data.read("digits").train
-    random = np.random.RandomState(split)
-    order = torch.from_numpy(random.permutation(len(labels)))
-    labelled = torch.cat([order[labels[order] == k][:count] for k, count in enumerate(counts)])
-    told = labels[labelled].clone()
-    changed = torch.from_numpy(random.permutation(len(told))[:wrong])
-    told[changed] = (told[changed] + torch.from_numpy(random.randint(1, 10, wrong))) % 10
-    whole = data.load("digits", 50, split_seed=split, validation=0)
-    test = whole.test.labels < len(counts)
-    return replace(
-        whole,
-        labelled=data.Labelled(images[labelled], told),
-        pool=images[order[labels[order] < pool_classes]],
-        test=data.Labelled(whole.test.images[test], whole.test.labels[test]),
-        class_names=whole.class_names[: len(counts)],
-    )
+widgets.predict(
+    "label_scarcity.foreign",
+    "Which of the three costs feature matching more points than it costs the supervised network?",
+    choices=["unbalanced labels", "wrong labels", "foreign images"],
+)
 
-
-# %%
-def test_error(method, split, parts):
-    """One run on these parts: test error in %."""
-    n = len(parts.labelled.labels)
-    settings = experiments.resolve(method, "digits", preset, n_labels=n, seed=split, steps=digits_steps)
-    with experiments.reproducible(settings):
-        run = experiments.prepare(settings, parts)
-        for _ in experiments.train(run):
-            pass
-        return 100 * experiments.finish(run).test_error
-
-
-# %% tags=["nbval-ignore-output"]
+# %% tags=["result", "nbval-ignore-output"]
 situations = {
     "as it should be": {"counts": [5] * 10},
-    "unbalanced": {"counts": [9] * 5 + [1] * 5},
+    "unbalanced labels": {"counts": [9] * 5 + [1] * 5},
     "wrong labels": {"counts": [5] * 10, "wrong": 5},
     "0 to 5, own pool": {"counts": [5] * 6, "pool_classes": 6},
-    "0 to 5, foreign images": {"counts": [5] * 6},
+    "foreign images": {"counts": [5] * 6},
 }
-broken = pd.DataFrame([
-    {"situation": name, "split": split, "method": method, "error": test_error(method, split, parts_of(split, **how))}
-    for name, how in situations.items()
-    for split in range(seed, seed + n_seeds)
-    for method in ("supervised", "feature_matching")
-])  # fmt: skip
-by_split = broken.pivot_table(index="situation", columns=["method", "split"], values="error", sort=False)
-for method in ("supervised", "feature_matching"):
-    by_split[method, "mean"] = by_split[method].mean(axis=1)
-by_split[["supervised", "feature_matching"]].round(1)
+rows = []
+for name, how in situations.items():
+    for split in range(seed, seed + n_seeds):
+        parts = assumptions.digits_with(split, **how)
+        for method in ("supervised", "feature_matching"):
+            rows.append([name, method, assumptions.error_on(parts, method, split, preset, digits_steps)])
+broken = pd.DataFrame(rows, columns=["situation", "method", "error"])
+mean = broken.pivot_table(index="situation", columns="method", values="error", sort=False)
+print(mean.round(1).to_string())
+
+# %% tags=["result", "nbval-ignore-output"]
+before = {
+    "unbalanced labels": "as it should be",
+    "wrong labels": "as it should be",
+    "foreign images": "0 to 5, own pool",
+}
+costs = pd.DataFrame({name: mean.loc[name] - mean.loc[start] for name, start in before.items()}).T
+print(costs.round(1).to_string())
+result = (costs["feature_matching"] - costs["supervised"]).idxmax()
+widgets.reveal("label_scarcity.foreign", result, "The supervised network never sees the pool.")
 
 # %% [markdown]
-# In the stored run (three splits, 300 steps, other images than in part 1, since the cell above draws its own; read
-# differences of a point with care):
+# In the stored run (three splits, 300 steps; a direction, no more):
 #
-# - **Unbalanced labels** cost the supervised network 17 points (15.9 to 32.5 %) and feature matching 7 (13.0 to 20.1
-#   %). It sees the rare digits in the pool, only without their names.
-# - **Wrong labels** cost both about the same, 6 and 5 points. Nothing in either loss can tell that a label is wrong.
-# - **Foreign images** leave the supervised network alone (9.8 and 10.2 %; it never sees the pool, the small
-#   difference is its initialisation), and take half of what feature matching had gained (6.2 to 8.3 %): three points
-#   on two splits, nothing on one. Every image of a 7 is pressed into one of the classes 0 to 5, since the
-#   discriminator is told that all of the pool is real.
+# - **Unbalanced labels** cost the supervised network 17 points and feature matching 7. It sees the rare digits in the
+#   pool, only without their names.
+# - **Wrong labels** cost both about the same. Nothing in either loss can tell that a label is wrong.
+# - **Foreign images** cost feature matching 2 points, over half of its gain. The discriminator is told that all
+#   of the pool is real, so every 7 is pressed into one of the classes 0 to 5.
 #
-# So in these runs the answer is: the foreign images, and they alone. A method that learns from the pool inherits the
-# pool's faults. Oliver et al. 2018 report more on CIFAR-10, for methods without a GAN: foreign classes can make a
-# method worse than no unlabelled images at all. Here feature matching stays ahead (8.3 against 10.2 %).
+# A method that learns from the pool inherits the pool's faults. Oliver et al. (2018) report more on CIFAR-10, for methods
+# without a GAN: foreign classes can make a method worse than no unlabelled images at all.
 #
-# ### Exercise 4: plan the comparison
+# ### Exercise 3: plan the comparison
 #
-# **Why.** Everything in this notebook comes down to a plan that leaves one explanation. Plan runs that tell whether
-# feature matching or consistency is better with 100 MNIST labels: a list of dictionaries of arguments to
-# `experiments.run`. The checker looks at the plan and runs nothing.
+# Plan runs that tell whether feature matching or consistency is better with 100 MNIST labels: a list of dictionaries of
+# arguments to `experiments.run`. The checker looks at the plan and runs nothing.
 
 # %% tags=["nbval-check-output"]
 plan = None  # for example [{"method": "consistency", "dataset": "mnist", "n_labels": …, "seed": …, "network": …}, …]
 
 exercises.check("label_scarcity.plan", plan)
+# exercises.hint("label_scarcity.plan")  # delete the first # for a hint; run twice for two
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -522,75 +504,47 @@ exercises.check("label_scarcity.plan", plan)
 # along, so the result is about the methods as they are, and not about the GAN alone.
 # </details>
 #
-# ## 7 · Explore
+# ## 8 · Explore
 #
-# The widget holds every stored run. The slider sets the number of labels; the ring moves along the curve; the matrix
-# shows which digits are confused, and the pictures on the right are *all that the labels show*. Move to 20 labels and
-# look: could you tell the ten classes apart from these? "Train now" runs the chosen method here, at preset `quick`:
-# some seconds on `digits`, half a minute or more on MNIST; "Stop" ends it. (While it runs, leave other cells alone:
-# they would share its random numbers. Without a running kernel you see the stored picture of part 2 and nothing
-# here.)
+# The widget holds every stored run. The slider sets the number of labels. The matrix shows which digits are confused, and
+# the pictures on the right are all that the labels show. Move to 20 labels: could you tell the ten classes apart from
+# these? "Train now" runs the chosen method here, at preset `quick`; while it runs, leave other cells alone. (Without a
+# running kernel nothing is shown here.)
 
 # %% tags=["nbval-ignore-output"]
 explorer = widgets.label_explorer(runs, stored.published_errors("mnist"))
 explorer
 
 # %% [markdown]
-# ## Quiz
-#
-# **1.** A paper reports 96 % with 1,000 labels for its GAN and 70 % for its baseline. You find a baseline of 96.5 %.
-# What has the paper shown?
-#
-# <details><summary>Answer</summary>
-# That its baseline is weak. Odena's own table has 96.4 % for the SGAN and 96.5 % for the baseline at 1,000 labels.
-# </details>
-#
-# **2.** Method A has 5.0 ± 2.0 % and method B 4.0 ± 2.0 % over the same ten splits (mean and standard deviation). Is B
-# better?
-#
-# <details><summary>Answer</summary>
-# These four numbers cannot tell. If B is better by about a point on each split, yes; if the differences scatter by
-# three points, nobody knows. Ask for the differences split by split.
-# </details>
-#
-# **3.** Why do the splits of parts 1 to 5 have class counts that are equal (with 25 labels: that differ by one at
-# most), and when would you not want that?
-#
-# <details><summary>Answer</summary>
-# So that the number of labels is the only thing that varies. When you want to know what happens on labels collected
-# as they come, draw them as they come: part 6 shows how much an unbalanced split costs.
-# </details>
-#
 # ## What you found
 #
 # <!-- numbers: what notebook 05 found -->
-# - On `digits`, twenty splits, 1,500 steps: with 50 labels 13.1 % alone, 5.2 % with the SGAN, as much as 138 to 200
-#   labels bring alone. From 50 labels on SGAN, feature matching, bad GAN and consistency cannot be told apart. (With
-#   20, feature matching is 1.1 points behind bad GAN and 1.7 behind consistency. Both intervals just miss zero: two
-#   such among 24 comparisons are about what chance gives.)
-# - On MNIST, five splits, 3,000 steps: with 100 labels 22.0 % alone and 7.0 % with feature matching, about what 1,000
-#   bring the same network alone; with 20 labels the two-head SGAN leads on every split, and bad GAN cannot be told
-#   from no GAN.
-# - On the same splits the difference of two methods can be clear (0.5 to 1.4 points) while their intervals
-#   overlap.
-# - Against four supervised baselines at 100 MNIST labels, one and the same feature matching gains 10 to 23 points.
-# - Shifts by a pixel, given to all on 8×8 `digits` with 50 labels, halve the SGAN's gain, from 8.8 points to 4.4
-#   (three splits); where each method may go without, it is 7.7.
-# - Foreign images in the pool hurt feature matching alone (6.2 to 8.3 %); wrong labels hurt both methods alike;
-#   unbalanced labels hurt the supervised network most.
+# - On `digits` (twenty splits, 1,500 steps) 50 labels give 13.1 % alone and 5.2 % with the SGAN. That is worth 138 to 200
+#   labels of the network alone. The difference between SGAN and label spreading is undecided up to 100 labels.
+# - On MNIST (five splits, 3,000 steps) 100 labels give 22.0 % alone and 7.0 % with feature matching. With 20 labels the
+#   SGAN with two heads leads on every split, and the bad GAN is worse than no GAN on two of them.
+# - Against four supervised baselines, the same feature matching gains 10 to 23 points. Ask for the baseline first.
 #
-# **Still open.** All of this is on digits, the easiest images there are. Whether the order of the methods is the same
-# on street numbers and photographs is a question of computing time: notebook `09_scaling_up` says how much. Whether
-# the pictures can be told which class to show is `07_conditional_sgan`, and what features learned without any label
-# are worth is `06_bigan`.
+# **Still open.** All of this is on digits, the easiest images there are. Whether the order of the methods is the same on
+# street numbers and photographs is a question of computing time: [09](09_scaling_up.ipynb) says how much.
 #
-# **Read on.** Oliver et al. 2018, *Realistic Evaluation of Deep Semi-Supervised Learning Algorithms*
-# (arXiv:1804.09170), on baselines, budgets and foreign classes. Odena 2016 (arXiv:1606.01583), Table 1; Salimans et
-# al. 2016 (arXiv:1606.03498), Table 1; Dai et al. 2017 (arXiv:1705.09783). Lee 2013, *Pseudo-Label*; Sohn et al.
-# 2020, *FixMatch* (arXiv:2001.07685).
+# **Read on.** Oliver et al. 2018, *Realistic Evaluation of Deep Semi-Supervised Learning Algorithms* (arXiv:1804.09170).
+# Odena 2016 (arXiv:1606.01583), Table 1; Salimans et al. 2016 (arXiv:1606.03498), Table 1; Dai et al. 2017
+# (arXiv:1705.09783). Lee 2013, *Pseudo-Label*; Sohn et al. 2020, *FixMatch* (arXiv:2001.07685).
+#
+# Ten questions to close, and how far you are:
+
+# %%
+widgets.quiz("label_scarcity")
+
+# %%
+exercises.progress()
+
+# %% [markdown]
+# **Next**: [06 · BiGAN](06_bigan.ipynb) asks what features are worth that no label has touched.
 
 # %% tags=["headline", "nbval-ignore-output"]
-at_100 = errors_of("mnist")[100]
+at_100 = errors_by_split("mnist", 100).mean()
 print(
     f"headline: 100 MNIST labels: {at_100['supervised']:.1f} % alone, {at_100['feature_matching']:.1f} % feature matching"
 )

@@ -1,14 +1,20 @@
-"""Checkers of `05_label_scarcity`: worth in labels, standard errors, statements, a fair plan."""
+"""Checkers of `05_label_scarcity`: worth in labels, standard errors, a fair plan."""
 
 from collections.abc import Callable, Sequence
 from math import sqrt
 from statistics import stdev
 from typing import Any
 
-from sgan_lib.course.exercises.checking import check_answers, checker, number, plan_complaint
+from sgan_lib.course.exercises.checking import checker, number, plan_complaint
 
 
-@checker("label_scarcity.labels_worth")
+@checker(
+    "label_scarcity.labels_worth",
+    hints=(
+        "here the error is known and the number of labels is wanted: which of the two is the x of the interpolation?",
+        "a straight line in both logarithms: take logarithms of all three inputs, and undo them at the end",
+    ),
+)
 def _labels_worth(answer: Callable[[list[int], list[float], float], Any]) -> str | None:
     counts, errors = [20, 50, 100, 400], [0.32, 0.16, 0.08, 0.02]
     # between the first two the geometric means belong together; from the second on, the error is 8 / n
@@ -21,7 +27,13 @@ def _labels_worth(answer: Callable[[list[int], list[float], float], Any]) -> str
     return None
 
 
-@checker("label_scarcity.standard_errors")
+@checker(
+    "label_scarcity.standard_errors",
+    hints=(
+        "the second number needs one list only: that of the differences",
+        "numpy divides a variance by n unless told otherwise; look up what `ddof` does",
+    ),
+)
 def _standard_errors(answer: Callable[[list[float], list[float]], Any]) -> str | None:
     for a, b in (([9.0, 5.0, 7.0], [6.0, 3.0, 3.0]), ([2.0, 8.0, 4.0, 5.0], [3.0, 1.0, 2.0, 2.5])):
         result = answer(list(a), list(b))
@@ -35,15 +47,13 @@ def _standard_errors(answer: Callable[[list[float], list[float]], Any]) -> str |
     return None
 
 
-check_answers("label_scarcity.statements", "statements", "look at the tables once more", {
-    "on MNIST with 100 labels, feature matching beats the same network trained on the labels alone": True,
-    "feature matching therefore beats every supervised network at 100 labels by 20 points": False,
-    "if two intervals overlap, there is no difference between the methods": False,
-    "a gain at 20 labels predicts the gain at 1,000": False,
-})  # fmt: skip
-
-
-@checker("label_scarcity.plan")
+@checker(
+    "label_scarcity.plan",
+    hints=(
+        "write the list as two loops: over splits, and over the two methods; everything else is the same in each run",
+        "feature matching needs a generator: which networks for MNIST have one?",
+    ),
+)
 def _plan(answer: Any) -> str | None:
     if complaint := plan_complaint(answer, ["method"], min_splits=5, question=("mnist", 100)):
         return complaint
