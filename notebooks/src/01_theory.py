@@ -110,7 +110,7 @@ plotting.sgan_scheme("Three streams enter one discriminator, which gives two ans
 # [logits](glossary.md#logit), one per class. Two answers are computed from them. Dashed lines lead to the player that
 # learns: D (blue) from all streams, G (red) from its own points alone.
 #
-# The rest of this notebook explains the two boxes on the right. Part 1 and 2 take "real or generated?", part 4 both.
+# The rest of this notebook explains the two answers on the right: parts 1 to 3 "real or generated?", part 4 both.
 
 # %%
 widgets.quiz("theory", "streams")
