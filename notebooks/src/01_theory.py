@@ -575,6 +575,8 @@ plotting.errors_by_method(table.rename(columns={"split": "seed"}), "With six lab
 # In the stored run the mean error falls from 17.5 % to 6.4 %. The SGAN has the lower error on all four splits. But one
 # method's own errors lie far apart: which six points have a label matters as much as the method. The networks, steps and
 # batches are the same for both; they were chosen for the GANs, and the supervised network was not tuned separately.
+#
+# Nor is a gain certain. Set `seed = 3` and `split_seed = 3` at the top: labels alone leave 12.8 % error, the SGAN 25.1 %.
 
 # %%
 widgets.quiz("theory", "luck")
