@@ -208,10 +208,15 @@ for (name, term), written_out in zip(theirs.items(), mine, strict=True):
 # **every** generator. Each is one of $4^4 = 256$ maps, so there are 65,536 combinations. A joint distribution is a 4 ×
 # 4 table. With $H(p) = -\sum p \log p$ and $m = (p + q)/2$, the divergence of two tables is $\mathrm{JSD}(p, q) = H(m)
 # - \tfrac12 (H(p) + H(q))$: the definition of notebook 01, with the logarithms taken apart.
-#
-# **Predict.** For how many of the 65,536 combinations is the divergence 0?
 
-# %% tags=["nbval-check-output"]
+# %%
+widgets.predict(
+    "bigan.worlds",
+    "For how many of the 65,536 combinations of an encoder and a generator is the divergence 0?",
+    choices=["1", "24", "256", "4,096"],
+)
+
+# %% tags=["result", "nbval-check-output"]
 maps = torch.cartesian_prod(*[torch.arange(4)] * 4)  # row i: the four values of one map
 one_hot = F.one_hot(maps, 4).double() / 4  # [256, from, to]: a quarter on each arrow of the map
 p_encoded = one_hot.flatten(1)  # cells (x, z), filled where z = E(x)
@@ -223,6 +228,8 @@ come_back = (maps[:, maps] == torch.arange(4)).sum(-1).T  # maps[j][maps[i]] is 
 for k in range(5):
     there = divergence[come_back == k]
     print(f"{k} of 4 images come back: {len(there):6,} combinations, divergence {there.min():.4f} to {there.max():.4f}")
+n_zero = int((divergence.abs() < 1e-9).sum())
+widgets.reveal("bigan.worlds", f"{n_zero:,}", "One for each way to match four images with four latents.")
 
 # %% [markdown]
 # Twenty-four: one for each way to match four images with four latents, $4! = 24$. The table says more. `come_back`
@@ -235,7 +242,11 @@ for k in range(5):
 # two graphs that cross in a few points do not overlap at all: the divergence is $\log 2$ whether $G(E(x))$ is close to
 # $x$ or not. A discriminator that is a network of limited size cannot see such fine differences, and calls near misses
 # similar. What is learned then is not covered by the theorem, and has to be looked at.
-#
+
+# %%
+widgets.quiz("bigan", "optimum")
+
+# %% [markdown]
 # ### Exercise 1: the divergence of two tables
 #
 # **Why.** The check above took the divergence from entropies, because $p \log (p / m)$ is 0 · (−∞) where a cell is
@@ -250,6 +261,7 @@ def jensen_shannon(p, q):
 
 
 exercises.check("bigan.jensen_shannon", jensen_shannon)
+# exercises.hint("bigan.jensen_shannon")  # delete the first # for a hint; run twice for two
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -277,6 +289,7 @@ exercises.check("bigan.jensen_shannon", jensen_shannon)
 five_images = None  # (smallest divergence, number of combinations)
 
 exercises.check("bigan.five_images", five_images)
+# exercises.hint("bigan.five_images")  # delete the first # for a hint; run twice for two
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -312,12 +325,19 @@ exercises.check("bigan.five_images", five_images)
 # is $(E(x), x)$, and `discriminator(sampled_imgs, z)` for the other, which is $(G(z), z)$. A discriminator that joins
 # its two arguments into one long vector raises no error: both orders have the same length.
 #
-# **Predict.** Take two kinds of pairs that are drawn from *the same* distribution: real images beside random latents,
-# twice. No discriminator can tell them apart, so its loss cannot stay below $2 \log 2 = 1.386$. What happens when the
-# second kind is handed over in the other order?
+# Take two kinds of pairs that are drawn from *the same* distribution: real images beside random latents, twice. No
+# discriminator can tell them apart, so its loss cannot stay below $2 \log 2 = 1.386$. Then hand over the second kind in
+# the other order.
+
+# %%
+widgets.predict(
+    "bigan.swapped",
+    "What does the discriminator's loss do when the second kind is handed over in the other order?",
+    choices=["it stays near 1.39", "it falls to nearly 0", "it rises far above 1.39"],
+)
 
 
-# %% tags=["nbval-check-output"]
+# %%
 def loss_after_training(swapped, steps=200):
     """A small discriminator of joined vectors learns to tell two equal distributions apart; its mean loss at the end."""
     judge = nn.Sequential(nn.Linear(64 + 16, 64), nn.ReLU(), nn.Linear(64, 1))
@@ -336,12 +356,15 @@ def loss_after_training(swapped, steps=200):
     return sum(values[-20:]) / 20
 
 
+# %% tags=["result", "nbval-check-output"]
 with runtime.seeded(0):
     same_order, other_order = loss_after_training(swapped=False), loss_after_training(swapped=True)
 assert same_order > 1.3 > 0.1 > other_order
 print(
     f"loss in the same order {same_order:.1f}: guessing; in the other order {other_order:.1f}: told apart almost surely"
 )
+what = "it falls to nearly 0" if other_order < 0.1 else "it stays near 1.39"
+widgets.reveal("bigan.swapped", what, "The place of the image says which kind of pair it is.")
 
 # %% [markdown]
 # With the arguments swapped, the discriminator reads the kind of a pair off the *place* of the image. It wins
@@ -371,9 +394,13 @@ print(pd.DataFrame(rows, columns=columns).round(3).to_string(index=False))
 # get better. With the labels swapped the slope is 2 where it is needed, and the value never goes below 0.
 #
 # The same code also lacks a line that clears the discriminator's gradients, so that what `g_loss.backward()` leaves
-# there is added to its next step (`08_debugging` measures what that does), and it computes reconstructions
+# there is added to its next step ([08](08_debugging.ipynb) measures what that does), and it computes reconstructions
 # of the real images that nothing uses. The second is no defect of the method. BiGAN needs none.
-#
+
+# %%
+widgets.quiz("bigan", "falling")
+
+# %% [markdown]
 # ## 4 · Live: does it come back?
 #
 # Now a BiGAN on 8×8 `digits`: three small dense networks, 16 latents uniform in [−1, 1], 1,297 training images and no
@@ -508,6 +535,7 @@ def nearest_neighbour(features, labels, known, known_labels):
 
 
 exercises.check("bigan.nearest_neighbour", nearest_neighbour)
+# exercises.hint("bigan.nearest_neighbour")  # delete the first # for a hint; run twice for two
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -527,10 +555,16 @@ exercises.check("bigan.nearest_neighbour", nearest_neighbour)
 #
 # Now measure three representations of `digits`: raw pixels, the hidden layer, and $E(x)$. And one more line, which
 # costs nothing and which tables of this kind often lack: **the same encoder before training**, with random weights.
-#
-# **Predict.** What is the 1-NN accuracy of an encoder that has learned nothing? Chance is 10 %.
 
-# %% tags=["nbval-ignore-output"]
+# %%
+widgets.predict(
+    "bigan.untrained",
+    "What is the 1-NN accuracy in the hidden layer of an encoder that has learned nothing? Chance is 10 %.",
+    number=(0, 100),
+    unit="%",
+)
+
+# %% tags=["result", "nbval-ignore-output"]
 with runtime.seeded(seed):
     untrained = networks.build("bigan_digits", parts.image_shape, parts.n_classes).encoder
 evaluation.settle(untrained, parts.unlabelled)  # batch norm needs the statistics of some images; no label, no training
@@ -548,6 +582,8 @@ on_digits = {
 }
 for name, accuracy in on_digits.items():
     print(f"{name:24} 1-NN {accuracy:.1f} %")
+untrained_layer = round(on_digits["untrained, hidden layer"], 1)
+widgets.reveal("bigan.untrained", untrained_layer, "Random weights nearly keep the distances between images.")
 
 # %% [markdown]
 # In the stored run: raw pixels 98.2 %, and **97.3 % for a layer that has never been trained**. The hidden layer of
@@ -557,7 +593,11 @@ for name, accuracy in on_digits.items():
 # about ±1.5.)
 #
 # Had you seen "96.2 % without a single label" alone, you might have called it a success.
-#
+
+# %%
+widgets.quiz("bigan", "untrained_layer")
+
+# %% [markdown]
 # Why is an untrained layer so good? A dense layer with random weights is a random projection, and random projections
 # to many dimensions nearly keep all distances (the lemma of Johnson and Lindenstrauss). Batch norm and two leaky
 # ReLUs loosen them. Nearest neighbours depend on distances alone, so they stay roughly the same. Check it:
@@ -670,13 +710,21 @@ figure
 # does not ask about the test images: it shuffles the training set, asks about 10,000 of its images, and looks for their
 # neighbours among the other 50,000 (`load.py`, `data.py`). Its option `--use_test_set` would match the caption; neither
 # their script nor their README uses it.
-#
-# **Predict.** Does that make the figures of *all* lines higher, of none, or only of what was trained on those images?
 
-# %% tags=["nbval-check-output"]
+# %%
+widgets.predict(
+    "bigan.held_out",
+    "Whose figures are higher when held-out training images are asked about instead of test images?",
+    choices=["those of all lines", "only those of trained networks", "those of none"],
+)
+
+# %% tags=["result", "nbval-check-output"]
 three_draws = of_encoders("bigan_held_out.csv").groupby(["representation", "layer"])["accuracy"]
 held_out = 100 * three_draws.agg(["mean", "min", "max"]).rename(columns=lambda name: f"held out, {name}")
 print(held_out.assign(**{"on test images": ours[held_out.index]}).round(2).to_string())
+is_higher = held_out["held out, mean"] > ours[held_out.index]
+whose = "those of all lines" if is_higher.all() else "those of none" if not is_higher.any() else "those of some"
+widgets.reveal("bigan.held_out", whose, "Raw pixels gain too, and they have learned nothing.")
 
 # %% [markdown]
 # Of all: raw pixels have 97.15 % where they have 96.91 on the test set (means of three draws; BiGAN's encoder is the
@@ -702,6 +750,7 @@ def honest_gain(accuracy):
 
 
 exercises.check("bigan.honest_gain", honest_gain)
+# exercises.hint("bigan.honest_gain")  # delete the first # for a hint; run twice for two
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -729,8 +778,12 @@ exercises.check("bigan.honest_gain", honest_gain)
 # The linear classifier is a logistic regression (`evaluation.linear_error`): every feature scaled to mean 0 and
 # deviation 1 on the labelled images, penalty 1 on the squared weights, the same for all features and tuned for none.
 
-# **Predict.** Order these by test error at 50 labels: a linear classifier on pixels, the same on BiGAN's hidden layer,
-# on $E(x)$; a supervised network, an SGAN, feature matching.
+# %%
+widgets.predict(
+    "bigan.linear",
+    "On what does the linear classifier have the lowest mean test error, with 50 labels of `digits`?",
+    choices=["raw pixels", "untrained, hidden layer", "BiGAN, hidden layer", "BiGAN, E(x)"],
+)
 
 # %% tags=["nbval-ignore-output"]
 runtime.check_whole_number("n_seeds", n_seeds, at_least=2)
@@ -743,8 +796,14 @@ for split in range(seed, seed + n_seeds):
     for name in ("supervised", "sgan", "feature_matching"):
         rival = experiments.run(name, "digits", n_labels, seed=split, steps=rival_steps, progress=True)
         rows.append({"method": plotting.METHOD_STYLES[name][0], "split": split, "error, %": 100 * rival.test_error})
+
+# %% tags=["result", "nbval-ignore-output"]
 few = pd.DataFrame(rows).pivot(index="method", columns="split", values="error, %")
-few.assign(mean=few.mean(axis=1)).sort_values("mean").round(1)
+print(few.assign(mean=few.mean(axis=1)).sort_values("mean").round(1).to_string())
+best = few.mean(axis=1)[lambda means: means.index.str.startswith("linear on ")].idxmin()
+widgets.reveal(
+    "bigan.linear", best.removeprefix("linear on "), "On these splits no encoder's features beat the pixels."
+)
 
 # %% [markdown]
 # <!-- numbers: pixels as they are -->
@@ -843,8 +902,12 @@ figure
 # But neither gain is what this course is after. On the same splits, with 100 labels, the error of an SGAN is 6.7 %
 # after 3,000 steps and 2.0 % after 24,000 (`mlp_small`, preset `standard`). With 20 labels features can keep up: the
 # discriminator's 32.7 % is less than an SGAN's 34.9 and feature matching's 37.7 %, and more than the 28.7 % of
-# consistency and the 24.1 % of two heads, all at 3,000 steps.
-#
+# [consistency](glossary.md#consistency) and the 24.1 % of [two heads](glossary.md#two-heads), all at 3,000 steps.
+
+# %%
+widgets.quiz("bigan", "ruler")
+
+# %% [markdown]
 # ### Exercise 5: is it luck?
 #
 # **Why.** "A plain GAN's discriminator beats the pixels by 10 points" rests on one GAN. Design, on paper, the runs
@@ -860,28 +923,6 @@ figure
 # "trained minus pixels". Withdraw the sentence if any of the six is not a gain, or if they differ so much that their
 # mean could be half as large. The penalty of the classifier stays as it is; whoever tunes it tunes it for all features,
 # on labelled images held out. About 45 minutes on one core.
-# </details>
-#
-# ## Quiz
-#
-# **1.** The loss of a BiGAN never compares $x$ with $G(E(x))$. Why do they come out alike?
-#
-# <details><summary>Answer</summary>
-# If the two kinds of pairs have the same distribution, an encoded pair (x, E(x)) must be a possible generated pair, so
-# its image is what the generator makes of its latent: x = G(E(x)).
-# </details>
-#
-# **2.** A paper reports 97.4 % for 1-NN on features learned without labels. Which two lines do you ask for?
-#
-# <details><summary>Answer</summary>
-# 1-NN on raw pixels, and 1-NN on the same network before training. On MNIST both are at 96 to 97 %.
-# </details>
-#
-# **3.** The log of a BiGAN shows a generator loss of −35 that falls and falls. What is wrong?
-#
-# <details><summary>Answer</summary>
-# A cross-entropy cannot be negative. The loss is minus the discriminator's: it falls because the discriminator gets
-# worse, and it has no slope where encoder and generator lose. Swap the labels instead of the sign.
 # </details>
 #
 # ## What you found
@@ -909,6 +950,15 @@ figure
 # 3.4, Table 1. Dumoulin et al. 2016, *Adversarially Learned Inference* (arXiv:1606.00704). Johnson and Lindenstrauss
 # 1984, on random projections.
 #
+# Ten questions to close, and how far you are:
+
+# %%
+widgets.quiz("bigan")
+
+# %%
+exercises.progress()
+
+# %% [markdown]
 # **Next**: [07 · Conditional SGAN](07_conditional_sgan.ipynb): order a seven.
 
 # %% tags=["headline", "nbval-ignore-output"]

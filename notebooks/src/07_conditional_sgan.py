@@ -55,7 +55,7 @@ plotting.use_course_style()
 preset = "quick"  # budget of the judge's run on `digits`
 seed = 0  # first seed of the comparison: weights, batches, and which images are labelled
 n_labels = 50  # labelled images of `digits`
-n_seeds = 3  # runs a method: seeds `seed`, `seed` + 1, …
+n_seeds = 3  # runs per method: seeds `seed`, `seed` + 1, …
 digits_steps = 1000  # training steps of each of them
 order = "31415926"  # the digits to draw in part 1
 
@@ -104,8 +104,9 @@ print(f"deviation of z {generator.latent(1000).std():.2f}, of the class vectors 
 #
 # ## 2 · What each player pays
 #
-# Only the generator has to be told the class. It then has two wishes: the discriminator shall call its image real,
-# and of the class that was asked for. In the N+1 form of notebook 03 both can be read from the same K logits, and
+# Only the generator has to be told the class. It then has two wishes: the [discriminator](glossary.md#discriminator)
+# shall call its image real, and of the class that was asked for. In the [N+1 form](glossary.md#n-plus-one-classes) of
+# notebook 03 both can be read from the same K logits, and
 # their sum is an old friend:
 #
 # $$\underbrace{-\log p_{K+1}(\text{real} \mid \tilde x)}_{\text{real}}
@@ -198,6 +199,7 @@ def joined_weight(weight, vectors):
 
 
 exercises.check("conditional_sgan.joined_weight", joined_weight)
+# exercises.hint("conditional_sgan.joined_weight")  # delete the first # for a hint; run twice for two
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -228,6 +230,7 @@ def weighted_loss(class_logits, asked, weight):
 
 
 exercises.check("conditional_sgan.generator_loss", weighted_loss)
+# exercises.hint("conditional_sgan.generator_loss")  # delete the first # for a hint; run twice for two
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -259,8 +262,14 @@ exercises.check("conditional_sgan.generator_loss", weighted_loss)
 # Who says whether a sample is the seven that was ordered? The **judge**: a network trained on 1,200 of the 1,347
 # training labels, in a run of its own. It shares no weight with any of the three, and has seen none of their samples.
 #
-# **Predict.** What share of the samples will the judge find right, picked or ordered? Will the test error fall,
-# because the generator supplies labelled images, or rise?
+# Which delivers more samples that the judge finds right, picking or ordering? And the classifier?
+
+# %%
+widgets.predict(
+    "conditional_sgan.asked_only",
+    "How does the mean test error of `asked only` compare with that of the SGAN?",
+    choices=["lower by more than a point", "within one point", "higher by more than a point"],
+)
 
 # %% tags=["nbval-ignore-output"]
 runtime.check_whole_number("n_seeds", n_seeds, at_least=2)
@@ -300,6 +309,8 @@ for (name, split), run in runs.items():
     shares["both agree"] = share_right(judge, images, evaluation.predict(classifier, images))
     rows.append({"method": name, "seed": split, "test error": 100 * run.test_error, **shares})
 table = pd.DataFrame(rows).set_index(["seed", "method"])
+
+# %% tags=["result", "nbval-ignore-output"]
 table.round(1)
 
 # %% [markdown]
@@ -307,7 +318,7 @@ table.round(1)
 # run's own classifier, which is 100 by construction where it picked the samples itself; and the share to which both
 # give the same name.
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["result", "nbval-ignore-output"]
 means = table.groupby("method", sort=False).mean()
 for split in range(seed, seed + n_seeds):
     run = runs["sgan", split]
@@ -320,7 +331,10 @@ for split in range(seed, seed + n_seeds):
 gain = table["test error"].unstack("method")
 for name in ("asked only", "conditional_sgan"):
     print(f"test error, {name} − sgan, split by split: {(gain[name] - gain['sgan']).round(2).tolist()} points")
-means.round(1)
+print(means.round(1).to_string())
+higher = means["test error"]["asked only"] - means["test error"]["sgan"]
+how = "within one point" if abs(higher) <= 1 else f"{'higher' if higher > 0 else 'lower'} by more than a point"
+widgets.reveal("conditional_sgan.asked_only", how, "Its fakes stay away from the gaps between classes, it seems.")
 
 # %% [markdown]
 # In the stored run (50 labels, seeds and splits 0 to 2, 1,000 steps) **picking** delivers 84.7 % right samples, and
@@ -331,10 +345,10 @@ means.round(1)
 # classes.
 #
 # The classifier pays for it. With "asked only", the test error *rises* by 7.1, 7.1 and 6.2 points, to 12.3 %. That is
-# nearly what the same network reaches on these splits without a GAN (12.2 %, notebook [03](03_sgan.ipynb)): the whole
-# gain of the SGAN is gone. With $w_D$, most of it is back, 6.4 % against 5.5 %, and the differences are +1.1, −0.4 and
-# +2.0 points. The test set has 450 images, so a point is less than five of them, and three splits give a direction at
-# most: here, ordering does not lower the test error.
+# nearly what the same network reaches on these splits without a GAN (13.0 %, notebook 03): the whole gain of the SGAN
+# is gone. With $w_D$, most of it is back, 6.4 % against 5.5 %, and the differences are +1.1, −0.4 and +2.0 points.
+# The test set has 450 images, so a point is less than five of them, and three splits give a direction at most: here,
+# ordering does not lower the test error.
 #
 # Why does "asked only" hurt? Notebook [04](04_feature_matching.ipynb) says what a fake teaches: where the data are
 # *not*, above all in the gap between classes. Of the SGAN's samples, 15 % are of one class for its classifier and of
@@ -362,8 +376,14 @@ plotting.samples_by_class({"conditional SGAN": first_twenty}, title, {"condition
 # generator that never learns anything: its weights stay as they were drawn, and only its class vectors are made as
 # large as z, so that ten classes are ten kinds of noise. Train the discriminator against it, with the library's
 # losses, and ask both what they see.
-#
-# **Predict.** What share of the noise does the discriminator find right, and what share the judge?
+
+# %%
+widgets.predict(
+    "conditional_sgan.noise",
+    "What share of the noise will the discriminator find to be of the class asked for?",
+    number=(0, 100),
+    unit="%",
+)
 
 # %% tags=["nbval-ignore-output"]
 chosen = {"n_labels": n_labels, "seed": seed, "steps": digits_steps}
@@ -377,11 +397,15 @@ with experiments.reproducible(settings):
         pass
     result = experiments.finish(prepared)
 noise, credulous = drawn(idle), result.modules["discriminator"]
+
+# %% tags=["result", "nbval-ignore-output"]
 for who, network in (("the discriminator", credulous), ("the judge", judge)):
     print(f"share of the noise that is right for {who}: {share_right(network, noise, ASKED):.0f} %")
 print(f"its test error: {100 * result.test_error:.1f} %")
+found = round(share_right(credulous, noise, ASKED))
+widgets.reveal("conditional_sgan.noise", found, "It was told what each pattern is called, and has learned it.")
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["result", "nbval-ignore-output"]
 ten = noise[:100].unflatten(0, (10, 10)).transpose(0, 1)
 title = f"The discriminator finds {share_right(credulous, noise, ASKED):.0f} % of such noise right"
 plotting.samples_by_class({"a generator that never learned": ten}, title)
@@ -395,9 +419,13 @@ plotting.samples_by_class({"a generator that never learned": ten}, title)
 # learn, and the patterns are digits; but the number that the discriminator reports would be 99 % either way. (It is
 # asked for the class alone. It was trained on these images as fakes, and that part of its answer the share does not
 # look at.) In the table above, it calls 99.7 % of the conditional SGAN's samples right and the judge 99.5 %. Here
-# they agree. You know that only because you asked the judge. (On test images the deceived discriminator errs in 12.9
-# %; without a GAN, the same network errs on 12.2 % on average: noise with labels teaches it no digits.)
-#
+# they agree. You know that only because you asked the judge. (The test error of the deceived discriminator is 12.9 %;
+# without a GAN, that of the same network is 13.0 % on average: noise with labels teaches it no digits.)
+
+# %%
+widgets.quiz("conditional_sgan", "own_judge")
+
+# %% [markdown]
 # ### Exercise 3: fit to judge?
 #
 # **Why.** A share of right samples is worth what its judge is worth. Say of each candidate whether it may judge
@@ -412,6 +440,7 @@ fit = {
     "a person who is not told which class was asked for": None,
 }
 exercises.check("conditional_sgan.judges", fit)
+# exercises.hint("conditional_sgan.judges")  # delete the first # for a hint; run twice for two
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -437,10 +466,15 @@ exercises.check("conditional_sgan.judges", fit)
 #
 # Back to the decision of part 1. Two runs on MNIST with 100 labels, alike in everything but one number: the class
 # vectors start at a tenth of z's deviation, as in the library, or ten times larger, as large as z.
-#
-# **Predict.** Which of the two draws the class asked for more often, after the 600 steps of preset `quick`?
 
-# %% tags=["nbval-ignore-output"]
+# %%
+widgets.predict(
+    "conditional_sgan.start",
+    "Which of the two draws the class asked for more often, after the 600 steps of preset `quick`?",
+    choices=["vectors at a tenth of z", "vectors as large as z", "both within five points"],
+)
+
+# %% tags=["result", "nbval-ignore-output"]
 plotting.stored_figure("class_collapse.png", width=9)
 
 # %% [markdown]
@@ -448,10 +482,13 @@ plotting.stored_figure("class_collapse.png", width=9)
 # digits in many hands, a fair part of them misshapen or of another class. Right, vectors that started as large as z:
 # in every row the same digit ten times, nearly all of the class asked for.
 
-# %% tags=["nbval-check-output"]
+# %% tags=["result", "nbval-check-output"]
 collapse = stored.stored_table("class_collapse.csv").set_index("start")
 shown = {"right for the judge, %": 100 * collapse["sample_accuracy"], "Fréchet distance": collapse["digit_frechet"]}
 print(pd.DataFrame(shown).round(1).to_string())
+starts = {0.1: "vectors at a tenth of z", 1.0: "vectors as large as z"}
+most = starts[collapse["sample_accuracy"].idxmax()]
+widgets.reveal("conditional_sgan.start", most, "It draws one good image of each class, and little else.")
 
 # %% [markdown]
 # The collapsed generator wins by the measure of part 3: 99.9 % against 70.8 % (10,000 samples each, seed and split 0).
@@ -512,7 +549,11 @@ for start, factor in ((0.1, 1), (1, 10)):
 # nothing in either loss asks for variety *within* a class except the real-or-fake term, which sees one image at a
 # time. From the small start the images differ by z first, and the class has to earn its part. These are two runs of
 # one seed, so read them as "a start can decide this", not as "it always does".
-#
+
+# %%
+widgets.quiz("conditional_sgan", "variety")
+
+# %% [markdown]
 # And the textbook's one-hot code? A layer with independent weights of deviation s makes of 100 normal numbers z (the
 # `dcgan`'s; part 1's z was uniform, hence its 0.29) a signal of deviation s · √100 = 10 s, and of the code's single 1
 # a shift of deviation s: a tenth. For z of this length the textbook's form starts where the library does. It is the
@@ -533,6 +574,7 @@ def worst_class(answers, asked):
 
 
 exercises.check("conditional_sgan.worst_class", worst_class)
+# exercises.hint("conditional_sgan.worst_class")  # delete the first # for a hint; run twice for two
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -605,19 +647,31 @@ plotting.image_grid(samples[rejected], f"{int((answers != ASKED).sum())} of 1,00
 # ## 6 · Fewer labels, more labels
 #
 # What do labels buy? The same pair of networks, the same 3,000 steps, from 20 labels to 59,000, which is every label
-# but the thousand for validation; beside each run the SGAN of notebook 03 on the same split. The samples are 10,000 a
+# but the thousand for validation; beside each run the SGAN of notebook 03 on the same split. The samples are 10,000 per
 # run, judged as in part 5.
-#
-# **Predict.** How many samples in a hundred are wrong with 20 labels, with 100, and with 59,000? And does the
-# conditional SGAN's classifier gain on the SGAN's with few labels, with many, or never?
 
-# %% tags=["nbval-check-output"]
+# %%
+widgets.predict(
+    "conditional_sgan.twenty",
+    "With 100 labels 1.3 of 100 samples are not of the class asked for. How many are not with 20 labels?",
+    number=(0, 100),
+    unit="of 100",
+)
+
+# %% tags=["result", "nbval-check-output"]
 records = stored.stored_table("conditional_sgan.csv")
 by_method = 100 * records.pivot(index=["n_labels", "seed"], columns="method", values=["sample_accuracy", "test_error"])
 right = by_method["sample_accuracy", "conditional_sgan"].dropna()
 print(right.rename("as ordered, %").round(2).to_string())
+wrong_at_20 = round(100 - right[20].mean())
+widgets.reveal(
+    "conditional_sgan.twenty", wrong_at_20, "Its only teacher, the discriminator, does not know the classes yet."
+)
 
-# %% tags=["nbval-ignore-output"]
+# %% [markdown]
+# Does the conditional SGAN's classifier gain on the SGAN's with few labels, with many, or never?
+
+# %% tags=["result", "nbval-ignore-output"]
 shares = right.groupby("n_labels").mean()
 few, many = shares.index[[0, -1]]
 title = f"{few:,} labels: {shares[few]:.1f} % as ordered; {many:,} labels: {shares[many]:.1f} %"
@@ -663,10 +717,24 @@ print(quality_of.dropna().round(1).to_string())
 #
 # Do not read too much into the score: near 10 it needs clear digits and equal shares of the ten classes, and a
 # conditional generator has the equal shares by order.
-#
+
+# %%
+widgets.quiz("conditional_sgan", "price")
+
+# %% [markdown]
 # ## 7 · Between a three and an eight
 #
-# A class is a vector $e_y$, and between two vectors there are others. With a running kernel, the explorer draws
+# A class is a vector $e_y$, and between two vectors there are others.
+
+# %%
+widgets.predict(
+    "conditional_sgan.halfway",
+    "What will stand half way between a three and an eight?",
+    choices=["half a three over half an eight, in grey", "strokes that move or grow", "noise"],
+)
+
+# %% [markdown]
+# With a running kernel, the explorer draws
 # twenty samples of a class. "mixture" walks from the vector of the first class to that of the second; "style" moves
 # all the z; "new" draws others. The line above the picture is the judge's.
 
@@ -675,11 +743,8 @@ widgets.class_explorer()
 
 # %% [markdown]
 # Without a kernel, here is one such walk, with three z, a row each.
-#
-# **Predict.** Half way between a three and an eight: half a three over half an eight, as in a cross-fade, or
-# something else?
 
-# %% tags=["nbval-ignore-output"]
+# %% tags=["result", "nbval-ignore-output"]
 steps, hands = torch.linspace(0, 1, 11), seller.latent(3, torch.Generator().manual_seed(seed))
 mixed = torch.lerp(seller.classes.weight[3], seller.classes.weight[8], steps[:, None])  # [11, latent]
 walk = {f"z {i}": seller.layers(hand + mixed) for i, hand in enumerate(hands)}
@@ -693,36 +758,17 @@ figure
 # some good will) and the last an eight, and each row keeps its pen. In the second row strokes bend. In the others a
 # thin grey stroke appears on the open left side and brightens, while the rest stays in place. None is half a three
 # laid over half an eight.
-#
+
+# %% tags=["result", "nbval-check-output"]
+widgets.reveal(
+    "conditional_sgan.halfway", "strokes that move or grow", "Nothing asked for this; the layers have learned it."
+)
+
+# %% [markdown]
 # The judge's answer changes once in two of the rows, between the seventh and the eighth picture; in the other a five
 # comes between. A straight line between two vectors is a path that the generator was never trained on: it has been
 # asked for ten vectors and no other. That the pictures between are strokes rather than mixtures of grey is what the
 # layers behind the first have learned.
-#
-# ## Quiz
-#
-# **1.** A report says "99 % of the generated digits are of the class asked for, according to the discriminator". What
-# do you ask for?
-#
-# <details><summary>Answer</summary>
-# A judge that took no part in the training and errs little on real images; and a measure of variety beside it,
-# because one image a class would reach 100 %.
-# </details>
-#
-# **2.** You set $w_G = 0$ and $w_D = 1$. What will the generator do with the class?
-#
-# <details><summary>Answer</summary>
-# Nothing asks it to draw the class. The discriminator learns to name whatever the generator happens to draw for each
-# vector, and "seven" then names something that need not be a seven. The K logits that it bends for this are those
-# that classify real images.
-# </details>
-#
-# **3.** Why can the generator's two terms be a single cross-entropy only at $w_G = 1$?
-#
-# <details><summary>Answer</summary>
-# −log p(y | x) over N+1 classes is the sum of −log p(real | x) and −log p(y | x, real). The cross-entropy holds both
-# with weight 1; any other weight needs the terms apart.
-# </details>
 #
 # ## What you found
 #
@@ -750,6 +796,15 @@ figure
 # equations 2 and 3. Odena 2016, *Semi-Supervised Learning with Generative Adversarial Networks* (arXiv:1606.01583).
 # Gong et al. 2019, *Twin Auxiliary Classifiers GAN* (arXiv:1907.02690), on why an auxiliary classifier costs variety.
 #
+# Ten questions to close, and how far you are:
+
+# %%
+widgets.quiz("conditional_sgan")
+
+# %%
+exercises.progress()
+
+# %% [markdown]
 # **Next**: [08 · Debugging](08_debugging.ipynb): is this code right, and is it semi-supervised?
 
 # %% tags=["headline", "nbval-ignore-output"]

@@ -107,10 +107,16 @@ def test_plans_that_differ_from_those_below_in_their_mistake_alone_are_right(cap
     assert capsys.readouterr().out == 3 * "Right.\n"
 
 
-def log_softmax(logits, subtracted):
-    """Log-probabilities of K + 1 classes, with this number subtracted before the exponentials."""
-    full = F.pad(logits, (0, 1)) - subtracted
-    return full - full.exp().sum(dim=1, keepdim=True).log()
+def sgan_loss(weight=lambda w: w, outer=lambda w: 1, class_term=F.cross_entropy, log_z=None, swapped=False, sign=1):
+    """A right answer, or one with these mistakes."""
+    log_z = log_z or (lambda logits: logits.logsumexp(1))
+
+    def loss(labelled, labels, unlabelled, generated, w=0.5):
+        real, fake = (generated, unlabelled) if swapped else (unlabelled, generated)
+        bracket = F.softplus(-log_z(real)).mean() + F.softplus(log_z(fake)).mean()
+        return sign * (outer(w) * class_term(labelled, labels) + weight(w) * bracket)
+
+    return loss
 
 
 def masked(divide):
@@ -245,16 +251,22 @@ MISTAKES = {
                         lambda a, b: 100 * (sum(a) - sum(b)), lambda a, b: str(9)],
     "start.errors_at_20": [{"supervised": 0.3}, {"supervised": 30.0, "sgan": 10.0}, {"supervised": 0.08, "sgan": 0.04},
                            {"supervised": 0.3, "sgan": 0.12345}],
-    "theory.number_to_add": [lambda full: full[:, -1], lambda full: -full[:, 0], lambda full: -full[:, -1:]],
-    "theory.log_probabilities": [
-        lambda logits: F.pad(logits, (0, 1)).log_softmax(dim=1).detach(), lambda logits: log_softmax(logits, 0),
-        lambda logits: F.pad(logits, (0, 1)).log_softmax(dim=1) + 1, lambda logits: logits.log_softmax(dim=1),
-        lambda logits: (log_p := F.pad(logits, (0, 1)).log_softmax(dim=1)).detach() + 0 * log_p,
-        lambda logits: log_softmax(logits, logits.max().relu()),  # one maximum for the whole batch
-        lambda logits: log_softmax(logits, logits.amax(1, keepdim=True))],  # without that of the fake class
-    "theory.best_discriminator": [lambda p, q, share: p / (p + q), lambda p, q, share: q / (p + q),
-                                  lambda p, q, share: share * p / ((1 - share) * q), lambda p, q, share: (p + q).sum()],
-    "theory.initial_bias": [lambda k: 0.0, lambda k: math.log(k), lambda k: -math.log(k + 1)],
+    "theory.best_discriminator": [
+        lambda p, q, share: p / (p + q), lambda p, q, share: q / (p + q), lambda p, q, share: p / q,
+        lambda p, q, share: (share * p / (1 - share) / q).log(), lambda p, q, share: (p + q).sum(),
+        lambda p, q, share: share * p],
+    "theory.slopes": [
+        lambda t: (t.sigmoid(), (-t).sigmoid()), lambda t: (-(-t).sigmoid(), -t.sigmoid()), lambda t: -t.sigmoid(),
+        lambda t: (-F.softplus(t), F.softplus(-t)), lambda t: (-1 / (-t).sigmoid(), -1 / t.sigmoid()),
+        lambda t: (-t.sigmoid(), (-t).sigmoid()), lambda t: (t, t)],
+    "theory.initial_bias": [
+        lambda k: 0.0, lambda k: math.log(k), lambda k: -math.log(k + 1), lambda k: -math.log(2 * k), lambda k: -k],
+    "theory.sgan_loss": [
+        sgan_loss(weight=lambda w: 1), sgan_loss(outer=lambda w: w), sgan_loss(swapped=True), sgan_loss(sign=-1),
+        sgan_loss(class_term=lambda logits, labels: 0), sgan_loss(log_z=lambda logits: logits.amax(1)),
+        sgan_loss(class_term=lambda logits, labels: F.cross_entropy(F.pad(logits, (0, 1)), labels)),
+        sgan_loss(log_z=lambda logits: logits.exp().sum(1).log()), lambda *given: sgan_loss()(*given).detach(),
+        sgan_loss(log_z=lambda logits: logits.sum(1)), lambda *given: given[0]],
     "gan_baseline.make_generator": [
         lambda: nn.Linear(8, 2), lambda: nn.Sequential(nn.Linear(2, 9), nn.ReLU(), nn.Linear(9, 1)),
         lambda: dense(8, 1), lambda: dense(8, 2, nn.ReLU()), lambda: dense(8, 2, nn.Sigmoid()), lambda: nn.Sequential,

@@ -34,6 +34,7 @@ BY_LABELS, BY_COUNT = ("labelled images", "test error, %"), [[20, 20], [25, 16],
 FIGURES = {
     "game_losses": ([[(1.0, 2.0), (3.0, 4.0), (5.0, 9.0)]], ("round", "loss, means of 1 rounds"), {}),
     "gan_scheme": ([], ("", ""), {}),
+    "sgan_scheme": ([], ("", ""), {}),
     "snapshots": ([{"slow": {"early": POINTS, "late": POINTS}}, POINTS[:8]], ("", "slow"), {}),
     "image_grid": ([RGB], ("a", ""), {"captions": ["a", "b", "c"], "marked": [True, False, True]}),
     "filmstrip": ([{"1": GREY[:2], "2": GREY[2:4]}], ("", "1"), {}),
@@ -47,7 +48,7 @@ FIGURES = {
         {"simple": "new_method", "published": PUBLISHED.assign(dataset="mnist", method="supervised"),
          "longer": LAST.query("method == 'supervised'")}),
     "conditional_samples": ([RUNS], ("labelled images", "samples not of the class asked for, %"), {}),
-    "decision_regions": ([PANELS, POINTS, FEW], ("", ""), {"generated": {"two": POINTS}}),
+    "decision_regions": ([PANELS, POINTS, FEW], ("", ""), {"generated": {"two": POINTS}, "real": ["two"]}),
     "confusion": ([[[5, 1], [2, 6]], ["cat", "dog"]], ("predicted class", "true class"), {}),
 }  # fmt: skip
 

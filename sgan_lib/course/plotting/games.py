@@ -42,6 +42,35 @@ def gan_scheme(title: str) -> Figure:
     return add_title(figure, title)
 
 
+def sgan_scheme(title: str) -> Figure:
+    """From three streams to two answers: generated, unlabelled and labelled points, one discriminator, K logits.
+
+    The colours are those of `gan_scheme`: dashed arrows lead each answer's losses back to the player that learns.
+    """
+    figure, axes = new_figure(9.5, 3.7)
+    panel = axes[0, 0]
+    panel.set(xlim=(0, 9.5), ylim=(0.0, 3.7))
+    panel.set_axis_off()
+    blue, red = COLOURS["blue"], COLOURS["vermilion"]
+    for (x, y), name, colour in (((1.2, 0.8), "G", red), ((4.4, 1.6), "D", blue)):
+        panel.add_patch(FancyBboxPatch((x, y), 1.0, 0.6, edgecolor=colour, **_BOX))
+        panel.text(x + 0.5, y + 0.3, name, ha="center", va="center", color=colour, fontsize=16, weight="bold")
+    for start, end in (((0.65, 1.1), (1.15, 1.1)), ((2.25, 1.1), (2.55, 1.1)), ((3.75, 1.1), (4.35, 1.75)),
+                       ((3.75, 1.9), (4.35, 1.9)), ((3.75, 2.7), (4.35, 2.05)), ((5.45, 1.9), (5.75, 1.9)),
+                       ((6.6, 2.05), (7.0, 2.35)), ((6.6, 1.75), (7.0, 1.4))):  # fmt: skip
+        _arrow(panel, start, end, color="black")
+    for x, y, text in ((0.35, 1.1, "latent\nz"), (3.15, 1.1, "generated\nG(z)"), (3.15, 1.9, "unlabelled\nx"),
+                       (3.15, 2.7, "labelled\nx, y"), (6.18, 1.9, "K logits"), (7.95, 2.5, "softmax:\nwhich class?"),
+                       (7.95, 1.25, "log-sum-exp:\nreal or generated?")):  # fmt: skip
+        panel.text(x, y, text, ha="center", va="center")
+    panel.plot([8.75, 9.25], [2.5, 2.5], color=blue, linestyle="dashed", linewidth=1.3)
+    _way_back(panel, [(9.0, 1.25), (9.25, 1.25), (9.25, 3.3), (4.9, 3.3), (4.9, 2.25)], blue)
+    _way_back(panel, [(7.95, 0.95), (7.95, 0.35), (1.7, 0.35), (1.7, 0.75)], red)
+    panel.text(6.4, 3.02, "D learns from all three streams", color=blue, va="center", ha="center")
+    panel.text(4.9, 0.6, "G learns from its own points alone", color=red, va="center", ha="center")
+    return add_title(figure, title)
+
+
 def _arrow(panel: Axes, start: tuple[float, float], end: tuple[float, float], **style: Any) -> None:
     panel.annotate(
         "",

@@ -1,6 +1,6 @@
 """Pictures: images in rows, samples by class, the plane as classifiers divide it, a confusion matrix, a stored PNG."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,6 +17,7 @@ from sgan_lib.course.stored import course_file
 from sgan_lib.data import as_images
 
 _CLASS_MARKS = (("o", "vermilion"), ("s", "blue"))  # of classes 0 and 1
+_REAL = LinearSegmentedColormap.from_list("real", ["#FFFFFF", "#8FCDB4"])  # of p(real | x), unlike both classes
 _TWO_CLASSES = LinearSegmentedColormap.from_list("classes", ["#F6CDB8", "#FFFFFF", "#B9DAF0"])  # the same colours, pale
 
 
@@ -102,6 +103,7 @@ def decision_regions(
     reach: float = 1.1,
     generated: Mapping[str, Tensor] | None = None,
     crosses: str = "generated",
+    real: Collection[str] = (),
 ) -> Figure:
     """How classifiers of two classes divide the plane, a panel each: pale fills in the colours of the classes.
 
@@ -114,6 +116,7 @@ def decision_regions(
         reach: the square drawn is [-reach, reach]².
         generated: panel's title -> generated points [n, 2], drawn as small crosses.
         crosses: what the legend calls them.
+        real: titles of the panels whose function is the probability of "real"; they are filled in green.
     """
     steps = torch.linspace(-reach, reach, 160)
     across, up = torch.meshgrid(steps, steps, indexing="xy")
@@ -121,7 +124,8 @@ def decision_regions(
     for cell, (name, probability) in zip(axes[0], panels.items(), strict=True):
         if probability is not None:
             shades = probability(torch.stack([across.flatten(), up.flatten()], dim=1)).reshape(across.shape)
-            cell.contourf(across, up, shades.numpy(), levels=np.linspace(0, 1, 11), cmap=_TWO_CLASSES)
+            colours = _REAL if name in real else _TWO_CLASSES
+            cell.contourf(across, up, shades.numpy(), levels=np.linspace(0, 1, 11), cmap=colours)
             cell.contour(across, up, shades.numpy(), levels=[0.5], colors="black", linewidths=1.5)
         cell.scatter(*points.T.numpy(), s=4, color="#777777", linewidths=0, label="unlabelled")
         if generated and name in generated:
