@@ -44,4 +44,6 @@ def error_on(parts: data.SemiSupervisedData, method: str, seed: int, preset: str
         run = experiments.prepare(settings, parts)
         for _ in experiments.train(run):
             pass
-        return 100 * experiments.finish(run).test_error
+        result = experiments.finish(run)
+    assert result.test_error is not None  # all of these methods classify
+    return 100 * result.test_error

@@ -155,8 +155,8 @@ def _step_complaint(play: Callable[..., Any], loss_of: Callable[[_Round], Tensor
     own, before, others = getattr(game, mover), _weights(getattr(game, mover)), _weights(getattr(game, other))
     try:
         loss = tensor(play(game, torch.optim.SGD(own.parameters(), lr=_RATE)))
-    except WrongAnswer as wrong:
-        return "the loss has no gradient; something cuts it off" if "not require grad" in str(wrong) else str(wrong)
+    except WrongAnswer as refused:
+        return "the loss has no gradient; something cuts it off" if "not require grad" in str(refused) else str(refused)
     if not torch.equal(_weights(getattr(game, other)), others):
         return f"the weights of {other} have moved; this step is {mover}'s alone"
     if loss.isnan():
