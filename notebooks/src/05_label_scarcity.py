@@ -265,7 +265,7 @@ print(f"{len(plain)} splits: label spreading {plain.mean():.1f} %")
 print(gans.mean().round(1).rename_axis(None).to_string())
 
 # %% [markdown]
-# Without a network the error is about 11 %, with a GAN of 3,000 steps 7 to 8 %. This is a first look, at four splits.
+# Without a network the error is about 11 %, with a GAN of 3,000 steps 7 to 8 %. This is a first look, at five splits.
 
 # %%
 widgets.quiz("label_scarcity", "spreading")
