@@ -223,7 +223,7 @@ figure
 # %% tags=["result", "nbval-check-output"]
 ended = luck[luck["step"] == luck["steps"]].assign(others=luck["all"] - luck["sevens"])
 print("test images misread at the end, of 10,000")
-print(ended[["split", "seed", "short cuts", "steps", "sevens", "others", "all"]].to_string(index=False))
+print(ended[["split", "seed", "short cuts", "sevens", "others", "all"]].to_string(index=False))
 widgets.reveal(
     "case_studies.good_start", "one of these two", "The labels leave a question open, and chance answers it."
 )
@@ -475,7 +475,8 @@ widgets.reveal(
 )
 
 # %% [markdown]
-# Why does the discriminator want it? Take the network of the frozen run and make all hidden activations c times larger
+# The scales grew in both (one run each). Why
+# does the discriminator want it? Take the network of the frozen run and make all hidden activations c times larger
 # and the class weights c times smaller. Without noise its logits stay what they were, and not one sample changes. Its
 # own loss is computed with noise of a fixed size.
 
