@@ -469,9 +469,7 @@ print("means over the last 100 steps\n" + pd.DataFrame(last).T.round(2).to_strin
 grown = [name for name, history in histories.items() if history["scale"].iloc[-1] > 1.5 * history["scale"].iloc[0]]
 answers = {0: "in neither", 1: "in that with the matching generator only", 2: "in both"}
 widgets.reveal(
-    "case_studies.growth",
-    answers[len(grown)],
-    "The scales are the discriminator's, and they grow in both (one run each).",
+    "case_studies.growth", answers[len(grown)], "Growth is the discriminator's doing, whoever plays against it."
 )
 
 # %% [markdown]
