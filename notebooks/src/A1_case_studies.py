@@ -223,7 +223,7 @@ figure
 # %% tags=["result", "nbval-check-output"]
 ended = luck[luck["step"] == luck["steps"]].assign(others=luck["all"] - luck["sevens"])
 print("test images misread at the end, of 10,000")
-print(ended[["split", "seed", "short cuts", "sevens", "others", "all"]].to_string(index=False))
+print(ended[["split", "seed", "short cuts", "steps", "sevens", "others", "all"]].to_string(index=False))
 widgets.reveal(
     "case_studies.good_start", "one of these two", "The labels leave a question open, and chance answers it."
 )
@@ -469,12 +469,13 @@ print("means over the last 100 steps\n" + pd.DataFrame(last).T.round(2).to_strin
 grown = [name for name, history in histories.items() if history["scale"].iloc[-1] > 1.5 * history["scale"].iloc[0]]
 answers = {0: "in neither", 1: "in that with the matching generator only", 2: "in both"}
 widgets.reveal(
-    "case_studies.growth", answers[len(grown)], "Growth is the discriminator's doing, whoever plays against it."
+    "case_studies.growth",
+    answers[len(grown)],
+    "The scales are the discriminator's, and they grow in both (one run each).",
 )
 
 # %% [markdown]
-# The scales grew in both (one run each). Why
-# does the discriminator want it? Take the network of the frozen run and make all hidden activations c times larger
+# Why does the discriminator want it? Take the network of the frozen run and make all hidden activations c times larger
 # and the class weights c times smaller. Without noise its logits stay what they were, and not one sample changes. Its
 # own loss is computed with noise of a fixed size.
 
