@@ -643,7 +643,7 @@ print(gain.round(2).to_string())
 # image (multi-class, not multi-label), and a difference between 98 % and 97 % is one percentage *point*.
 
 # %%
-widgets.quiz("sgan", "half")
+widgets.quiz("sgan", "half_the_labels")
 
 # %% [markdown]
 # ### What Odena reported

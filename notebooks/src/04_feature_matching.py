@@ -562,6 +562,7 @@ ends["feature matching, paper, 100,000 steps"] = by_split("mnist_100_labels_pape
 ends = pd.DataFrame(ends)
 ends = ends[ends.mean().sort_values(ascending=False).index]
 
+# %%
 figure, axes = plotting.new_figure(8, 3.4)
 for height, (name, errors) in enumerate(ends.items()):
     colour = plotting.COLOURS["vermilion" if "feature" in name else "grey"]
