@@ -112,8 +112,8 @@ def batch_changes_nothing(network: nn.Module, real: Float[Tensor, "..."], fake: 
                 "verdicts turned, fake": turned[len(real) :].mean().item()}  # fmt: skip
     rounding = 1e-4 * (1 + mixed.abs().max().item())  # float32 sums in another order differ by less
     return Report(change <= rounding, measured, "A layer looks at the whole batch. Take batch norm out of the "
-                  "discriminator (weight norm, dropout and noise do not look around), or show it real and fake in one "
-                  "batch in both players' steps.")  # fmt: skip
+                  "discriminator (weight norm, dropout and noise do not look around), or show it real and fake in "
+                  "separate batches in both players' steps.")  # fmt: skip
 
 
 def hidden_labels_out_of_reach(data: Any, n_hidden: int, n_classes: int) -> Report:

@@ -667,13 +667,14 @@ verdict(8, "training accuracy above 80 % by step 100", lambda right: right > 0.8
 # standard deviation after each layer, before training. **Fix**: name the argument: `BatchNorm2d(n, momentum=0.2)` is
 # Keras' `momentum=0.8` (torch counts the share of the new, Keras that of the old).
 #
-# ### Defect 9 · Real and fake through batch norm, one after the other
+# ### Defect 9 · Batch norm in the discriminator
 #
 # **Symptom.** Both losses fall towards zero, which no honest game allows. [02](02_gan_baseline.ipynb), section 6, has
-# the whole story: batch statistics tell a batch of fakes from a batch of real images when single images cannot be told
-# apart. Here is only the check that finds it, `checks.batch_changes_nothing`: the verdict on an image must not depend
-# on what else is in the batch. The "fakes" are other real digits, a twentieth of the range brighter. (These could be
-# told one by one, by their background. The question here is only whether the verdict depends on the company.)
+# the whole story: with batch statistics the verdict on an image depends on its company, and where one player's step
+# shows D the fakes beside real images and the other's shows them alone, each player wins its own step. Here is only the
+# check that finds it, `checks.batch_changes_nothing`: the verdict on an image must not depend on what else is in the
+# batch. The "fakes" are other real digits, a twentieth of the range brighter. (These could be told one by one, by their
+# background. The question here is only whether the verdict depends on the company.)
 #
 # Of 64 verdicts on fakes, how many turn when 64 real images join the batch?
 
@@ -705,9 +706,11 @@ verdict(9, "verdicts on fakes turn with the company", lambda share: share > 0, *
 
 # %% [markdown]
 # In the stored run 22 % of them turn, and none without batch norm. **Fix**: no batch norm in D, which is what
-# `sgan_lib` does; or the same mixture of real and fake in both players' steps. Source 001 leaves batch norm out of its
-# last layer, because [feature matching](glossary.md#feature-matching) would then have nothing to match, and keeps it
-# elsewhere.
+# `sgan_lib` does (but for its BiGAN); or real and fake in separate batches in D's step, so that the fakes are alone in
+# both players' steps. Section 6 of 02 plays both, and neither loss falls to zero there. One batch of both kinds in both
+# steps is no such cure: in both, D can read on which side of the batch's mean an image lies. Source 001 leaves batch
+# norm out of its last layer, because [feature matching](glossary.md#feature-matching) would then have nothing to match,
+# and keeps it elsewhere.
 #
 # ### Defect 10 · Batch norm that never leaves training
 #
