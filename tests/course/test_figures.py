@@ -31,7 +31,7 @@ def digits(make, monkeypatch):
 
 
 def test_each_stored_file_is_whole_sorted_and_of_a_script(make):
-    expected = {"published.csv", "benchmark.csv", "dcgan_filmstrip.png", "class_collapse.png"}
+    expected = {"PROTOCOL.md", "published.csv", "benchmark.csv", "dcgan_filmstrip.png", "class_collapse.png"}
     for name, figure in [item for script in SCRIPTS for item in vars(make)[script].FIGURES.items()]:
         if isinstance(figure, make.tables.Once):
             assert figure.path.exists()
