@@ -801,7 +801,9 @@ few = pd.DataFrame(rows).pivot(index="method", columns="split", values="error, %
 print(few.assign(mean=few.mean(axis=1)).sort_values("mean").round(1).to_string())
 best = few.mean(axis=1)[lambda means: means.index.str.startswith("linear on ")].idxmin()
 widgets.reveal(
-    "bigan.linear", best.removeprefix("linear on "), "On average over these splits, no encoder's features beat the pixels."
+    "bigan.linear",
+    best.removeprefix("linear on "),
+    "On average over these splits, no encoder's features beat the pixels.",
 )
 
 # %% [markdown]
