@@ -90,7 +90,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
         _wait_until_up(f"http://127.0.0.1:{port}/api?token={token}", server, folder / "log")
-        yield f"http://127.0.0.1:{port}/lab?token={token}"
+        yield f"http://127.0.0.1:{port}/lab?reset&token={token}"  # no notebook that was open before
     finally:
         server.terminate()
         server.wait(timeout=30)
@@ -205,7 +205,7 @@ def test_the_label_explorer_redraws_trains_and_stops(page: Page, lab: str) -> No
 def test_questions_are_answered_by_keyboard_and_kept(page: Page, lab: str) -> None:
     """A guess is recorded and stands beside the result; a wrong answer is explained; both are there on opening anew."""
     _open(page, lab, "asking", 5)
-    cells = page.locator(".jp-Notebook .jp-CodeCell")
+    cells = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-CodeCell")
     guess = cells.nth(1).locator(".sgan-choices")
     guess.get_by_role("group", name="How many of the eight modes will G find?").wait_for(timeout=60_000)
     guess.get_by_role("radio", name="1 to 3").focus()
