@@ -1,5 +1,6 @@
 """Device choice, seeding, argument checks, and the guard against divergence."""
 
+import hashlib
 import os
 import sys
 import tempfile
@@ -163,3 +164,8 @@ def guard_against_divergence(terms: Mapping[str, torch.Tensor], step: int, limit
                 "a smaller learning_rate (half), a smaller adversarial_weight, a larger batch_size, or another seed."
             )
     return values
+
+
+def short_name(name: str) -> str:
+    """A name for a file: itself or, where it is long, its beginning and a hash of all of it, below 160 characters."""
+    return name if len(name) <= 160 else f"{name[:140]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"

@@ -38,11 +38,5 @@ def digits_with(split: int, counts: Sequence[int], pool_classes: int = 10, wrong
 
 def error_on(parts: data.SemiSupervisedData, method: str, seed: int, preset: str, steps: int) -> float:
     """The test error in percent of one run on these parts."""
-    n_labels = len(parts.labelled.labels)
-    settings = experiments.resolve(method, "digits", preset, n_labels=n_labels, seed=seed, steps=steps)
-    with experiments.reproducible(settings):
-        run = experiments.prepare(settings, parts)
-        for _ in experiments.train(run):
-            pass
-        error = experiments.finish(run).test_error
+    error = experiments.run(method, data=parts, preset=preset, seed=seed, steps=steps, device="cpu").test_error
     return float("nan") if error is None else 100 * error

@@ -51,12 +51,15 @@ def forget(notebook: str | None = None) -> None:
 
     def drop(records: Records) -> None:
         for kind, known in records.items():
-            records[kind] = {name: value for name, value in known.items() if notebook and not _of(notebook, name)}
+            records[kind] = {
+                name: value for name, value in known.items() if notebook and not belongs_to(notebook, name)
+            }
 
     _change(drop)
 
 
-def _of(notebook: str, name: str) -> bool:
+def belongs_to(notebook: str, name: str) -> bool:
+    """Whether an id is one of this notebook's, by its prefix."""
     return name.partition(".")[0] == notebook
 
 

@@ -5,7 +5,6 @@ type; `run_notebook` refuses both before anything runs.
 """
 
 import ast
-import hashlib
 import os
 import re
 import time
@@ -19,6 +18,7 @@ import nbformat
 import papermill
 
 from sgan_lib.course.stored import course_file
+from sgan_lib.runtime import short_name
 
 Job = tuple[Path, Mapping[str, Any]]  # a notebook and its parameters
 RUNS = Path("runs/course")
@@ -133,8 +133,7 @@ def parse_value(text: str, default: Any) -> Any:
 def copy_of(path: Path, parameters: Mapping[str, Any], out: Path) -> Path:
     """Where in the folder `out` the executed copy goes: each set of parameters has a name of its own."""
     name = re.sub(r"[^\w.=+-]+", "_", "-".join([path.stem, *(f"{key}={value}" for key, value in parameters.items())]))
-    short = name if len(name) <= 160 else f"{name[:140]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
-    return out / f"{short}.ipynb"
+    return out / f"{short_name(name)}.ipynb"
 
 
 def _join_streams(executed: Path) -> None:

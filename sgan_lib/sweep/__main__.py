@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from sgan_lib.course.runner import parse_value
 from sgan_lib.experiments import METHODS, PRESETS
-from sgan_lib.runtime import choose_device, run_command
+from sgan_lib.runtime import run_command
 from sgan_lib.sweep.folder import TABLE, summarise, write_csv
 from sgan_lib.sweep.plan import grid
 from sgan_lib.sweep.running import run, show_plan
@@ -53,8 +53,7 @@ def _sweep(options: argparse.Namespace) -> int:
         raise ValueError(f"--set must name each setting once; got {', '.join(options.set)}")
     runs = grid(options.methods, options.dataset, options.n_labels, options.seeds, options.preset, **more)
     if options.dry_run:
-        choose_device(device if not options.scheduler else "cpu")
-        show_plan(runs, out, 1 if options.scheduler else options.workers, device, print, options.notebook, every=True)
+        show_plan(runs, out, options.workers, options.scheduler, device, print, options.notebook, every=True)
         return 0
     table = run(runs, out, options.workers, options.scheduler, device, tqdm.write, options.notebook, strict=False)
     print("\n" + summarise(table).round(2).to_string(index=False, na_rep=""))

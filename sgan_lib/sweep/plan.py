@@ -1,6 +1,5 @@
 """What is to run: the grid, with every setting resolved and checked, and an estimate of its time."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +12,7 @@ import pandas as pd
 from sgan_lib import data
 from sgan_lib.experiments import Settings, resolve
 from sgan_lib.networks import NETWORKS
+from sgan_lib.runtime import short_name
 
 RESULT, NOTEBOOK = "result.json", "run_experiment.ipynb"  # what a run leaves in its folder
 START_SECONDS = 6.0  # roughly, until a kernel has started, imported the library and loaded the data
@@ -30,8 +30,9 @@ class Run:
         """The name of the run's folder, such as "digits-sgan-50-seed0-quick-shift=1"."""
         s = self.settings
         extras = [f"{name}={getattr(s, name)}" for name in self.overrides]
-        name = "-".join([Path(s.dataset).name, s.method, str(s.n_labels), f"seed{s.seed}", s.preset, *extras])
-        return name if len(name) <= 160 else f"{name[:140]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+        return short_name(
+            "-".join([Path(s.dataset).name, s.method, str(s.n_labels), f"seed{s.seed}", s.preset, *extras])
+        )
 
     def parameters(self, device: str) -> dict[str, Any]:
         """The parameters of the notebook `run_experiment`."""

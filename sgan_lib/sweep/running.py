@@ -54,9 +54,7 @@ def run(
         ValueError, TypeError: for a bad argument, before anything starts.
         OSError: where no cluster answers or it is lost, and where the folder cannot be written.
     """
-    template = show_plan(runs, out, 1 if scheduler else workers, device, say, notebook)
-    if scheduler is None:
-        choose_device(device)  # before anything old is set aside
+    template = show_plan(runs, out, workers, scheduler, device, say, notebook)
     if out.is_dir() and not os.access(out, os.W_OK) and not _missing(runs, out, device):
         table = collect(out, object)  # complete, and for reading only
     else:
@@ -84,11 +82,14 @@ def _turn(out: Path, say: Say) -> Any:
 
 
 def show_plan(
-    runs: Sequence[Run], out: Path, workers: int, device: str, say: Say, notebook: Path | None, every: bool = False
-) -> str:
+    runs: Sequence[Run], out: Path, workers: int, scheduler: str | None, device: str, say: Say, notebook: Path | None,
+    every: bool = False,
+) -> str:  # fmt: skip
     """Check the request, say what there is (of `every` run) and how long the rest may take. Returns the notebook."""
     check_whole_number("workers", workers, at_least=1)
     check_choice("device", device, ("auto", "cpu", "cuda", "mps"))
+    if scheduler is None:
+        choose_device(device)  # before anything old is set aside
     notebook = notebook or course_file("notebooks", NOTEBOOK)
     for run in runs[:1]:  # all have the same parameters
         check_parameters(notebook, run.parameters(device))
@@ -99,9 +100,9 @@ def show_plan(
     versions = {str(state.row["sgan_lib"]) for state in states.values() if state.status == "done"}
     if mixed := sorted(versions - {ours := version("sgan-course")}):
         say(f"results of sgan_lib {', '.join(mixed)} are among them; this is {ours}")
-    todo = _missing(runs, out, device)
+    todo = [run for run, state in states.items() if state.status != "done"]
     table = collect(out) if out.is_dir() else pd.DataFrame(columns=COLUMNS)
-    time = f"; {estimate(todo, table, workers)}" if todo else ""
+    time = f"; {estimate(todo, table, 1 if scheduler else workers)}" if todo else ""
     say(f"{len(states)} runs: {len(states) - len(todo)} done, {len(todo)} to do{time}")
     return notebook.read_text("utf-8")
 

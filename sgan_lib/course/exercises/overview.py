@@ -39,7 +39,7 @@ def _to_do(notebook: str) -> dict[str, set[str]]:
     """Kind -> the ids of what a notebook has of it."""
     quiz = quizzes().get(notebook, {"predictions": [], "questions": []})
     questions = [question["id"] for question in quiz["questions"]]
-    own = {name for name in CHECKERS if name.partition(".")[0] == notebook}
+    own = {name for name in CHECKERS if records.belongs_to(notebook, name)}
     ids = {"predicted": quiz["predictions"], "answered": questions}
     return {"solved": own} | {kind: {f"{notebook}.{name}" for name in names} for kind, names in ids.items()}
 

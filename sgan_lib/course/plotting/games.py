@@ -15,25 +15,39 @@ from sgan_lib.course.plotting.style import COLOURS, add_title, new_figure
 _BOX: dict[str, Any] = {"boxstyle": "round,pad=0.02", "linewidth": 2, "facecolor": "white"}
 
 
+Point = tuple[float, float]
+
+
+def _players(
+    size: Point, bottom: float, boxes: Mapping[str, Point], arrows: Sequence[tuple[Point, Point]],
+    data: Mapping[str, Point],
+) -> tuple[Figure, Axes]:  # fmt: skip
+    """A figure of `size` inches with both networks as boxes, named data, and the arrows between them."""
+    figure, axes = new_figure(*size)
+    panel = axes[0, 0]
+    panel.set(xlim=(0, size[0]), ylim=(bottom, size[1]))
+    panel.set_axis_off()
+    for name, (x, y) in boxes.items():
+        colour = COLOURS["vermilion" if name == "G" else "blue"]
+        panel.add_patch(FancyBboxPatch((x, y), 1.0, 0.6, edgecolor=colour, **_BOX))
+        panel.text(x + 0.5, y + 0.3, name, ha="center", va="center", color=colour, fontsize=16, weight="bold")
+    for start, end in arrows:
+        _arrow(panel, start, end, color="black")
+    for text, (x, y) in data.items():
+        panel.text(x, y, text, ha="center", va="center")
+    return figure, panel
+
+
 def gan_scheme(title: str) -> Figure:
     """From latent to logit: boxes are networks, arrows data; dashed arrows lead each loss back to the player it moves.
 
     The discriminator and its step are blue, the generator and its step vermilion, and data black.
     """
-    figure, axes = new_figure(8.0, 2.9)
-    panel = axes[0, 0]
-    panel.set(xlim=(0, 8), ylim=(0.1, 2.9))
-    panel.set_axis_off()
     blue, red = COLOURS["blue"], COLOURS["vermilion"]
-    for (x, y), name, colour in (((1.35, 0.95), "G", red), ((4.35, 1.35), "D", blue)):
-        panel.add_patch(FancyBboxPatch((x, y), 1.0, 0.6, edgecolor=colour, **_BOX))
-        panel.text(x + 0.5, y + 0.3, name, ha="center", va="center", color=colour, fontsize=16, weight="bold")
-    for start, end in (((0.7, 1.25), (1.3, 1.25)), ((2.4, 1.25), (2.8, 1.25)), ((3.75, 1.25), (4.3, 1.5)),
-                       ((3.75, 2.1), (4.3, 1.8)), ((5.4, 1.65), (5.8, 1.65))):  # fmt: skip
-        _arrow(panel, start, end, color="black")
-    for x, y, text in ((0.35, 1.25, "latent\nz"), (3.27, 1.25, "generated\nG(z)"), (3.27, 2.15, "real\nx"),
-                       (6.12, 1.65, "logit")):  # fmt: skip
-        panel.text(x, y, text, ha="center", va="center")
+    arrows = [((0.7, 1.25), (1.3, 1.25)), ((2.4, 1.25), (2.8, 1.25)), ((3.75, 1.25), (4.3, 1.5)),
+              ((3.75, 2.1), (4.3, 1.8)), ((5.4, 1.65), (5.8, 1.65))]  # fmt: skip
+    data = {"latent\nz": (0.35, 1.25), "generated\nG(z)": (3.27, 1.25), "real\nx": (3.27, 2.15), "logit": (6.12, 1.65)}
+    figure, panel = _players((8.0, 2.9), 0.1, {"G": (1.35, 0.95), "D": (4.35, 1.35)}, arrows, data)
     _way_back(panel, [(6.12, 1.9), (6.12, 2.45), (4.85, 2.45), (4.85, 2.0)], blue)
     through_d = [(6.12, 1.4), (6.12, 1.1), (5.15, 1.1), (5.15, 1.45), (4.55, 1.45), (4.55, 0.5)]
     _way_back(panel, [*through_d, (1.85, 0.5), (1.85, 0.9)], red)
@@ -47,22 +61,14 @@ def sgan_scheme(title: str) -> Figure:
 
     The colours are those of `gan_scheme`: dashed arrows lead each answer's losses back to the player that learns.
     """
-    figure, axes = new_figure(9.5, 3.7)
-    panel = axes[0, 0]
-    panel.set(xlim=(0, 9.5), ylim=(0.0, 3.7))
-    panel.set_axis_off()
     blue, red = COLOURS["blue"], COLOURS["vermilion"]
-    for (x, y), name, colour in (((1.2, 0.8), "G", red), ((4.4, 1.6), "D", blue)):
-        panel.add_patch(FancyBboxPatch((x, y), 1.0, 0.6, edgecolor=colour, **_BOX))
-        panel.text(x + 0.5, y + 0.3, name, ha="center", va="center", color=colour, fontsize=16, weight="bold")
-    for start, end in (((0.65, 1.1), (1.15, 1.1)), ((2.25, 1.1), (2.55, 1.1)), ((3.75, 1.1), (4.35, 1.75)),
-                       ((3.75, 1.9), (4.35, 1.9)), ((3.75, 2.7), (4.35, 2.05)), ((5.45, 1.9), (5.75, 1.9)),
-                       ((6.6, 2.05), (7.0, 2.35)), ((6.6, 1.75), (7.0, 1.4))):  # fmt: skip
-        _arrow(panel, start, end, color="black")
-    for x, y, text in ((0.35, 1.1, "latent\nz"), (3.15, 1.1, "generated\nG(z)"), (3.15, 1.9, "unlabelled\nx"),
-                       (3.15, 2.7, "labelled\nx, y"), (6.18, 1.9, "K logits"), (7.95, 2.5, "softmax:\nwhich class?"),
-                       (7.95, 1.25, "log-sum-exp:\nreal or generated?")):  # fmt: skip
-        panel.text(x, y, text, ha="center", va="center")
+    arrows = [((0.65, 1.1), (1.15, 1.1)), ((2.25, 1.1), (2.55, 1.1)), ((3.75, 1.1), (4.35, 1.75)),
+              ((3.75, 1.9), (4.35, 1.9)), ((3.75, 2.7), (4.35, 2.05)), ((5.45, 1.9), (5.75, 1.9)),
+              ((6.6, 2.05), (7.0, 2.35)), ((6.6, 1.75), (7.0, 1.4))]  # fmt: skip
+    data = {"latent\nz": (0.35, 1.1), "generated\nG(z)": (3.15, 1.1), "unlabelled\nx": (3.15, 1.9),
+            "labelled\nx, y": (3.15, 2.7), "K logits": (6.18, 1.9), "softmax:\nwhich class?": (7.95, 2.5),
+            "log-sum-exp:\nreal or generated?": (7.95, 1.25)}  # fmt: skip
+    figure, panel = _players((9.5, 3.7), 0.0, {"G": (1.2, 0.8), "D": (4.4, 1.6)}, arrows, data)
     panel.plot([8.75, 9.25], [2.5, 2.5], color=blue, linestyle="dashed", linewidth=1.3)
     _way_back(panel, [(9.0, 1.25), (9.25, 1.25), (9.25, 3.3), (4.9, 3.3), (4.9, 2.25)], blue)
     _way_back(panel, [(7.95, 0.95), (7.95, 0.35), (1.7, 0.35), (1.7, 0.75)], red)
