@@ -88,7 +88,7 @@ def train_generator() -> None:
 FIGURES: tables.Figures = {
     "conditional_generator": tables.Once(GENERATOR, train_generator),
     "conditional_sgan": tables.Table(
-        lambda: sweep.grid(METHODS, "mnist", N_LABELS, (0,), "standard", network="dcgan"), COLUMNS, measure, draw
+        lambda: sweep.grid(METHODS, "mnist", N_LABELS, range(5), "standard", network="dcgan"), COLUMNS, measure, draw
     ),
     "class_collapse": tables.Once(COLLAPSE, class_collapse),
 }

@@ -35,8 +35,9 @@ def prefix_of(path: Path) -> str:
     return {title: prefix for prefix, title in exercises.NOTEBOOKS.items()}[path.stem]
 
 
-def words_of_quiz(path: Path) -> int:
-    questions = quizzes.quizzes().get(prefix_of(path), {"questions": []})["questions"]
+def words_of_quizzes(path: Path) -> int:
+    asked = set(re.findall(r'\bquiz\(\s*"(\w+)"', code_of(path)))
+    questions = [question for name in asked for question in quizzes.quizzes()[name]["questions"]]
     texts = [choice[key] for question in questions for choice in question["choices"] for key in ("text", "why")]
     return sum(map(words, [*texts, *(question["question"] for question in questions)]))
 
@@ -59,7 +60,7 @@ def test_the_claimed_minutes_are_within_a_fifth_and_at_most_sixty(path: Path) ->
     computing, reading = claimed(path)
     code = code_of(path)
     prose = "\n\n".join(cell.source for cell in jupytext.read(path).cells if cell.cell_type == "markdown")
-    n_words, n_lines = words(prose) + words_of_quiz(path), len([line for line in code.splitlines() if line.strip()])
+    n_words, n_lines = words(prose) + words_of_quizzes(path), len([line for line in code.splitlines() if line.strip()])
     n_exercises = len(set(re.findall(r'exercises\.check\("([\w.]+)"', code)))
     needed = n_words / 180 + n_lines / 12 + 6 * n_exercises
     parts = f"{n_words} words, {n_lines} lines and {n_exercises} exercises need {needed:.0f} minutes"

@@ -7,7 +7,7 @@ from sgan_lib.course.exercises.checking import CHECKERS
 from sgan_lib.course.quizzes import quizzes
 from sgan_lib.runtime import check_choice
 
-NOTEBOOKS = {  # prefix of its ids -> notebook
+NOTEBOOKS = {  # prefix of its ids -> notebook; the quiz of the whole course stands at the end of the last one
     "start": "00_start_here",
     "theory": "01_theory",
     "gan_baseline": "02_gan_baseline",
@@ -20,6 +20,7 @@ NOTEBOOKS = {  # prefix of its ids -> notebook
     "scaling": "09_scaling_up",
     "own_data": "10_your_data",
     "case_studies": "A1_case_studies",
+    "course": "the whole course",
 }
 
 

@@ -1,5 +1,7 @@
 """The quizzes: one JSON file per notebook, named like the module of its exercises, with the ids of its predictions.
 
+`course.json` asks about the whole course.
+
 `{"predictions": ["modes"], "questions": [{"id", "question", "choices": [{"text", "right", "why"}, ...], ...}]}`; a
 question may have `code`, `several` (more than one choice is right), and `wrap_up` (it belongs to the closing quiz).
 Texts are plain, with `code` between backticks.
