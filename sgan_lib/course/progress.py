@@ -26,19 +26,16 @@ def progress_file() -> Path | None:
     named = os.environ.get("SGAN_PROGRESS")
     if named == "":
         return None
-    return (
-        Path(named).expanduser()
-        if named
-        else platformdirs.user_data_path("sgan_lib", appauthor=False) / "progress.json"
-    )
+    own = platformdirs.user_data_path("sgan_lib", appauthor=False) / "progress.json"
+    return Path(named).expanduser() if named else own
 
 
 def read() -> Records:
     """All records. What cannot be read is said in a line, and counts as nothing done."""
     path = progress_file()
-    if path is None or not path.exists():
-        return _memory if path is None else {kind: {} for kind in KINDS}
-    return _in_turn(path, lambda records: None)
+    if path is None:
+        return _memory
+    return _in_turn(path, lambda records: None) if path.exists() else _load(path)
 
 
 def record(kind: str, name: str, **known: Any) -> None:
@@ -51,9 +48,7 @@ def forget(notebook: str | None = None) -> None:
 
     def drop(records: Records) -> None:
         for kind, known in records.items():
-            records[kind] = {
-                name: value for name, value in known.items() if notebook and not belongs_to(notebook, name)
-            }
+            records[kind] = {name: row for name, row in known.items() if notebook and not belongs_to(notebook, name)}
 
     _change(drop)
 
@@ -89,10 +84,8 @@ def _in_turn(path: Path, change: Callable[[Records], None]) -> Records:
 
 def _load(path: Path) -> Records:
     """The records in the file; a damaged file is put aside under another name, which is said."""
-    if not path.exists():
-        return {kind: {} for kind in KINDS}
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(path.read_text("utf-8")) if path.exists() else {}
         if not _is_well_formed(content):
             raise ValueError("its content is no table of records")
     except ValueError as error:  # JSON's and Unicode's errors are ValueErrors
