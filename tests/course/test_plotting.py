@@ -41,7 +41,6 @@ FIGURES = {
     "samples_by_class": ([{"one": BY_CLASS, "two": -BY_CLASS}], ("", "class asked for"), {"marked": MARKED}),
     "errors_by_method": ([LAST], ("", "test error, %"), {}),
     "curves": ([LINES], ("step", "loss"), {"x": "step", "y": "loss"}),
-    "learning_curves": ([RUNS], ("steps", "test error, %"), {"reference": {"published": 3.0}}),
     "errors_by_labels": ([RUNS], BY_LABELS, {"published": PUBLISHED}),
     "errors_in_panels": (
         [pd.concat([RUNS, RUNS.assign(dataset="mnist", test_error=0.1)])], ("", "digits\ntest error, %"),
@@ -124,17 +123,6 @@ def test_the_losses_of_a_game_are_means_of_rounds_and_the_undecided_values_dotte
     assert lines == [[[2, 2], [4, 6], [5, 2]], [[2, 3], [4, 8], [5, 9]]]
     dotted = [line.get_ydata()[0] for line in panel.lines if line.get_linestyle() == ":"]
     assert dotted == pytest.approx([1.3863, 0.6931], abs=1e-4)
-
-
-def test_learning_curves_show_means_against_steps_and_minutes_and_names_that_stand_apart():
-    steps, minutes = drawn("learning_curves").axes
-    for panel in (steps, minutes):
-        means = {line.get_color(): line.get_xydata().tolist() for line in panel.lines if line.get_linewidth() == 2.2}
-        assert np.allclose(means[plotting.METHOD_STYLES["supervised"][1]], BY_COUNT)
-        assert panel.get_yscale() == "log"
-    assert texts(steps.texts) == ["published"]
-    assert texts(minutes.texts) == ["conditional SGAN 2 %", "new method 2.1 %", "supervised 4 %", "published"]
-    assert [text.xyann[1] for text in minutes.texts[:3]] == pytest.approx([2, 2.5, 4])
 
 
 def test_errors_by_labels_shows_means_published_values_and_names_where_lines_end():

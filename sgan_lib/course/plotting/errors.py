@@ -69,38 +69,6 @@ def curves(
     return figure
 
 
-def learning_curves(table: pd.DataFrame, title: str, reference: Mapping[str, float] | None = None) -> Figure:
-    """Test error against steps and against the processor's time, logarithmic: a thin line a seed, a thick one the mean.
-
-    Args:
-        table: a row a record, with the columns method, seed, step, cpu_seconds, test_error (a fraction in [0, 1]).
-        title: the message.
-        reference: label -> test error in percent, drawn as a dotted line across.
-    """
-    figure, axes = new_figure(10.5, 4.2, 1, 2)
-    table = table.assign(percent=100 * table["test_error"], minutes=table["cpu_seconds"] / 60)
-    means = table.groupby(["method", "step"])[["percent", "minutes"]].mean().reset_index()
-    last = means.groupby("method")["percent"].last()
-    heights = _spread({str(method): float(error) for method, error in last.items()})
-    for panel, (column, label) in zip(axes[0], (("step", "steps"), ("minutes", "minutes on one core")), strict=True):
-        for method in heights:
-            name, colour, _ = METHOD_STYLES[method]
-            for _, run in table[table["method"] == method].groupby("seed"):
-                panel.plot(run[column], run["percent"], color=colour, alpha=0.3, linewidth=0.8)
-            line = means[means["method"] == method]
-            panel.plot(line[column], line["percent"], color=colour, linewidth=2.2)
-            if panel is axes[0, -1]:
-                text = f"{name} {last[method]:.2g} %"
-                _name_beyond(panel, text, (float(line[column].iloc[-1]), last[method]), heights[method], colour)
-        for name, percent in (reference or {}).items():
-            panel.axhline(percent, color="black", linewidth=0.8, linestyle=":")
-            panel.annotate(name, (0, percent), xycoords=("axes fraction", "data"), xytext=(3, 2),
-                           textcoords="offset points", fontsize=8)  # fmt: skip
-        panel.set(yscale="log", xlabel=label, ylabel="test error, %", xlim=(0, None))
-        _percent_ticks(panel, 0.2, table["percent"].max())
-    return add_title(figure, title)
-
-
 def errors_by_labels(table: pd.DataFrame, title: str, published: pd.DataFrame | None = None) -> Figure:
     """Test error against the number of labels, both axes logarithmic: a line a method, through its means.
 
