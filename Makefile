@@ -28,13 +28,16 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,sweep]'
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OLD_WIDGETS) ipywidgets==7.7.1 ipython_genutils==0.2.0
+# no pop-up that asks for news, and no question to PyPI whether there is a newer JupyterLab
+	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements 2>/dev/null
 	@touch $@
 
 course: $(STAMP) ## run every notebook (PRESET=standard, NOTEBOOKS="00_start_here 03_sgan") and print the table
 	@$(COURSE)
 
-lab: $(STAMP) ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir=. --ServerApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
+lab: $(STAMP) ## open your own copies of the notebooks, in my/, in JupyterLab
+	@$(BIN)/python -m sgan_lib.course copy my
+	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/my/00_start_here.ipynb
 
 test: check ## run all checks and tests: units with coverage, integration, notebooks, browser
 	$(ONE_THREAD) $(BIN)/pytest -n 2 -m "not integration and not browser" --cov --cov-report=term --cov-fail-under=90
