@@ -12,7 +12,7 @@ NBVAL := SGAN_PROGRESS= $(ONE_THREAD) $(BIN)/pytest notebooks --nbval-lax --nbva
 	--dist loadscope -n 2 --timeout 900
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course lab test check bench notebooks figures sweep clean badges
+.PHONY: help setup course lab test play check bench notebooks figures sweep clean badges
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -45,7 +45,10 @@ test: check ## run all checks and tests: units with coverage, integration, noteb
 	WIDGETS=7.7.1 PYTHONPATH=$(OLD_WIDGETS) $(ONE_THREAD) $(BIN)/pytest \
 		tests/course/test_widgets.py tests/course/test_choices.py -W ignore::DeprecationWarning
 	$(NBVAL)
-	$(ONE_THREAD) $(BIN)/pytest -m browser
+	$(ONE_THREAD) $(BIN)/pytest -m "browser and not play"
+
+play: $(STAMP) ## play the whole course in a browser: every exercise wrong and then right, every question
+	$(ONE_THREAD) $(BIN)/pytest tests/browser/test_play.py
 
 check: $(STAMP) ## lint, formatting, types
 	$(BIN)/ruff check
