@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path
 
 import jupytext
@@ -69,6 +69,7 @@ NO_BADGE = "<!-- Open in Colab: `make badges REPOSITORY=owner/name` puts the bad
 _BADGE = re.compile(r"^(# )?(?:\[!\[|\*|<!-- )Open in Colab.*$", re.MULTILINE)
 _BOOTSTRAP = re.compile(r'(?<=^# %% tags=\["colab"\]\n).*?(?=\n\n# %%)', re.MULTILINE | re.DOTALL)
 _ADDRESS = re.compile(r'(?<=os\.environ\.get\("SGAN_REPOSITORY", ")[^"]*(?="\))')
+_FIGURE = re.compile(r"^\*\*Figure\.\*\* (.+?[.?])(?=\s|$)", re.MULTILINE | re.DOTALL)
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _PROGRESS = re.compile(r"\d+%\||\d+it \[")  # the two forms of a tqdm bar
 
@@ -95,10 +96,20 @@ def _without_progress(output: NotebookNode) -> str:
     return "\n".join(line for line in lines if line.strip() and not _PROGRESS.search(line))
 
 
+def _describe_pictures(notebook: NotebookNode) -> None:
+    """Give each picture the first sentence of the paragraph **Figure.** below it as alternative text."""
+    for cell, below in pairwise(notebook.cells):
+        described = _FIGURE.search(below.source)
+        text = re.sub(r"\]\([^)]*\)|[\[*`$\\]", "", described[1] if described else "")
+        for output in cell.get("outputs", []):
+            if text and "image/png" in output.get("data", {}):
+                output.metadata["image/png"] = {"alt": " ".join(text.split())}
+
+
 def normalise(notebook: NotebookNode) -> NotebookNode:
     """Keep what the notebook shows and drop what differs from run to run: times, widgets, progress bars.
 
-    Of a widget, which is dead without its kernel, the HTML stays where it brings some.
+    Of a widget, which is dead without its kernel, the HTML stays where it brings some. Pictures get their descriptions.
 
     Raises ValueError where a cell wrote anything else to stderr: a warning is to be mended, not stored.
     """
@@ -115,6 +126,7 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
                 output.get("data", {}).pop(_WIDGET, None)
     notebook = nbstripout.strip_output(notebook, keep_output=True, keep_count=True, keep_id=True, extra_keys=DROPPED)
     notebook.metadata = nbformat.from_dict(METADATA)
+    _describe_pictures(notebook)
     return notebook
 
 
