@@ -12,7 +12,7 @@ NBVAL := SGAN_PROGRESS= $(ONE_THREAD) $(BIN)/pytest notebooks --nbval-lax --nbva
 	--dist loadscope -n 2 --timeout 900
 
 .DEFAULT_GOAL := help
-.PHONY: help setup course lab test check bench notebooks figures sweep clean badges
+.PHONY: help setup course lab test play check bench notebooks figures sweep clean badges
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | awk -F '\t' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -28,13 +28,16 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test,sweep]'
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $(OLD_WIDGETS) ipywidgets==7.7.1 ipython_genutils==0.2.0
+# no pop-up that asks for news, and no question to PyPI whether there is a newer JupyterLab
+	$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements 2>/dev/null
 	@touch $@
 
 course: $(STAMP) ## run every notebook (PRESET=standard, NOTEBOOKS="00_start_here 03_sgan") and print the table
 	@$(COURSE)
 
-lab: $(STAMP) ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab --notebook-dir=. --ServerApp.default_url=/lab/tree/notebooks/00_start_here.ipynb
+lab: $(STAMP) ## open your own copies of the notebooks, in my/, in JupyterLab
+	@$(BIN)/python -m sgan_lib.course copy my
+	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/my/00_start_here.ipynb
 
 test: check ## run all checks and tests: units with coverage, integration, notebooks, browser
 	$(ONE_THREAD) $(BIN)/pytest -n 2 -m "not integration and not browser" --cov --cov-report=term --cov-fail-under=90
@@ -42,7 +45,10 @@ test: check ## run all checks and tests: units with coverage, integration, noteb
 	WIDGETS=7.7.1 PYTHONPATH=$(OLD_WIDGETS) $(ONE_THREAD) $(BIN)/pytest \
 		tests/course/test_widgets.py tests/course/test_choices.py -W ignore::DeprecationWarning
 	$(NBVAL)
-	$(ONE_THREAD) $(BIN)/pytest -m browser
+	$(ONE_THREAD) $(BIN)/pytest -m "browser and not play"
+
+play: $(STAMP) ## play the whole course in a browser: every exercise wrong and then right, every question
+	$(ONE_THREAD) $(BIN)/pytest tests/browser/test_play.py
 
 check: $(STAMP) ## lint, formatting, types
 	$(BIN)/ruff check

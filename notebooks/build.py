@@ -2,7 +2,7 @@
 
 python notebooks/build.py [NAME ...]            build these notebooks (default: all)
 python notebooks/build.py --text [NAME ...]     bring only their text in line with the sources; code and outputs stay
-python notebooks/build.py --badges [OWNER/REPO] set the Colab badges and addresses in sources and notebooks
+python notebooks/build.py --badges [OWNER/REPO] set the Colab badges and the cells for Colab in sources and notebooks
 
 Without OWNER/REPO the address comes from GITHUB_REPOSITORY or the git remote `origin`.
 """
@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from pathlib import Path
 
 import jupytext
@@ -43,21 +43,33 @@ FOLDED = {  # tag of a cell -> what JupyterLab folds: set-up code, and a result 
 # The cell tagged "colab" of every notebook, word for word but for the address between the quotation marks.
 BOOTSTRAP = """
 # In Colab, this cell installs the course's library and keeps Colab's own torch. Elsewhere it does nothing.
+import importlib.util
 import os
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 if "google.colab" in sys.modules:
-    repository = os.environ.get("SGAN_REPOSITORY", "")
-    if not repository:
-        raise RuntimeError("this copy has no address yet; set it with `make badges REPOSITORY=owner/name`")
+    library = [os.environ.get("SGAN_REPOSITORY", "")]
+    for path in Path().glob("*.zip"):  # the course's folder as a zip, if you have uploaded it
+        inside = [name for name in zipfile.ZipFile(path).namelist() if name.endswith("sgan_lib/__init__.py")]
+        if inside:
+            zipfile.ZipFile(path).extractall("course")
+            library = [str(Path("course", inside[0]).parents[1].resolve())]
+    if importlib.util.find_spec("sgan_lib"):
+        library = []
+    if library == [""]:
+        raise RuntimeError("upload the course's folder as a zip (folder symbol at the left), and run this cell again")
     pure_python = ["anywidget", "jaxtyping", "lightning-utilities", "psygnal", "torchmetrics", "wadler-lindig"]
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-    subprocess.run([*install, *pure_python, repository], check=True)
+    subprocess.run([*install, *pure_python, *library], check=True)
 """.strip()
-NO_BADGE = "*Open in Colab: this copy has no address yet; set it with `make badges REPOSITORY=owner/name`.*"
-_BADGE = re.compile(r"^(# )?(?:\[!\[Open in Colab\]|\*Open in Colab:).*$", re.MULTILINE)
+NO_BADGE = "<!-- Open in Colab: `make badges REPOSITORY=owner/name` puts the badge here -->"
+_BADGE = re.compile(r"^(# )?(?:\[!\[|\*|<!-- )Open in Colab.*$", re.MULTILINE)
+_BOOTSTRAP = re.compile(r'(?<=^# %% tags=\["colab"\]\n).*?(?=\n\n# %%)', re.MULTILINE | re.DOTALL)
 _ADDRESS = re.compile(r'(?<=os\.environ\.get\("SGAN_REPOSITORY", ")[^"]*(?="\))')
+_FIGURE = re.compile(r"^\*\*Figure\.\*\* (.+?[.?])(?=\s|$)", re.MULTILINE | re.DOTALL)
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 _PROGRESS = re.compile(r"\d+%\||\d+it \[")  # the two forms of a tqdm bar
 
@@ -84,10 +96,20 @@ def _without_progress(output: NotebookNode) -> str:
     return "\n".join(line for line in lines if line.strip() and not _PROGRESS.search(line))
 
 
+def _describe_pictures(notebook: NotebookNode) -> None:
+    """Give each picture the first sentence of the paragraph **Figure.** below it as alternative text."""
+    for cell, below in pairwise(notebook.cells):
+        described = _FIGURE.search(below.source)
+        text = re.sub(r"\]\([^)]*\)|[\[*`$\\]", "", described[1] if described else "")
+        for output in cell.get("outputs", []):
+            if text and "image/png" in output.get("data", {}):
+                output.metadata["image/png"] = {"alt": " ".join(text.split())}
+
+
 def normalise(notebook: NotebookNode) -> NotebookNode:
     """Keep what the notebook shows and drop what differs from run to run: times, widgets, progress bars.
 
-    Of a widget, which is dead without its kernel, the HTML stays where it brings some.
+    Of a widget, which is dead without its kernel, the HTML stays where it brings some. Pictures get their descriptions.
 
     Raises ValueError where a cell wrote anything else to stderr: a warning is to be mended, not stored.
     """
@@ -104,6 +126,7 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
                 output.get("data", {}).pop(_WIDGET, None)
     notebook = nbstripout.strip_output(notebook, keep_output=True, keep_count=True, keep_id=True, extra_keys=DROPPED)
     notebook.metadata = nbformat.from_dict(METADATA)
+    _describe_pictures(notebook)
     return notebook
 
 
@@ -188,7 +211,7 @@ def choose_repository(argument: str) -> str | None:
 
 
 def badge(name: str, repository: str | None) -> str:
-    """The line under a notebook's title: a badge that opens it in Colab or, without an address, how to set one."""
+    """The line under a notebook's title: a badge that opens it in Colab or, without an address, a comment."""
     if repository is None:
         return NO_BADGE
     link = f"https://colab.research.google.com/github/{repository}/blob/main/notebooks/{name}.ipynb"
@@ -203,13 +226,15 @@ def with_address(text: str, name: str, repository: str | None) -> str:
 
 
 def set_badges(repository: str | None, folder: Path = NOTEBOOKS) -> None:
-    """Set badge and address in every source and every built notebook; nothing else changes."""
+    """Set the badge and the cell for Colab in every source and every built notebook; nothing else changes."""
     for source in sorted((folder / "src").glob("*.py")):
-        source.write_text(with_address(source.read_text("utf-8"), source.stem, repository), "utf-8")
+        text = _BOOTSTRAP.sub(lambda _: BOOTSTRAP, source.read_text("utf-8"))
+        source.write_text(with_address(text, source.stem, repository), "utf-8")
     for path in sorted(folder.glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
-            cell.source = with_address(cell.source, path.stem, repository)
+            text = BOOTSTRAP if "colab" in cell.metadata.get("tags", []) else cell.source
+            cell.source = with_address(text, path.stem, repository)
         nbformat.write(notebook, path)
 
 

@@ -1,6 +1,7 @@
 """The command line of the course.
 
 python -m sgan_lib.course list
+python -m sgan_lib.course copy my                               your own copies of the notebooks, in the folder `my`
 python -m sgan_lib.course run                                   every notebook NN_*.ipynb
 python -m sgan_lib.course run 03_sgan -p n_labels 50 -p seed 3  one notebook with other parameters
 """
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sgan_lib.course import runner
+from sgan_lib.course.copies import make_copies
 from sgan_lib.runtime import check_choice, check_whole_number, check_writable, run_command
 from sgan_lib.settings import PRESETS
 
@@ -19,6 +21,8 @@ def _command_line() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sgan_lib.course", description="Run the course's notebooks.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="list the notebooks and their parameters")
+    copy = commands.add_parser("copy", help="copy the notebooks that a folder of yours lacks; your work stays")
+    copy.add_argument("folder", type=Path)
     run = commands.add_parser("run", help="run notebooks and print a table of the results")
     run.add_argument("names", nargs="*", metavar="NAME", help="such as 03_sgan (default: every notebook)")
     run.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a parameter")
@@ -73,6 +77,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = runner.notebooks_folder()
         if options.command == "list":
             _list(folder)
+            return 0
+        if options.command == "copy":
+            for note in make_copies(folder, options.folder):
+                print(note)
             return 0
         check_whole_number("--workers", options.workers, at_least=1)
         jobs = _jobs(runner.find_notebooks(options.names, folder), _texts(options))

@@ -17,7 +17,8 @@ from packaging.requirements import Requirement
 
 import sgan_lib
 
-VERBS = ["setup", "course", "lab", "test", "check", "bench", "notebooks", "figures", "sweep", "clean", "badges", "help"]
+VERBS = ["setup", "course", "lab", "test", "play", "check", "bench", "notebooks", "figures", "sweep", "clean", "badges",
+         "help"]  # fmt: skip
 CONDA_NAMES = {"pytorch": "torch"}
 
 

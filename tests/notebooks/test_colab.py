@@ -1,10 +1,13 @@
 """The notebooks' first cell installs the library in Colab, and does nothing elsewhere."""
 
+import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
 import venv
+import zipfile
 from pathlib import Path
 from types import ModuleType
 
@@ -49,9 +52,11 @@ def clean_environment(folder: Path) -> Path:
 
 @pytest.mark.integration
 @pytest.mark.timeout(300)
-def test_one_click_in_colab(tmp_path: Path, root: Path, build: ModuleType) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV_", "PIP_"))}
-    environment["SGAN_REPOSITORY"] = str(copy_of_the_working_tree(root, tmp_path / "repository"))
+def test_an_upload_in_colab(tmp_path: Path, root: Path, build: ModuleType) -> None:
+    copy_of_the_working_tree(root, tmp_path / "course-main")
+    shutil.make_archive(str(tmp_path / "uploaded"), "zip", tmp_path, "course-main")
+    skipped = ("PYTHON", "COV_", "PIP_", "SGAN_")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(skipped)}
     environment["PIP_NO_INDEX"] = "1"  # whatever is not there already cannot come from anywhere
     environment["PIP_NO_BUILD_ISOLATION"] = "0"  # sic: pip reads "no" twice; it builds with the setuptools at hand
     python = clean_environment(tmp_path)
@@ -62,16 +67,47 @@ def test_one_click_in_colab(tmp_path: Path, root: Path, build: ModuleType) -> No
     assert Path(visit.stdout.splitlines()[-1]).is_relative_to(tmp_path / "venv")
 
 
-def test_the_cell_installs_from_its_address_in_colab_alone(build: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What the cell would have run in an empty folder, and, with google.colab there, in Colab without the library."""
     commands: list[list[str]] = []
     monkeypatch.setattr(subprocess, "run", lambda command, **_: commands.append(command))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.delenv("SGAN_REPOSITORY", raising=False)
-    exec(build.BOOTSTRAP, {})
+    monkeypatch.chdir(tmp_path)
+    return commands
+
+
+@pytest.fixture
+def _colab(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "google.colab", ModuleType("google.colab"))
-    with pytest.raises(RuntimeError, match="make badges REPOSITORY=owner/name"):
-        exec(build.BOOTSTRAP, {})
+
+
+def test_the_cell_does_nothing_elsewhere(build: ModuleType, commands: list[list[str]]) -> None:
+    exec(build.BOOTSTRAP, {})
     assert commands == []
+
+
+@pytest.mark.usefixtures("_colab")
+def test_the_cell_installs_from_its_address(build: ModuleType, commands: list[list[str]]) -> None:
     exec(build.with_address(build.BOOTSTRAP, "00_start_here", "owner/name"), {})
     assert commands[0][-1] == "git+https://github.com/owner/name"
     assert "--no-deps" in commands[0]
     assert not {"torch", "torchvision", "ipywidgets"} & set(commands[0])
+
+
+@pytest.mark.usefixtures("_colab")
+def test_without_an_address_an_upload_will_do_or_a_library_that_is_there(
+    build: ModuleType, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, content in (("photos.zip", "photos/one.jpg"), ("course.zip", "name-main/sgan_lib/__init__.py")):
+        with pytest.raises(RuntimeError, match="upload the course's folder as a zip"):
+            exec(build.BOOTSTRAP, {})
+        with zipfile.ZipFile(name, "w") as archive:
+            archive.writestr(content, "")
+    exec(build.BOOTSTRAP, {})
+    assert commands.pop()[-1] == str(Path("course/name-main").resolve())
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    exec(build.BOOTSTRAP, {})
+    assert commands.pop()[-1] == "wadler-lindig"
+    assert commands == []
