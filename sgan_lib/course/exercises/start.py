@@ -60,7 +60,7 @@ def _errors_at_20(answer: Any) -> str | None:
     if not isinstance(answer, dict) or set(answer) != {"supervised", "sgan"}:
         return "hand in a dictionary with the keys 'supervised' and 'sgan'"
     for method, error in answer.items():
-        if not isinstance(error, Real):
+        if not isinstance(error, (int, float)):
             return f"the error of {method!r} is no number; one run's is in its `test_error`"
         if not 0 < error < 1:
             return f"the error of {method!r} is {error:.4g}; a fraction between 0 and 1 is wanted"
