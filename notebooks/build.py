@@ -1,13 +1,14 @@
 """Build notebooks/*.ipynb from notebooks/src/*.py: convert, run in a clean kernel, normalise.
 
 python notebooks/build.py [NAME ...]            build these notebooks (default: all)
-python notebooks/build.py --text [NAME ...]     bring only their text in line with the sources; code and outputs stay
+python notebooks/build.py --text [NAME ...]     bring only text and quizzes in line; code and other outputs stay
 python notebooks/build.py --badges [OWNER/REPO] set the Colab badges and the cells for Colab in sources and notebooks
 
 Without OWNER/REPO the address comes from GITHUB_REPOSITORY or the git remote `origin`.
 """
 
 import argparse
+import ast
 import os
 import re
 import subprocess
@@ -23,7 +24,9 @@ import nbformat
 import nbstripout
 from nbformat import NotebookNode
 
+from sgan_lib.course import widgets
 from sgan_lib.course.runner import WORKERS, Outcome, run_all
+from sgan_lib.course.widgets.choices import as_text
 
 NOTEBOOKS = Path(__file__).resolve().parent
 METADATA = {
@@ -162,7 +165,8 @@ def _store(outcome: Outcome, folder: Path) -> str | None:
 def rewrite_text(sources: Sequence[Path], folder: Path = NOTEBOOKS) -> list[str]:
     """Give built notebooks the text of their sources; code cells keep their outputs. Returns what was refused, and why.
 
-    A notebook whose code differs from its source stays as it is: its outputs would not be those of the new code.
+    Quizzes, which compute nothing, are asked as their files have them now. A notebook whose code differs from its
+    source stays as it is: its outputs would not be those of the new code.
     """
     problems = []
     for source in sources:
@@ -175,8 +179,16 @@ def rewrite_text(sources: Sequence[Path], folder: Path = NOTEBOOKS) -> list[str]
             continue
         for ours, theirs in pairs:
             ours.outputs, ours.execution_count = theirs.outputs, theirs.execution_count
+            if page := quiz_page(ours.source):
+                ours.outputs[0].data |= {"text/html": page, "text/plain": as_text(page)}
         nbformat.write(normalise(new), path)
     return problems
+
+
+def quiz_page(source: str) -> str | None:
+    """What a cell that is a quiz and nothing else shows in HTML; None for other cells."""
+    asked = re.fullmatch(r"widgets\.quiz\((.+)\)", source)
+    return widgets.quiz(*ast.literal_eval(f"({asked[1]},)")).page if asked else None
 
 
 def _code_cells(notebook: NotebookNode) -> list[NotebookNode]:

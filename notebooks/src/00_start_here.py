@@ -7,8 +7,8 @@
 #
 # Labels cost money; images often do not. This course is about one way to use images that nobody has labelled. A
 # [generator](glossary.md#generator) learns to imitate them. A classifier learns to tell the imitations from the real
-# ones while it learns its classes. You start with the result: a network learns from the same 50 labels twice, once
-# alone and once inside a generative adversarial network (GAN).
+# ones while it learns its classes. You start with the result: one network learns from the same 50 labels twice, alone
+# and inside a generative adversarial network (GAN).
 #
 # **After this notebook you can**
 # - *run* a semi-supervised experiment with one call, and read its result,
@@ -19,7 +19,7 @@
 # not have trained a GAN before. **Time**: about 3 minutes of computing on two CPU cores, 40 minutes of reading and
 # exercises. No network, no GPU.
 #
-# **Stored and live**: the runs below are computed here. One table, of ten splits, is stored, and the text says so.
+# **Stored and live**: the runs below are computed here; one table, of ten splits, is stored.
 
 # %% tags=["colab"]
 # In Colab, this cell installs the course's library and keeps Colab's own torch. Elsewhere it does nothing.
@@ -85,20 +85,24 @@ print(digits.describe())
 # The [pool](glossary.md#pool) has 1,297 images: 1,247 that nobody labelled and the 50, here without their labels. The
 # library keeps no copy of their labels that training could reach.
 #
-# The [split](glossary.md#split) is *balanced*: five labels for each digit. It is *seeded*: split seed 0 always picks
-# these 50. It is *nested*: the 20 labelled images of a smaller experiment are among these 50. The
-# [validation images](glossary.md#validation-set) are for choosing settings. The [test images](glossary.md#test-set) are
-# read once, at the end of a run.
+# The [split](glossary.md#split) is *balanced*: five labels for each digit. (A folder from practice rarely is:
+# [10](10_your_data.ipynb).) It is *seeded*: split seed 0 always picks these 50. It is *nested*: the 20 labelled images
+# of a smaller experiment are among these 50.
 #
-# Here are all the images whose labels the classifier may use:
+# The [validation images](glossary.md#validation-set) are for choosing settings. Their labels come on top of your 50. The
+# [test images](glossary.md#test-set) are read once, at the end of a run.
+#
+# These are the images whose labels the classifier may use:
 
 # %% tags=["nbval-ignore-output"]
-names = [digits.class_names[label] for label in digits.labelled.labels]
-plotting.image_grid(digits.labelled.images, f"These {n_labels} images are all the labels you have", names, size=0.55)
+order = digits.labelled.labels.argsort(stable=True)
+names = [digits.class_names[label] for label in digits.labelled.labels[order]]
+title = f"These {n_labels} images are all the labels you have"
+plotting.image_grid(digits.labelled.images[order], title, names, size=0.55)
 
 # %% [markdown]
-# **Figure.** Five rows of ten coarse 8×8 digits, each with its label below. Every column holds one digit. The "1"s
-# alone come in several styles, and some images are hard to read even for you.
+# **Figure.** Five rows of ten coarse 8×8 digits, sorted, each with its label below: five zeros, five ones, and so on.
+# The ones alone come in several styles. Some images are hard to read even for you.
 
 # %%
 widgets.quiz("start", "pool")
@@ -149,7 +153,7 @@ widgets.reveal(
 )
 
 # %% [markdown]
-# The classifier networks are the same, and so are the labels and the number of steps. Both are tested with
+# Both runs have the same classifier network, the same labels and the same number of steps. Both are tested with
 # [averaged weights](glossary.md#averaged-weights). Only the second job, and the images that it needs, are new. But this
 # was one split and one seed.
 #
@@ -239,7 +243,7 @@ widgets.reveal("start.simple", result, "On 8×8 digits, images of a class lie cl
 # In the stored run label spreading has 5.5 % and the SGAN 5.0 %. The difference is undecided: its interval, -1.3 to 2.4
 # points, contains zero.
 #
-# So on these digits the unlabelled images are worth much, and you do not need a GAN to use them.
+# So on these digits the unlabelled images are worth much, and you can use them without a GAN.
 # [05](05_label_scarcity.ipynb) asks where that changes: with more labels, and on larger images.
 #
 # ## The same question at full length
@@ -252,7 +256,7 @@ widgets.reveal("start.simple", result, "On 8×8 digits, images of a class lie cl
 widgets.predict(
     "start.ten",
     "Ten splits, longer runs. Which of these differences has an interval that does not contain zero?",
-    choices=["supervised against SGAN alone", "SGAN against feature matching alone", "both", "neither"],
+    choices=["only supervised against SGAN", "only SGAN against feature matching", "both", "neither"],
 )
 
 # %% tags=["result", "nbval-ignore-output"]
@@ -261,7 +265,7 @@ splits = sorted(longer["seed"].unique())
 spread = {s: experiments.run("label_spreading", "digits", 50, seed=s).test_error for s in splits}
 added = pd.DataFrame({"method": "label_spreading", "seed": spread.keys(), "test_error": spread.values()})
 longer = pd.concat([longer, added])
-plotting.errors_by_method(longer, "Ten splits: one clear difference, and two that are small")
+plotting.errors_by_method(longer, "Ten splits: the network alone is clearly behind")
 
 # %% [markdown]
 # **Figure.** Four columns of ten points each: supervised around 13 %, the three others around 5 %. All ten grey lines
@@ -273,7 +277,7 @@ print(errors.mean().round(1).rename_axis(None).to_string())
 print(f"supervised minus sgan: {compared(errors['supervised'], errors['sgan'])}")
 print(f"sgan minus feature matching: {compared(errors['sgan'], errors['feature_matching'])}")
 print(f"label spreading minus sgan: {compared(errors['label_spreading'], errors['sgan'])}")
-widgets.reveal("start.ten", "supervised against SGAN alone", "The other interval contains zero: undecided.")
+widgets.reveal("start.ten", "only supervised against SGAN", "The other interval contains zero: undecided.")
 
 # %% [markdown]
 # <!-- numbers: ten splits of digits -->
@@ -311,8 +315,8 @@ exercises.check("start.validation_errors", validation_errors)
 # exercises.check("start.validation_errors", validation_errors)
 # ```
 #
-# The first line makes the block run by itself, on a shorter run than yours. There the first record comes after five
-# steps, when the network has hardly learned anything.
+# The first line makes the block run by itself, on a shorter run; for yours, take `with_gan` in place of `short`. Its first
+# record comes after five steps, when the network has hardly learned anything.
 # </details>
 #
 # ### Exercise 2: a paired comparison
@@ -380,7 +384,7 @@ exercises.check("start.errors_at_20", errors_at_20)
 # - Ten splits at preset `standard` agree: 13.1 % against 4.8 %.
 #
 # <!-- numbers: label spreading in short -->
-# - On these digits a simple baseline does as well as the GAN. Over twenty splits label spreading has 5.8 % with 50
+# - On these digits a simple baseline cannot be told from the GAN. Over twenty splits label spreading has 5.8 % with 50
 #   labels. Its difference from the SGAN is undecided: -0.1 to 1.3 points (stored runs of 1,500 steps,
 #   [05](05_label_scarcity.ipynb)).
 #

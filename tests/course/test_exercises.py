@@ -1,6 +1,7 @@
 """Exercises: folded solutions are right; stubs and mistakes are not, and get complaints that do not tell the answer."""
 
 import ast
+import functools
 import math
 import re
 import sys
@@ -107,13 +108,14 @@ def test_plans_that_differ_from_those_below_in_their_mistake_alone_are_right(cap
     assert capsys.readouterr().out == 3 * "Right.\n"
 
 
-def sgan_loss(weight=lambda w: w, outer=lambda w: 1, class_term=F.cross_entropy, log_z=None, swapped=False, sign=1):
+def sgan_loss(weight=lambda w: w, outer=lambda w: 1, class_term=F.cross_entropy, log_z=None, swapped=False, sign=1,
+              bracket_of=lambda real, fake: F.softplus(-real).mean() + F.softplus(fake).mean()):  # fmt: skip
     """A right answer, or one with these mistakes."""
     log_z = log_z or (lambda logits: logits.logsumexp(1))
 
     def loss(labelled, labels, unlabelled, generated, w=0.5):
         real, fake = (generated, unlabelled) if swapped else (unlabelled, generated)
-        bracket = F.softplus(-log_z(real)).mean() + F.softplus(log_z(fake)).mean()
+        bracket = bracket_of(log_z(real), log_z(fake))
         return sign * (outer(w) * class_term(labelled, labels) + weight(w) * bracket)
 
     return loss
@@ -233,7 +235,6 @@ def loop(order="DG", same="", draw=torch.randn, each=False, held="own", rate_g=0
     return train
 
 
-# exercise -> wrong answers, each of which is to get another complaint
 def grouped(key):
     """An answer that takes pictures with the same key for the same."""
 
@@ -245,10 +246,17 @@ def grouped(key):
     return answer
 
 
+def of_means(precision, recall):
+    """F1 of the means over the classes, instead of the mean of F1."""
+    return 2 * precision.mean() * recall.mean() / (precision.mean() + recall.mean())
+
+
+# exercise -> wrong answers, each of which is to get another complaint
 MISTAKES = {
     "start.validation_errors": [[0.5, 0.1], [90.0] * 20, [i / 20 for i in range(20)], [object()] * 20],
     "start.mean_gain": [lambda a, b: 100 * (sum(b) - sum(a)) / 3, lambda a, b: (sum(a) - sum(b)) / 3,
-                        lambda a, b: 100 * (sum(a) - sum(b)), lambda a, b: str(9)],
+                        lambda a, b: 100 * (sum(a) - sum(b)), lambda a, b: str(9), lambda a, b: 100 * (a[0] - b[0]),
+                        lambda a, b: 100 * sum(1 - y / x for x, y in zip(a, b, strict=True)) / len(a)],
     "start.errors_at_20": [{"supervised": 0.3}, {"supervised": 30.0, "sgan": 10.0}, {"supervised": 0.08, "sgan": 0.04},
                            {"supervised": 0.3, "sgan": 0.12345}],
     "theory.best_discriminator": [
@@ -266,7 +274,11 @@ MISTAKES = {
         sgan_loss(class_term=lambda logits, labels: 0), sgan_loss(log_z=lambda logits: logits.amax(1)),
         sgan_loss(class_term=lambda logits, labels: F.cross_entropy(F.pad(logits, (0, 1)), labels)),
         sgan_loss(log_z=lambda logits: logits.exp().sum(1).log()), lambda *given: sgan_loss()(*given).detach(),
-        sgan_loss(log_z=lambda logits: logits.sum(1)), lambda *given: given[0]],
+        sgan_loss(log_z=lambda logits: logits.sum(1)), lambda *given: given[0],
+        sgan_loss(class_term=lambda logits, labels: F.cross_entropy(logits.softmax(1), labels)),
+        sgan_loss(bracket_of=lambda real, fake: F.softplus(torch.cat([-real, fake])).mean()),
+        sgan_loss(bracket_of=lambda real, fake: F.softplus(-real).mean()),
+        sgan_loss(bracket_of=lambda real, fake: F.softplus(fake).mean())],
     "gan_baseline.make_generator": [
         lambda: nn.Linear(8, 2), lambda: nn.Sequential(nn.Linear(2, 9), nn.ReLU(), nn.Linear(9, 1)),
         lambda: dense(8, 1), lambda: dense(8, 2, nn.ReLU()), lambda: dense(8, 2, nn.Sigmoid()), lambda: nn.Sequential,
@@ -296,8 +308,6 @@ MISTAKES = {
         loop(kept=lambda d, g: (d, g)), loop(kept=lambda d, g: (g.item(), d.item())),
         loop(kept=lambda d, g: d.item()), lambda *given: loop()(*given)[-1], loop(same="z in a round"),
         loop(early=True), loop(more=1)],
-    "gan_baseline.diagnosis": [dict.fromkeys("PQRST", "healthy"), dict.fromkeys("PQR", "healthy"),
-                               dict.fromkeys("PQRST", "the flu")],
     "sgan.fake_probability": [
         lambda logits, k: torch.sigmoid(-logits[:, :k].logsumexp(dim=1)),  # of K outputs only
         lambda logits, k: 1 - torch.sigmoid(logits[:, :k].logsumexp(1) - F.pad(logits, (0, 1))[:, k]),
@@ -347,11 +357,16 @@ MISTAKES = {
         lambda x: cosines(x).square().mean(), lambda x: (cosines(x).sum() - len(x)) / (len(x) * (len(x) - 1)),
         lambda x: (cosines(x).square().sum() - len(x)) / len(x) ** 2, lambda x: x, lambda x: cosines(x).mean(),
         lambda x: (cosines(x.detach()).square().sum() - len(x)) / (len(x) * (len(x) - 1))],
-    "label_scarcity.labels_worth": [lambda counts, errors, error: np.interp(error, errors[::-1], counts[::-1]),
-                                    lambda counts, errors, error: counts[0], lambda counts, errors, error: counts],
+    "label_scarcity.labels_worth": [
+        lambda n, errors, error: np.interp(error, errors[::-1], n[::-1]), lambda n, errors, error: n[0],
+        lambda n, errors, error: np.interp(error, errors, n), lambda n, errors, error: n,
+        lambda n, errors, error: np.interp(np.log(error), np.log(errors[::-1]), n[::-1]),
+        lambda n, errors, error: np.interp(np.log(error), np.log(errors[::-1]), np.log(n[::-1])),
+        lambda n, errors, error: np.exp(np.interp(error, errors[::-1], np.log(n[::-1])))],
     "label_scarcity.standard_errors": [  # of differences 3, 2, 4: divided by n; exchanged; one alone; both unpaired
         lambda a, b: ((14 / 9) ** 0.5, (2 / 9) ** 0.5), lambda a, b: ((1 / 3) ** 0.5, (7 / 3) ** 0.5),
-        lambda a, b: ((7 / 3) ** 0.5,), lambda a, b: ((7 / 3) ** 0.5,) * 2],
+        lambda a, b: ((7 / 3) ** 0.5,), lambda a, b: ((7 / 3) ** 0.5,) * 2,
+        lambda a, b: (7**0.5, 1.0), lambda a, b: (3.0, 1.0), lambda a, b: ((7 / 3) ** 0.5, 1 / 3)],
     "label_scarcity.plan": [pair_plan(range(4)), pair_plan(network="cnn"), pair_plan()[:5],
                             pair_plan(n_labels=50), pair_plan()[1:], pair_plan()[:5] + pair_plan(network="mlp")[5:]],
     "bigan.jensen_shannon": [lambda p, q: sum((a * (2 * a / (p + q)).log()).sum() for a in (p, q)) / 2,
@@ -384,32 +399,69 @@ MISTAKES = {
         lambda train, pool: not torch.equal(train(pool), train(pool[::2])),
         lambda train, pool: not torch.equal(train(pool), train(torch.cat([0 * pool[:1], pool[1:]]))),
         lambda train, pool: not torch.allclose(train(pool), train(torch.zeros_like(pool)))],
-    "debugging.diagnosis": [dict.fromkeys("PQRSTU", "softmax twice"), dict.fromkeys("PQRST", "softmax twice"),
-                            dict.fromkeys("PQRSTU", "the flu")],
-    "scaling.makespan": [lambda seconds, workers: sum(seconds), lambda seconds, workers: max(seconds),
-                         lambda seconds, workers: max(sum(seconds[k::workers]) for k in range(workers))],
-    "scaling.splits_needed": [lambda sd, gap: max(1, int((1.96 * sd / gap) ** 2)), lambda sd, gap: 10_000,
-                              lambda sd, gap: (1.96 * sd / gap) ** 2, lambda sd, gap: int((sd / gap) ** 2) + 1],
+    "scaling.makespan": [
+        lambda seconds, workers: sum(seconds), lambda seconds, workers: max(seconds),
+        lambda seconds, workers: max(sum(seconds[k::workers]) for k in range(workers)),
+        lambda seconds, workers: sum(seconds) / workers, lambda seconds, workers: len(seconds),
+        lambda seconds, workers: makespan(sorted(seconds), workers),
+        lambda seconds, workers: makespan(sorted(seconds)[::-1], workers)],
+    "scaling.splits_needed": [
+        lambda sd, gap: max(1, int((1.96 * sd / gap) ** 2)), lambda sd, gap: 10_000, lambda sd, gap: 7,
+        lambda sd, gap: (1.96 * sd / gap) ** 2, lambda sd, gap: math.ceil((sd / gap) ** 2),
+        lambda sd, gap: math.ceil(1.96 * sd / gap)],
     "own_data.same_pictures": [
         lambda pictures: [], lambda pictures: [[name] for name, _ in pictures], lambda pictures: 3,
         grouped(lambda picture: picture.tobytes()), grouped(lambda picture: picture.shape),
         grouped(lambda picture: int(picture.mean()))],
     "own_data.macro_f1": [
         lambda c: c.trace() / c.sum(), lambda c: (c.diagonal() / c.sum(1).clip(1)).mean(),
-        lambda c: (c.diagonal() / c.sum(0).clip(1)).mean(), lambda c: 2 * c.trace(), lambda c: math.nan],
+        lambda c: (c.diagonal() / c.sum(0).clip(1)).mean(), lambda c: 2 * c.trace(), lambda c: math.nan,
+        lambda c: of_means(c.diagonal() / c.sum(0).clip(1), c.diagonal() / c.sum(1).clip(1)),
+        lambda c: (2 * c.diagonal() / (c.sum(0) + c.sum(1)) * c.sum(1)).sum() / c.sum(),
+        lambda c: (2 * c.diagonal() / (c.sum(0) + c.sum(1)).clip(1)).mean()],
     "own_data.decide": [
+        lambda low, high: "GAN" if low >= 0 else "baseline" if high <= 0 else "undecided",
         lambda low, high: "GAN" if low + high > 0 else "baseline", lambda low, high: "GAN" if low > 0 else "baseline",
         lambda low, high: "undecided", lambda low, high: low > 0],
 }  # fmt: skip
 
 
+SHORT = [name for name, (_, _, solution) in EXERCISES.items() if re.search(r"^\w+ = \{\n", solution, re.MULTILINE)]
+# Prefixes of exercises that lack mistakes; one that need not be here any more fails the test.
+WITH_FEW_MISTAKES = {"sgan", "bigan", "conditional_sgan", "debugging"}
+
+
+def right_answer(name):
+    """The folded solution of an exercise with short answers."""
+    return eval(EXERCISES[name][2].partition("\nexercises.check")[0].partition(" = ")[2])
+
+
+@functools.cache
+def complaints_about(name):
+    """What the checker says of each mistake; of short answers: one for all, a word of one's own, and one left out."""
+    mistakes = MISTAKES.get(name)
+    if mistakes is None:
+        keys, value = list(right_answer(name)), next(iter(right_answer(name).values()))
+        mistakes = [dict.fromkeys(keys, value), dict.fromkeys(keys, "the flu"), dict.fromkeys(keys[1:], value)]
+    return [checking.complaint_about(name, answer) for answer in mistakes]
+
+
 @pytest.mark.parametrize("name", exercises.CHECKERS)
-def test_typical_mistakes_are_told_apart(name, complaint):
-    mistakes = MISTAKES.get(name, [{"the moon is full": True}])  # of short answers the test below has more
-    complaints = [complaint(name, answer) for answer in mistakes]
-    assert len(set(complaints)) == len(mistakes)
+def test_typical_mistakes_are_told_apart(name):
+    complaints = complaints_about(name)
+    assert None not in complaints
+    assert len(set(complaints)) == len(complaints)
     told = ["your answer raised", *re.findall(r"(?:return|=) (.{6,})", EXERCISES[name][2])]  # the solution's terms
     assert not [each for each in complaints if any(words in each for words in told)]
+
+
+@pytest.mark.parametrize("prefix", [
+    pytest.param(prefix, marks=[pytest.mark.xfail(strict=True)] if prefix in WITH_FEW_MISTAKES else [])
+    for prefix in exercises.NOTEBOOKS])  # fmt: skip
+def test_three_mistakes_at_least_are_told_apart_by_words_and_not_by_numbers_alone(prefix):
+    names = [name for name in exercises.CHECKERS if name.startswith(f"{prefix}.")]
+    words = {name: {re.sub(r"[-−]?\d[\d.,]*", "", each) for each in complaints_about(name)} for name in names}
+    assert [name for name in names if len(words[name]) < 3] == []
 
 
 def terms(source):
@@ -428,13 +480,9 @@ def test_there_are_two_hints_and_no_term_of_the_solution_in_them(name):
     assert [term for term in told if len(term) > 12] == []
 
 
-SHORT = [name for name, (_, _, solution) in EXERCISES.items() if re.search(r"^\w+ = \{\n", solution, re.MULTILINE)]
-
-
 @pytest.mark.parametrize("name", SHORT)
 def test_a_wrong_short_answer_is_not_pointed_at(name, complaint):
-    assignment = EXERCISES[name][2].partition("\nexercises.check")[0]
-    right = eval(assignment.partition(" = ")[2])
+    right = right_answer(name)
     others = {value: next(other for other in right.values() if other != value) for value in right.values()}
     assert len({complaint(name, right | {key: others[value]}) for key, value in right.items()}) == 1
     complaint(name, {key: int(value) if isinstance(value, bool) else value.upper() for key, value in right.items()})

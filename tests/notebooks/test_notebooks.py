@@ -79,6 +79,14 @@ def test_parameters_imports_and_the_headline_have_their_cells(path: Path, notebo
     assert not runner.read_headline(path).startswith("(none")
 
 
+@lessons_only
+def test_quizzes_are_asked_as_their_files_have_them(notebook: NotebookNode, build: ModuleType) -> None:
+    pages = {cell.id: (build.quiz_page(cell.source), cell.outputs) for cell in code_cells(notebook)}
+    asked = [(page, outputs[0].data["text/html"]) for page, outputs in pages.values() if page]
+    assert asked
+    assert all(page == shown for page, shown in asked), "run `notebooks/build.py --text`"
+
+
 def test_code_cells_are_short_and_pictures_described(path: Path, notebook: NotebookNode) -> None:
     """The cell after a picture says in a line that begins **Figure.** what one sees; so does its alternative text."""
     assert [cell.id for cell in code_cells(notebook) if len(cell.source.splitlines()) > 25] == []
@@ -194,6 +202,18 @@ def test_text_is_rewritten_and_outputs_stay(folder: Path, built: Path, build: Mo
     said = [(cell.execution_count, cell.outputs[0].text) for cell in code_cells(notebook)]
     assert said == [(count, f"said by {count}\n") for count in (1, 2, 3, 4)]
     assert [cell.id for cell in notebook.cells] == [cell.id for cell in build.convert(source).cells]
+
+
+def test_with_the_text_a_quiz_is_asked_anew(folder: Path, built: Path, build: ModuleType) -> None:
+    source, asked = folder / "src" / "00_small.py", 'widgets.quiz("theory", "ratio")'
+    source.write_text(f"# %%\n{asked}\n")
+    notebook = build.convert(source)
+    notebook.cells[0].outputs = [nbformat.v4.new_output("display_data", {"text/html": "old", "text/plain": "old"})]
+    nbformat.write(notebook, built)
+    assert build.rewrite_text([source], folder) == []
+    [output] = nbformat.read(built, as_version=4).cells[0].outputs
+    assert output.data["text/html"] == build.quiz_page(asked)
+    assert output.data["text/plain"].startswith("Question. ")
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,10 @@ def _relative_matching(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         ),
         "you divide by the square of the mean; take the mean of the squares": loss / real.mean().square(),
         "you divide by the variance of the features; take the mean of their squares": loss / real.var(),
+        "you divide by the sum of the squares; take their mean": loss / real.square().sum(),
+        "you compare image with image; the matching loss compares the means": (
+            (real - fake).square().mean() / real.square().mean()
+        ),
     }
     right = loss / real.square().mean()
     told = f"with features 8 times as large your result goes from {results[0]:.4f} to {results[1]:.4f}"
@@ -91,6 +95,10 @@ def _pull_away(answer: Callable[[Tensor], Any]) -> str | None:
         "the pairs of a sample with itself are in the mean": cosines.square().mean(),
         "the cosines are not squared": cosines[off].mean(),
         "you divide by n² although n pairs are left out": cosines[off].square().sum() / 25,
+        "this is the sum over all pairs; take their mean": cosines[off].square().sum(),
+        "each pair is in the sum once, and you divide as if it were there in both orders": (
+            cosines[off].square().mean() / 2
+        ),
         "these are products of features, not cosines; bring each row to length 1 first": products[off].square().mean(),
     }
     right = cosines[off].square().mean()

@@ -84,8 +84,9 @@ def draw_gains(gains: Mapping[str, tuple[pd.Series, float, float]], best: str) -
     for y, (method, (points, low, high)) in enumerate(gains.items()):
         _, colour, marker = plotting.METHOD_STYLES[method]
         mean = points.mean()
+        look = {"markersize": 8, "markeredgewidth": 1.5} | plotting.stroke_of(marker)
         panel.errorbar(mean, y, xerr=[[mean - low], [high - mean]], fmt=marker, color=colour, capsize=4,
-                       markersize=8, markeredgewidth=1.5)  # fmt: skip
+                       capthick=1.5, **look)  # fmt: skip
         panel.plot(points, [y + 0.25] * len(points), ".", color=colour, alpha=0.5)
     panel.axvline(0, color="black", linewidth=0.8)
     panel.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.4, -0.6),
@@ -129,10 +130,12 @@ def _same_pictures(answer: Callable[[list[tuple[str, np.ndarray]]], Any]) -> str
         if groups is None:
             return "the function must give back a list with one list of file names per group"
         if groups != right:
-            alone = any(len(group) < 2 for group in groups)
-            more = "; a picture without a copy is no group" if alone else ""
-            groups_right = {0: "no group", 1: "one group", 2: "two groups"}[len(right)]
-            return f"for {name} there is {groups_right} to find; your function finds {len(groups)}{more}"
+            named = [name for group in groups for name in group]
+            more = "; a picture without a copy is no group" if any(len(group) < 2 for group in groups) else ""
+            more = "; a picture is no copy of itself" if any(len({*group}) < len(group) for group in groups) else more
+            more = more or ("; put all names of a picture into one group" if len({*named}) < len(named) else "")
+            to_find = {0: "is no group", 1: "is one group", 2: "are two groups"}[len(right)]
+            return f"for {name} there {to_find} to find; your function finds {len(groups)}{more}"
     return None
 
 
@@ -155,15 +158,18 @@ def _macro_f1(answer: Callable[[np.ndarray], Any]) -> str | None:
         total, hits = counts.sum(), counts.diagonal()
         seen, said = counts.sum(axis=1).clip(1), counts.sum(axis=0).clip(1)
         precision, recall = (hits / said).mean(), (hits / seen).mean()
+        f1 = 2 * hits / (seen + said)
         mistakes = {
+            f"for {name} your result is in percent; give a number in [0, 1]": 100 * comparison.macro_f1(matrix),
+            f"for {name} your result leaves that class out; without a hit its F1 is 0": f1[hits > 0].mean(),
             f"for {name} your result is the accuracy, which weighs images alike and not classes": hits.sum() / total,
             f"for {name} your result is the mean recall; precision is missing": recall,
             f"for {name} your result is the mean precision; recall is missing": precision,
             f"for {name} your result is made of the mean precision and the mean recall; take F1 of each class first":
                 2 * precision * recall / (precision + recall),
             f"for {name} your result gives each class its share of the images as weight":
-                float((2 * hits / (seen + said) * counts.sum(axis=1)).sum() / total),
-            f"for {name} your result counts a class that does not occur": float((2 * hits / (seen + said)).mean()),
+                float((f1 * counts.sum(axis=1)).sum() / total),
+            f"for {name} your result counts a class that does not occur": f1.mean(),
         }  # fmt: skip
         result, right = number(answer(counts.copy())), comparison.macro_f1(matrix)
         if not np.isfinite(result):

@@ -1,9 +1,18 @@
 """Checkers of `09_scaling_up`: when a grid of runs ends, how many splits it needs, and which tool to take."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from math import ceil
 from typing import Any
 
-from sgan_lib.course.exercises.checking import check_answers, checker, number
+from sgan_lib.course.exercises.checking import check_answers, checker, compare, number
+
+
+def _end(seconds: Iterable[float], workers: int) -> float:
+    """When the last of these runs ends: each goes to the worker that is free first."""
+    free_at = [0.0] * workers
+    for duration in seconds:
+        free_at[free_at.index(min(free_at))] += duration
+    return max(free_at)
 
 
 @checker("scaling.makespan", hints=(
@@ -12,13 +21,23 @@ from sgan_lib.course.exercises.checking import check_answers, checker, number
     "the numbers says when all is done?",
 ))  # fmt: skip
 def _makespan(answer: Callable[[list[int], int], Any]) -> str | None:
-    grids = [([5, 5, 5], 1, 15), ([20] * 20 + [400], 2, 600), ([400] + [20] * 20, 2, 400),
-             ([3, 1, 4, 1, 5, 9, 2, 6], 3, 12), ([7], 4, 7)]  # fmt: skip
-    for seconds, workers, end in grids:
-        result = number(answer(seconds, workers))
-        if result != end:
-            what = f"{len(seconds)} runs" if len(seconds) > 8 else f"{seconds}"
-            return f"with {what} and workers={workers} the last run ends at {end}, not at {result:g}"
+    grids = [([5, 5, 5], 1), ([3, 1, 4, 1, 5, 9, 2, 6], 3), ([20] * 20 + [400], 2), ([400] + [20] * 20, 2), ([7], 4)]
+    for seconds, workers in grids:
+        result, end = number(answer(list(seconds), workers)), _end(seconds, workers)
+        mistakes = {
+            "this is the time of all runs together, as if there were one worker": sum(seconds),
+            "this is the longest run alone; it may have to wait until a worker is free": max(seconds),
+            "this is all work divided by the workers; a run cannot be cut": sum(seconds) / workers,
+            "the runs are dealt out in turn; each is to go to the worker that is free first": max(
+                sum(seconds[k::workers]) for k in range(workers)
+            ),
+            "the longest runs go first; take them in the order of the list": _end(sorted(seconds)[::-1], workers),
+            "the shortest runs go first; take them in the order of the list": _end(sorted(seconds), workers),
+        }
+        what = f"{len(seconds)} runs" if len(seconds) > 8 else f"{seconds}"
+        otherwise = f"with {what} and workers={workers} the last run ends at {end:g}, not at {result:g}"
+        if complaint := compare(result, end, mistakes, otherwise):
+            return complaint
     return None
 
 
@@ -28,9 +47,16 @@ def _makespan(answer: Callable[[list[int], int], Any]) -> str | None:
 ))  # fmt: skip
 def _splits_needed(answer: Callable[[float, float], Any]) -> str | None:
     for sd, difference in ((1.0, 1.96), (0.9, 0.3), (2.0, 1.0), (3.0, 0.1), (0.2, 1.0)):
-        n = number(answer(sd, difference))
+        n, right = number(answer(sd, difference)), ceil((1.96 * sd / difference) ** 2 * (1 - 1e-12))
         if n < 1 or n != int(n):
             return f"the function returns {n:g}; return a whole number, 1 or more"
+        mistakes = {
+            "rounded down, n is one split too few": right - 1,
+            "this is made of one standard error; 1.96 of them are asked for": ceil((sd / difference) ** 2),
+            "this is the root of n, rounded": ceil(1.96 * sd / difference),
+        }
+        if told := compare(n, right, mistakes, ""):
+            return told
         visible, with_fewer = (1.96 * sd / max(1, splits) ** 0.5 for splits in (n, n - 1))
         if visible > difference * (1 + 1e-9):
             return f"with sd {sd} and {n:g} splits 1.96 standard errors are {visible:.3f}, more than {difference}"

@@ -41,6 +41,9 @@ def _mean_gain(answer: Callable[[list[float], list[float]], Any]) -> str | None:
     mistakes = {
         "the sign is turned round: a gain is positive when the second method has the lower error": -gain,
         "the number is a fraction; give percentage points": gain / 100,
+        "the sign is turned round, and the number is a fraction; give percentage points": -gain / 100,
+        "these are all the differences together; take their mean": 3 * gain,
+        "these are shares of the first error; points are plain differences of two percentages": (200 / 3 + 20 + 25) / 3,
     }
     otherwise = f"for {alone} and {with_gan} it returns {result:.4g}, and that is not the mean of the differences"
     return compare(result, gain, mistakes, otherwise)
@@ -57,8 +60,10 @@ def _errors_at_20(answer: Any) -> str | None:
     if not isinstance(answer, dict) or set(answer) != {"supervised", "sgan"}:
         return "hand in a dictionary with the keys 'supervised' and 'sgan'"
     for method, error in answer.items():
+        if not isinstance(error, (int, float)):
+            return f"the error of {method!r} is no number; one run's is in its `test_error`"
         if not 0 < error < 1:
-            return f"the error of {method!r} is {error}; a fraction between 0 and 1 is wanted"
+            return f"the error of {method!r} is {error:.4g}; a fraction between 0 and 1 is wanted"
         wrong_images = error * 2 * _TEST_IMAGES  # in two runs
         if abs(wrong_images - round(wrong_images)) > 1e-6:
             return f"{error} for {method!r} cannot be the mean of two test errors on {_TEST_IMAGES} images"

@@ -44,6 +44,8 @@ def _best_discriminator(answer: Callable[[Tensor, Tensor, float], Any]) -> str |
             "that is the probability of “generated”": b / (a + b),
             "that is the ratio of the two, which may be over 1; a probability is asked for": a / b,
             "the two shares are exchanged": (1 - share) * p / ((1 - share) * p + share * q),
+            "below the line each density has its share, too": a / (p + q),
+            "one share is in its place; the generated points have the other one": a / (a + q),
             "that is the logit; return the probability": a.log() - b.log(),
         }
         otherwise = f"with real_share {share}, a change of D still improves the value of the game at some points"
@@ -133,6 +135,7 @@ def _sgan_mistakes(
     on_labelled, on_real, on_fake = (losses.real_logit(logits) for logits in (labelled, unlabelled, generated))
     classes, told_apart = losses.supervised(labelled, labels), losses.discriminator(on_real, on_fake)
     largest = losses.discriminator(unlabelled.amax(dim=1), generated.amax(dim=1))
+    in_one_mean = torch.cat([F.softplus(-on_real), F.softplus(on_fake)]).mean()
     return {
         "the weight w is not used": classes + told_apart,
         "the weight w belongs to the bracket alone": w * (classes + told_apart),
@@ -144,6 +147,15 @@ def _sgan_mistakes(
             classes + F.softplus(-on_labelled).mean() + w * told_apart
         ),
         "log Z is not the largest logit; it is the log-sum-exp": classes + w * largest,
+        "log Z adds up over the classes of a point; yours adds up over the points of the batch": classes
+        + w * losses.discriminator(unlabelled.logsumexp(dim=0), generated.logsumexp(dim=0)),
+        "the generated points, too, are asked to be real": classes + w * losses.discriminator(on_real, -on_fake),
+        "these are sums over the batches; take means": classes
+        + w * (F.softplus(-on_real).sum() + F.softplus(on_fake).sum()),
+        "one mean runs over unlabelled and generated points together; take one of each": classes + w * in_one_mean,
+        "there is a softmax before the cross-entropy, which makes its own": (
+            losses.supervised(labelled.softmax(dim=1), labels) + w * told_apart
+        ),
         "the loss has the wrong sign": -classes - w * told_apart,
     }
 

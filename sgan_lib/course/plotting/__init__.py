@@ -17,11 +17,18 @@ from sgan_lib.course.plotting.pictures import (
     samples_by_class,
     stored_figure,
 )
-from sgan_lib.course.plotting.style import COLOURS, METHOD_STYLES, methods_in, new_figure, use_course_style
+from sgan_lib.course.plotting.style import (
+    COLOURS,
+    METHOD_STYLES,
+    methods_in,
+    new_figure,
+    stroke_of,
+    use_course_style,
+)
 
 __all__ = [
     "COLOURS", "METHOD_STYLES", "conditional_samples", "confusion", "curves", "decision_regions",
     "draw_errors_by_labels", "errors_by_labels", "errors_by_method", "errors_in_panels", "filmstrip",
-    "game_losses", "gan_scheme", "image_grid", "methods_in", "new_figure",
-    "samples_by_class", "sgan_scheme", "snapshots", "stored_figure", "use_course_style",
+    "game_losses", "gan_scheme", "image_grid", "methods_in", "new_figure", "samples_by_class",
+    "sgan_scheme", "snapshots", "stored_figure", "stroke_of", "use_course_style",
 ]  # fmt: skip

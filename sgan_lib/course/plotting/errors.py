@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sgan_lib import evaluation
-from sgan_lib.course.plotting.style import COLOURS, METHOD_STYLES, add_title, methods_in, new_figure
+from sgan_lib.course.plotting.style import COLOURS, METHOD_STYLES, add_title, methods_in, new_figure, stroke_of
 
 ENOUGH = 5  # runs; of fewer no interval is drawn
 
@@ -36,7 +36,7 @@ def errors_by_method(table: pd.DataFrame, title: str) -> Figure:
         errors = percent[method].dropna().to_numpy()
         panel.scatter([x] * len(errors), errors, color=colour, marker=marker, alpha=0.5, s=28)
         sns.pointplot(x=[x] * len(errors), y=errors, ax=panel, color=colour, marker=marker, errorbar=_interval,
-                      capsize=0.12, native_scale=True)  # fmt: skip
+                      capsize=0.12, native_scale=True, **stroke_of(marker))  # fmt: skip
     means = percent.mean()
     names = [f"{METHOD_STYLES[m][0]}\n{means[m]:.{1 if means[m] > 2 else 2}f} %" for m in methods]
     panel.set(xticks=range(len(methods)), xticklabels=names, xlabel="", ylabel="test error, %", ylim=(0, None),
