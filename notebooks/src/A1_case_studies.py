@@ -264,8 +264,8 @@ widgets.quiz("case_studies", "rule")
 #
 # <!-- numbers: nearly paper -->
 # Before preset `paper` was what it is now, three runs of 180,000 steps had the authors' discriminator, losses, batches
-# and rates, and ended at 0.99, 2.25 and 1.77 % on splits 0 to 2, on average 1.67 %. Their generator, too, moved on images
-# just seen. Three other small things were not the authors':
+# and rates, and ended at 0.99, 2.25 and 1.77 % on splits 0 to 2, on average 1.67 %. The generator moved on images just
+# seen, unlike the authors', and three smaller things differed:
 #
 # - *The generator's form.* Our batch norm had a trained scale, theirs has none. Our output was tanh(u), theirs tanh(u/2).
 # - *Adam's ε.* Ours divided by $\sqrt{\hat v} + \varepsilon$, theirs by $\sqrt{\hat v + \varepsilon}$. A small gradient
@@ -374,8 +374,8 @@ widgets.quiz("case_studies", "samples")
 #
 # A matching loss need not fall. Somebody who runs a port of the paper's code on other data reports one that climbs from
 # 1.9 to 8.1 (Sleepychord/ImprovedGAN-pytorch on GitHub, issue 6). Is that generator getting worse? Every layer of this
-# recipe has [weight normalisation](glossary.md#weight-normalisation), w = g · v/‖v‖. The scales g of the
-# hidden layers are set once and **frozen**. Ports that use a framework's weight norm as it comes train them.
+# recipe has [weight normalisation](glossary.md#weight-normalisation), w = g · v/‖v‖. The scales g of the hidden layers
+# are set once and **frozen**. Ports that use a framework's weight norm as it comes train them.
 #
 # ### Exercise 2: a loss without a scale
 #
