@@ -8,6 +8,7 @@ from sgan_lib.course.plotting.errors import (
     errors_by_method,
     errors_in_panels,
     learning_curves,
+    paired_differences,
 )
 from sgan_lib.course.plotting.games import game_losses, gan_scheme, sgan_scheme, snapshots
 from sgan_lib.course.plotting.pictures import (
@@ -24,5 +25,5 @@ __all__ = [
     "COLOURS", "METHOD_STYLES", "conditional_samples", "confusion", "curves", "decision_regions",
     "draw_errors_by_labels", "errors_by_labels", "errors_by_method", "errors_in_panels", "filmstrip",
     "game_losses", "gan_scheme", "image_grid", "learning_curves", "methods_in", "new_figure",
-    "samples_by_class", "sgan_scheme", "snapshots", "stored_figure", "use_course_style",
+    "paired_differences", "samples_by_class", "sgan_scheme", "snapshots", "stored_figure", "use_course_style",
 ]  # fmt: skip
