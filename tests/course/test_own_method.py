@@ -1,4 +1,4 @@
-"""What notebooks 04 and A1 take from the library: a method of the reader's own, enlarged scales, worked solutions."""
+"""What 03, 04 and A1 take from the library: a method of the reader's own, enlarged scales, worked solutions."""
 
 import copy
 
@@ -22,6 +22,15 @@ def test_the_librarys_own_moves_give_the_same_run():
     assert ours == theirs.__class__(**{**vars(theirs), "seconds": ours.seconds, "history": ours.history})
     assert [record.terms for record in ours.history] == [record.terms for record in theirs.history]
     assert all(mask.min() == 1 for mask in masks)
+
+
+def test_a_method_with_a_second_head_may_be_ones_own_too():
+    theirs = experiments.run("two_head", "digits", 50, device="cpu", **MOONS)
+
+    def moves(nets, batch):
+        return methods.two_head(nets, batch._replace(mask=None), theirs.settings)
+
+    assert own_method.run(moves, "digits", 50, method="two_head", **MOONS).history[-1].terms == theirs.history[-1].terms
 
 
 def test_a_generator_that_does_not_move_stays_as_it_is():

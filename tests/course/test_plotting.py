@@ -40,6 +40,8 @@ FIGURES = {
     "filmstrip": ([{"1": GREY[:2], "2": GREY[2:4]}], ("", "1"), {}),
     "samples_by_class": ([{"one": BY_CLASS, "two": -BY_CLASS}], ("", "class asked for"), {"marked": MARKED}),
     "errors_by_method": ([LAST], ("", "test error, %"), {}),
+    "paired_differences": ([{"five": [1.0, 2, 3, 4, 5], "none": [-1.0, 1, -2, 2, 0], "two": [3.0, 4]}],
+                           ("before − after", ""), {"x": "before − after"}),
     "curves": ([LINES], ("step", "loss"), {"x": "step", "y": "loss"}),
     "errors_by_labels": ([RUNS], BY_LABELS, {"published": PUBLISHED}),
     "errors_in_panels": (
@@ -106,6 +108,26 @@ def test_errors_are_drawn_in_percent_with_their_means_and_joined_by_seed():
     panel = plotting.errors_by_method(FIVE, "A message").axes[0]
     drawn_heights = [y for line in panel.lines[5:] for y in line.get_ydata()]
     assert [min(drawn_heights), max(drawn_heights)] == pytest.approx(BOUNDS, abs=1e-3)
+
+
+def test_paired_differences_have_an_interval_from_five_pairs_on_hollow_where_it_covers_zero():
+    panel = drawn("paired_differences").axes[0]
+    assert texts(panel.get_yticklabels()) == ["five", "none", "two"]
+    half = 2.776 * 0.5**0.5  # of five pairs with variance 2.5
+    told = [
+        f"5 pairs: 3.0 ({3 - half:.1f} to {3 + half:.1f})",
+        f"5 pairs: 0.00 (−{half:.2f} to {half:.2f})",
+        "2 pairs: 3.5",
+    ]
+    assert texts(panel.texts) == told
+    means = [bar.lines[0] for bar in panel.containers]
+    assert [(line.get_xdata()[0], line.get_markerfacecolor()) for line in means] == [(3, "black"), (0, "white")]
+
+
+def test_a_scheme_of_two_heads_has_a_logit_more():
+    one, two = (texts(plotting.sgan_scheme("A message", two_heads=both).axes[0].texts) for both in (False, True))
+    assert "K logits" in set(one) & set(two)
+    assert "1 logit" in set(two) - set(one)
 
 
 def test_curves_end_in_their_names_and_keep_a_methods_colour():

@@ -1,6 +1,7 @@
 """Checkers of `04_feature_matching`: levelled logits, the matching loss, the label mask, both players' moves."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,14 +10,10 @@ from torch import Tensor, nn
 
 from sgan_lib import losses
 from sgan_lib.course.exercises.checking import WrongAnswer, checker, compare, tensor
+from sgan_lib.course.exercises.playing import Judge, Maker, Move, gradients, moves_complaint, normal
 from sgan_lib.course.exercises.worked import solution
 from sgan_lib.data import Batch
 from sgan_lib.methods import Moves, Nets
-from sgan_lib.models import DiscriminatorOutput
-
-
-def _normal(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def _result(answer: Callable[..., Any], *arguments: Tensor, told: str, add: str) -> Any:
@@ -42,7 +39,7 @@ def level(class_logits: Tensor) -> Tensor:
     ),
 )
 def _level(answer: Callable[[Tensor], Any]) -> str | None:
-    logits = 3 * _normal(6, 4)
+    logits = 3 * normal(6, 4)
     result = tensor(_result(answer, logits, told="must match", add="keep the dimension that you sum over"), (6, 4))
     if torch.allclose(result, logits - logits.logsumexp(dim=0)):
         return "you take the log-sum-exp over the images; take it over the classes of each image"
@@ -95,7 +92,7 @@ def _matching_mistakes(real: Tensor, fake: Tensor) -> dict[str, Tensor]:
 )
 def _loss(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
     for n_real, n_fake in ((6, 6), (7, 5)):
-        real, fake = _normal(n_real, 3), 2 * _normal(n_fake, 3, seed=1) + 1
+        real, fake = normal(n_real, 3), 2 * normal(n_fake, 3, seed=1) + 1
         real, fake = real.requires_grad_(), fake.requires_grad_()
         result = tensor(_result(answer, real, fake, told="must match", add="take each mean before you compare"))
         right = (real.mean(dim=0) - fake.mean(dim=0)).square().mean()
@@ -103,20 +100,12 @@ def _loss(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         otherwise = f"with {n_real} real and {n_fake} generated images the loss is {right:.4f}; yours is {result:.4f}"
         if complaint := compare(result.detach(), right.detach(), mistakes, otherwise):
             return complaint
-        to_real, to_fake = _gradients(result, real, fake)
+        to_real, to_fake = gradients(result, real, fake)
         if not to_fake:
             return "the value is right, but no gradient reaches the generated features"
         if to_real:
             return "the value is right, but a gradient flows into the real features; they are the target"
     return None
-
-
-def _gradients(loss: Tensor, *inputs: Tensor) -> list[bool]:
-    """Which of these the loss sends a gradient to."""
-    if not loss.requires_grad:
-        return [False] * len(inputs)
-    slopes = torch.autograd.grad(loss, inputs, allow_unused=True, retain_graph=True)
-    return [slope is not None and bool(slope.abs().sum() > 0) for slope in slopes]
 
 
 # --- the label mask
@@ -136,7 +125,7 @@ def masked_loss(class_logits: Tensor, labels: Tensor, mask: Tensor) -> Tensor:
     ),
 )
 def _masked_loss(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
-    logits = _normal(8, 5).requires_grad_()
+    logits = normal(8, 5).requires_grad_()
     labels = torch.randint(5, (8,), generator=torch.Generator().manual_seed(1))
     each = F.cross_entropy(logits, labels, reduction="none").detach()
     for selected in ([0, 3, 4], list(range(8)), [6], []):
@@ -158,7 +147,7 @@ def _masked_loss(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
         otherwise = f"with {len(selected)} labels of 8 the loss is {right:.4f}; yours is {result:.4f}"
         if complaint := compare(result.detach(), right, {k: v.detach() for k, v in mistakes.items()}, otherwise, 1e-5):
             return complaint
-        if selected and not _gradients(result, logits)[0]:
+        if selected and not gradients(result, logits)[0]:
             return "the value is right, but no gradient reaches the logits"
     return None
 
@@ -178,43 +167,6 @@ def moves(nets: Nets, batch: Batch) -> Moves:
     yield {"matching": losses.feature_matching(judge(batch.unlabelled).features, judge(fake).features)}
 
 
-class _Judge(nn.Module):
-    """Two layers, small enough for a checker."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.hidden, self.classes = (nn.Parameter(_normal(*shape, seed=4)) for shape in ((3, 4), (4, 2)))
-
-    def forward(self, images: Tensor) -> DiscriminatorOutput:
-        return DiscriminatorOutput((features := (images @ self.hidden).relu()) @ self.classes, features)
-
-
-class _Maker(nn.Module):
-    """A generator that always draws the same."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(_normal(3, 3, seed=5))
-
-    def sample(self, n: int) -> Tensor:
-        return _normal(n, 3, seed=6) @ self.weight
-
-
-def _next(playing: Any, which: str) -> Tensor:
-    """The sum of the next move's terms; what goes wrong inside the learner's function is told."""
-    if not isinstance(playing, Iterator):
-        raise WrongAnswer("the function must `yield` twice: once what each player minimises")
-    try:
-        terms = next(playing)
-    except StopIteration:
-        raise WrongAnswer(f"there is no {which} move; `yield` twice") from None
-    except Exception as error:
-        raise WrongAnswer(f"the {which} move raised {type(error).__name__}: {str(error)[:300]}") from error
-    if not isinstance(terms, Mapping) or not terms:
-        raise WrongAnswer(f"the {which} move must be a dictionary from a name to a scalar")
-    return torch.stack([tensor(term) for term in terms.values()]).sum()
-
-
 @checker(
     "feature_matching.moves",
     hints=(
@@ -223,21 +175,22 @@ def _next(playing: Any, which: str) -> Tensor:
     ),
 )
 def _moves(answer: Callable[[Nets, Batch], Any]) -> str | None:
-    nets = nn.ModuleDict({"discriminator": _Judge(), "generator": _Maker()})
-    images, mask = _normal(8, 3, seed=7), torch.tensor([1.0, 0, 0, 1, 0, 0, 0, 1], dtype=torch.float64)
+    nets = nn.ModuleDict({"discriminator": Judge(), "generator": Maker()})
+    images, mask = normal(8, 3, seed=7), torch.tensor([1.0, 0, 0, 1, 0, 0, 0, 1], dtype=torch.float64)
     batch = Batch(images, torch.tensor([0, 1, 1, 1, 0, 1, 0, 0]), images, mask)
-    return _first_move(playing := answer(nets, batch), nets, batch) or _second_move(playing, nets, batch)
-
-
-def _first_move(playing: Any, nets: Nets, batch: Batch) -> str | None:
     judge, generator = nets["discriminator"], nets["generator"]
-    result, fake = _next(playing, "first"), generator.sample(8)
+    first, second = partial(_first_move, judge, generator, batch), partial(_second_move, judge, generator, batch)
+    return moves_complaint(answer(nets, batch), nets, first, second)
+
+
+def _first_move(judge: Any, generator: Any, batch: Batch) -> Move:
+    fake = generator.sample(8)
     on_real, on_fake = (losses.real_logit(judge(x).class_logits) for x in (batch.unlabelled, fake))
     classes = losses.supervised(judge(batch.images).class_logits, batch.labels, batch.mask)
     matching = losses.feature_matching(judge(batch.unlabelled).features, judge(fake).features)
     told_apart = losses.discriminator(on_real, on_fake)
-    right = (classes + told_apart / 2).detach()
-    mistakes = {
+    right = classes + told_apart / 2
+    return Move(right, {
         "the discriminator minimises the matching loss too; it belongs to the generator alone": right + matching,
         "the discriminator minimises the matching loss; it belongs to the generator": classes + matching,
         "the real-or-fake loss has the weight ½ here": classes + told_apart,
@@ -246,53 +199,16 @@ def _first_move(playing: Any, nets: Nets, batch: Batch) -> str | None:
         "real and fake are exchanged in the first move": classes + losses.discriminator(on_fake, on_real) / 2,
         "the mask is not used in the first move": right - classes
         + F.cross_entropy(judge(batch.images).class_logits, batch.labels),
-    }  # fmt: skip
-    otherwise = f"the first move adds up to {result:.4f}; class loss and half the real-or-fake loss are {right:.4f}"
-    if complaint := compare(result.detach(), right, {k: v.detach() for k, v in mistakes.items()}, otherwise):
-        return complaint
-    to_judge, to_generator = _gradients(result, judge.hidden, generator.weight)
-    if not to_judge:
-        return "the value of the first move is right, but no gradient reaches the discriminator"
-    if to_generator:
-        return "the first move sends a gradient into the generator; detach the fakes there"
-    _descend(result, judge)
-    return None
+    }, "class loss and half the real-or-fake loss")  # fmt: skip
 
 
-def _descend(loss: Tensor, judge: nn.Module) -> None:
-    """The discriminator's step, in place as an optimiser's is, so that what was computed before is out of date."""
-    weights = list(judge.parameters())
-    slopes = torch.autograd.grad(loss, weights, retain_graph=True)
-    with torch.no_grad():
-        for weight, slope in zip(weights, slopes, strict=True):
-            weight.sub_(0.1 * slope)
-
-
-def _second_move(playing: Any, nets: Nets, batch: Batch) -> str | None:
-    judge, generator = nets["discriminator"], nets["generator"]
-    before = judge(batch.unlabelled).features
-    result = _next(playing, "second")
-    if not torch.equal(judge(batch.unlabelled).features, before):
-        return "the second move changes the discriminator"
+def _second_move(judge: Any, generator: Any, batch: Batch) -> Move:
     real, fake = judge(batch.unlabelled), judge(generator.sample(8))
-    right = losses.feature_matching(real.features, fake.features).detach()
-    mistakes = {
-        "the second move is the SGAN's generator loss; match features instead": losses.generator(
-            losses.real_logit(fake.class_logits)
-        ),
-        "the second move matches class logits; match features": losses.feature_matching(
-            real.class_logits, fake.class_logits
-        ),
+    right = losses.feature_matching(real.features, fake.features)
+    of_sgan = losses.generator(losses.real_logit(fake.class_logits))
+    of_logits = losses.feature_matching(real.class_logits, fake.class_logits)
+    return Move(right, {
+        "the second move is the SGAN's generator loss; match features instead": of_sgan,
+        "the second move matches class logits; match features": of_logits,
         "the sign of the second move is turned round: the generator minimises it": -right,
-    }
-    otherwise = (
-        f"the second move is {result:.4f}; the matching loss after the discriminator's step is {right:.4f}. Ask the "
-        "discriminator again, about real and generated images"
-    )
-    if complaint := compare(result.detach(), right, {k: v.detach() for k, v in mistakes.items()}, otherwise):
-        return complaint
-    try:
-        reaches = _gradients(result, generator.weight)[0]
-    except RuntimeError:  # autograd's, of what was computed before the discriminator's step
-        return "the second move uses what was computed before the discriminator's step; ask it again"
-    return None if reaches else "the value of the second move is right, but no gradient reaches the generator"
+    }, "the matching loss of real and generated images")  # fmt: skip

@@ -162,6 +162,36 @@ def draw_errors_by_labels(panel: Axes, table: pd.DataFrame, published: pd.DataFr
     _percent_ticks(panel, max(0.2, panel.dataLim.ymin / 2), table["percent"].max())
 
 
+def paired_differences(differences: Mapping[str, Sequence[float]], title: str, x: str) -> Figure:
+    """A row per comparison: a pale mark per pair and, from five pairs on, their mean with its 95 % t-interval.
+
+    Args:
+        differences: name of the row -> one difference per pair, in percentage points.
+        title: the message.
+        x: what is subtracted from what.
+
+    Each row ends in its numbers. A mean whose interval covers zero is hollow.
+    """
+    figure, axes = new_figure(8.0, 0.34 * len(differences) + 1.0)
+    panel = axes[0, 0]
+    panel.axvline(0, color="black", linewidth=1, linestyle=":")
+    for height, values in enumerate(map(np.asarray, differences.values())):
+        low, high = _interval(pd.Series(values))
+        mean, covers_zero = values.mean(), not low * high > 0
+        panel.scatter(values, [height] * len(values), color=COLOURS["sky"], s=16, alpha=0.7)
+        digits = 2 if abs(mean) < 2 else 1
+        told = f"{len(values)} {'pair' if len(values) == 1 else 'pairs'}: {mean:.{digits}f}"
+        if len(values) >= ENOUGH:
+            panel.errorbar(mean, height, xerr=[[mean - low], [high - mean]], color="black", marker="o", capsize=3,
+                           markerfacecolor="white" if covers_zero else "black")  # fmt: skip
+            told += f" ({low:.{digits}f} to {high:.{digits}f})"
+        told, across = told.replace("-", "−"), panel.get_yaxis_transform()
+        panel.annotate(told, (1.02, height), xycoords=across, va="center", fontsize=8)
+    panel.set(yticks=range(len(differences)), yticklabels=list(differences), xlabel=x,
+              ylim=(len(differences) - 0.4, -0.6))  # fmt: skip
+    return add_title(figure, title)
+
+
 def conditional_samples(table: pd.DataFrame, title: str) -> Figure:
     """Against the number of labels: how many samples are not of the class asked for, and the test error.
 

@@ -56,24 +56,30 @@ def gan_scheme(title: str) -> Figure:
     return add_title(figure, title)
 
 
-def sgan_scheme(title: str) -> Figure:
+def sgan_scheme(title: str, two_heads: bool = False, data_are: str = "points") -> Figure:
     """From three streams to two answers: generated, unlabelled and labelled points, one discriminator, K logits.
 
-    The colours are those of `gan_scheme`: dashed arrows lead each answer's losses back to the player that learns.
+    The colours are those of `gan_scheme`: dashed arrows lead each answer's losses back to the player that learns. With
+    `two_heads` the second answer has a logit of its own. `data_are` says what D judges.
     """
     blue, red = COLOURS["blue"], COLOURS["vermilion"]
-    arrows = [((0.65, 1.1), (1.15, 1.1)), ((2.25, 1.1), (2.55, 1.1)), ((3.75, 1.1), (4.35, 1.75)),
-              ((3.75, 1.9), (4.35, 1.9)), ((3.75, 2.7), (4.35, 2.05)), ((5.45, 1.9), (5.75, 1.9)),
-              ((6.6, 2.05), (7.0, 2.35)), ((6.6, 1.75), (7.0, 1.4))]  # fmt: skip
     data = {"latent\nz": (0.35, 1.1), "generated\nG(z)": (3.15, 1.1), "unlabelled\nx": (3.15, 1.9),
-            "labelled\nx, y": (3.15, 2.7), "K logits": (6.18, 1.9), "softmax:\nwhich class?": (7.95, 2.5),
-            "log-sum-exp:\nreal or generated?": (7.95, 1.25)}  # fmt: skip
+            "labelled\nx, y": (3.15, 2.7), "softmax:\nwhich class?": (7.95, 2.5)}  # fmt: skip
+    arrows = [((0.65, 1.1), (1.15, 1.1)), ((2.25, 1.1), (2.55, 1.1)), ((3.75, 1.1), (4.35, 1.75)),
+              ((3.75, 1.9), (4.35, 1.9)), ((3.75, 2.7), (4.35, 2.05))]  # fmt: skip
+    if two_heads:
+        data |= {"K logits": (6.3, 2.5), "1 logit": (6.3, 1.25), "sigmoid:\nreal or generated?": (7.95, 1.25)}
+        arrows += [((5.45, 2.05), (5.85, 2.4)), ((5.45, 1.75), (5.9, 1.35)), ((6.75, 2.5), (7.2, 2.5)),
+                   ((6.7, 1.25), (7.1, 1.25))]  # fmt: skip
+    else:
+        data |= {"K logits": (6.18, 1.9), "log-sum-exp:\nreal or generated?": (7.95, 1.25)}
+        arrows += [((5.45, 1.9), (5.75, 1.9)), ((6.6, 2.05), (7.0, 2.35)), ((6.6, 1.75), (7.0, 1.4))]
     figure, panel = _players((9.5, 3.7), 0.0, {"G": (1.2, 0.8), "D": (4.4, 1.6)}, arrows, data)
     panel.plot([8.75, 9.25], [2.5, 2.5], color=blue, linestyle="dashed", linewidth=1.3)
     _way_back(panel, [(9.0, 1.25), (9.25, 1.25), (9.25, 3.3), (4.9, 3.3), (4.9, 2.25)], blue)
     _way_back(panel, [(7.95, 0.95), (7.95, 0.35), (1.7, 0.35), (1.7, 0.75)], red)
     panel.text(6.4, 3.02, "D learns from all three streams", color=blue, va="center", ha="center")
-    panel.text(4.9, 0.6, "G learns from its own points alone", color=red, va="center", ha="center")
+    panel.text(4.9, 0.6, f"G learns from its own {data_are} alone", color=red, va="center", ha="center")
     return add_title(figure, title)
 
 

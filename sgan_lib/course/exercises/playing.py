@@ -1,0 +1,126 @@
+"""What checkers of both players' moves share: networks small enough for a checker, and what each move must be."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from sgan_lib.course.exercises.checking import WrongAnswer, compare, tensor
+from sgan_lib.methods import Nets
+from sgan_lib.models import DiscriminatorOutput
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    """Normal numbers in float64, the same each time."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+class Judge(nn.Module):
+    """A discriminator of points [n, 3] with two layers and two classes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden, self.classes = (nn.Parameter(normal(*shape, seed=4)) for shape in ((3, 4), (4, 2)))
+
+    def forward(self, images: Tensor) -> DiscriminatorOutput:
+        return DiscriminatorOutput((features := (images @ self.hidden).relu()) @ self.classes, features)
+
+
+class Maker(nn.Module):
+    """A generator that always draws the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(normal(3, 3, seed=5))
+
+    def sample(self, n: int) -> Tensor:
+        return normal(n, 3, seed=6) @ self.weight
+
+
+@dataclass(frozen=True)
+class Move:
+    """What the terms of a move must add up to."""
+
+    right: Tensor
+    mistakes: Mapping[str, Tensor]  # complaint -> what the mistake adds up to
+    what: str  # the right terms, in words
+
+
+def moves_complaint(playing: Any, nets: Nets, first: Callable[[], Move], second: Callable[[], Move]) -> str | None:
+    """What is wrong with the moves that a learner's generator function yields, or None.
+
+    `first` and `second` say what is right, with the networks as they are when the move is made: between the two the
+    discriminator, and whatever else is no generator, takes a step.
+    """
+    return _first_complaint(playing, nets, first()) or _second_complaint(playing, nets, second)
+
+
+def _first_complaint(playing: Any, nets: Nets, move: Move) -> str | None:
+    result = next_terms(playing, "first")
+    if complaint := _compared(result, move, "first"):
+        return complaint
+    if not all(gradients(result, *_judging(nets))):
+        return "the value of the first move is right, but no gradient reaches the discriminator"
+    if any(gradients(result, *nets["generator"].parameters())):
+        return "the first move sends a gradient into the generator; detach the fakes there"
+    _descend(result, _judging(nets))
+    return None
+
+
+def _second_complaint(playing: Any, nets: Nets, second: Callable[[], Move]) -> str | None:
+    before = [weight.clone() for weight in _judging(nets)]
+    result = next_terms(playing, "second")
+    if not all(map(torch.equal, before, _judging(nets))):
+        return "the second move changes the discriminator"
+    if complaint := _compared(result, second(), "second"):
+        return complaint
+    try:
+        reaches = all(gradients(result, *nets["generator"].parameters()))
+    except RuntimeError:  # autograd's, of what was computed before the discriminator's step
+        return "the second move uses what was computed before the discriminator's step; ask it again"
+    return None if reaches else "the value of the second move is right, but no gradient reaches the generator"
+
+
+def _compared(result: Tensor, move: Move, which: str) -> str | None:
+    otherwise = f"the {which} move adds up to {result:.4f}; {move.what} would be {move.right:.4f}"
+    if which == "second":
+        otherwise += " after the discriminator's step. Ask the discriminator again"
+    mistakes = {complaint: value.detach() for complaint, value in move.mistakes.items()}
+    return compare(result.detach(), move.right.detach(), mistakes, otherwise)
+
+
+def _judging(nets: Nets) -> list[nn.Parameter]:
+    return [weight for name, net in nets.items() if name != "generator" for weight in net.parameters()]
+
+
+def next_terms(playing: Any, which: str) -> Tensor:
+    """The sum of the next move's terms; what goes wrong inside the learner's function is told."""
+    if not isinstance(playing, Iterator):
+        raise WrongAnswer("the function must `yield` twice: once what each player minimises")
+    try:
+        terms = next(playing)
+    except StopIteration:
+        raise WrongAnswer(f"there is no {which} move; `yield` twice") from None
+    except Exception as error:
+        raise WrongAnswer(f"the {which} move raised {type(error).__name__}: {str(error)[:300]}") from error
+    if not isinstance(terms, Mapping) or not terms:
+        raise WrongAnswer(f"the {which} move must be a dictionary from a name to a scalar")
+    return torch.stack([tensor(term) for term in terms.values()]).sum()
+
+
+def gradients(loss: Tensor, *inputs: Tensor) -> list[bool]:
+    """Which of these the loss sends a gradient to."""
+    if not loss.requires_grad:
+        return [False] * len(inputs)
+    slopes = torch.autograd.grad(loss, inputs, allow_unused=True, retain_graph=True)
+    return [slope is not None and bool(slope.abs().sum() > 0) for slope in slopes]
+
+
+def _descend(loss: Tensor, weights: list[nn.Parameter]) -> None:
+    """A player's step, in place as an optimiser's is, so that what was computed before is out of date."""
+    slopes = torch.autograd.grad(loss, weights, retain_graph=True)
+    with torch.no_grad():
+        for weight, slope in zip(weights, slopes, strict=True):
+            weight.sub_(0.1 * slope)
