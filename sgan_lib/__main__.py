@@ -12,7 +12,7 @@ import pandas as pd
 from sgan_lib.comparison import METHODS, compare, summarise
 from sgan_lib.data import from_folder, image_files
 from sgan_lib.estimator import SemiSupervisedClassifier
-from sgan_lib.runtime import run_command
+from sgan_lib.runtime import refusals_as_lines, run_command
 
 
 def _command_line() -> argparse.ArgumentParser:
@@ -92,14 +92,8 @@ def _compare(options: argparse.Namespace) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns 0, or 2 where the request is refused."""
     options = _command_line().parse_args(arguments)
-    try:
-        {"fit": _fit, "predict": _predict, "compare": _compare}[options.command](options)
-    except BrokenPipeError:
-        raise
-    except (OSError, TypeError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    commands = {"fit": _fit, "predict": _predict, "compare": _compare}
+    return refusals_as_lines(lambda: commands[options.command](options) or 0)
 
 
 if __name__ == "__main__":

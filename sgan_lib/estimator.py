@@ -48,6 +48,8 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         """
         check_choice("method", self.method, [name for name, method in METHODS.items() if method.classifies])
         parts, classes = (X, np.array(X.class_names)) if isinstance(X, SemiSupervisedData) else self._read(X, y)
+        if isinstance(X, SemiSupervisedData) and y is not None:
+            raise ValueError("y must be None where X is SemiSupervisedData, which has its own labels")
         if self.class_weight is not None:
             check_choice("class_weight", self.class_weight, ("balanced",), "None")
             parts = _balanced(parts)
@@ -56,7 +58,7 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         seed = int(np.random.default_rng().integers(2**31)) if self.random_state is None else self.random_state
         self.result_: Any = experiments.run(
             self.method, seed=seed, preset=self.preset, device=self.device, progress=self.progress, network=network,
-            data=parts, start=self.result_.modules if warm else None, **(self.settings or {}),
+            data=parts, start=self.result_.modules if warm else None, **dict(self.settings or {}),
         )  # fmt: skip
         self.classes_, self.n_features_in_ = classes, int(np.prod(parts.image_shape))
         return self

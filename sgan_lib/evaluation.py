@@ -15,6 +15,7 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 from torchvision.utils import make_grid
 
 from sgan_lib.models import EncoderOutput
+from sgan_lib.runtime import check_number, check_tensor, check_whole_number
 
 Images = Float[Tensor, "n ..."]
 Classes = Int[Tensor, "n"]
@@ -32,19 +33,20 @@ def evaluating(network: nn.Module) -> Iterator[nn.Module]:
             layer.training = mode
 
 
-def check_images(name: str, images: Tensor) -> None:
-    """Raise ValueError where images [n, channels, height, width] are bytes, or not within [-1, 1] as in training."""
-    if images.ndim == 4 and len(images):
-        low, high = (end.item() for end in images.aminmax())
-        if not (images.is_floating_point() and low >= -1.01 and high <= 1.01):
-            kind = f"{images.dtype} in [{low:g}, {high:g}]"
-            raise ValueError(f"{name} must be floats in [-1, 1] (data.as_images makes them of bytes); got {kind}")
+def _check_images(images: Tensor) -> None:
+    """Raise ValueError where these are neither rows nor images within [-1, 1] as in training, but bytes, say."""
+    shaped = isinstance(images, Tensor) and images.ndim in (2, 4)
+    low, high = images.aminmax() if shaped and images.ndim == 4 and len(images) else (0.0, 0.0)
+    if not (shaped and images.is_floating_point() and low >= -1.01 and high <= 1.01):
+        got = f"{images.dtype} in [{low:g}, {high:g}]" if shaped else f"shape {list(np.shape(images))}"
+        wanted = "floats in [-1, 1] (data.as_images makes them of bytes), [n, channels, height, width], or rows"
+        raise ValueError(f"images must be {wanted}; got {got}")
 
 
 @torch.no_grad()
 def outputs(network: nn.Module, images: Images, batch_size: int = 2000) -> tuple[Tensor, ...]:
     """What a network returns for many images, in evaluation mode: computed on its device, returned on theirs."""
-    check_images("images", images)
+    _check_images(images)
     device = next(network.parameters(), images).device
     with evaluating(network):
         batches = [network(batch.to(device)) for batch in images.split(batch_size)]
@@ -71,19 +73,22 @@ def predict(discriminator: nn.Module, images: Images) -> Classes:
 
 def error_rate(discriminator: nn.Module, images: Images, labels: Classes) -> float:
     """Share of wrong predictions, a fraction in [0, 1]."""
+    check_tensor("labels", labels, (len(images) or "images",))
     return int((predict(discriminator, images) != labels).sum()) / len(labels)
 
 
 def wilson_interval(n_wrong: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Interval for the error rate of this network, from n test images (Wilson 1927); of other seeds it says nothing."""
+    check_whole_number("n_wrong", n_wrong, at_least=0, at_most=check_whole_number("n", n, at_least=1))
     interval = stats.binomtest(n_wrong, n).proportion_ci(confidence_level=confidence, method="wilson")
     return float(interval.low), float(interval.high)
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
     """Student's t-interval for the mean over runs, or over paired differences; ValueError for fewer than 2 values."""
-    if len(values) < 2:
-        raise ValueError(f"values must hold at least 2 runs for an interval; got {len(values)}")
+    if len(values) < 2 or not np.isfinite(values).all():
+        raise ValueError(f"values must hold at least 2 runs for an interval, all finite; got {list(values)}")
+    check_number("confidence", confidence, above=0, at_most=0.999999)
     half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
     return float(np.mean(values) - half), float(np.mean(values) + half)
 

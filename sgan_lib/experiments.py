@@ -83,14 +83,8 @@ def reproducible(settings: Settings) -> Iterator[None]:
     """
     if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
         raise RuntimeError("a run must not start inside torch.autocast; settings has the precision")
-    same_algorithms = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
-    with (
-        _TURN,
-        runtime.plain_arithmetic(),
-        runtime.threads(settings.threads),
-        runtime.seeded(settings.seed),
-        same_algorithms,
-    ):
+    same = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+    with _TURN, runtime.plain_arithmetic(), runtime.threads(settings.threads), runtime.seeded(settings.seed), same:
         yield
 
 
@@ -98,12 +92,9 @@ _TURN = RLock()
 
 
 def prepare(
-    settings: Settings,
-    data: SemiSupervisedData | None = None,
-    device: torch.device | str = "cpu",
-    network: str | models.Networks | None = None,
-    start: nn.ModuleDict | None = None,
-) -> Run:
+    settings: Settings, data: SemiSupervisedData | None = None, device: torch.device | str = "cpu",
+    network: str | models.Networks | None = None, start: nn.ModuleDict | None = None,
+) -> Run:  # fmt: skip
     """Build networks, players, the average of weights and the batches; the first door.
 
     `data` is what to train on; by default the split that the settings name, and likewise `network`: own networks are
@@ -114,8 +105,6 @@ def prepare(
     size = None if settings.dataset in POINTS else row.image_size
     parts = (data or load(settings.dataset, settings.n_labels, settings.split_seed, image_size=size)).to(device)
     method, images = METHODS[settings.method], as_images(parts.pool[:500])
-    evaluation.check_images("data.pool", images)
-    evaluation.check_images("data.labelled.images", parts.labelled.images)
     method.check_fits(name, row.generator, row.encoder)
     check_shape(name, row, parts.image_shape)
     n_classes = parts.n_classes if method.classifies else 1
@@ -127,7 +116,7 @@ def prepare(
     if start is not None:
         try:
             modules.load_state_dict(start.state_dict())
-        except RuntimeError as error:
+        except (AttributeError, RuntimeError) as error:
             raise ValueError(f"start must hold networks like those of this run; {error}") from error
     elif not method.encoder:
         models.initialise_from_data(modules["discriminator"], images)
@@ -148,8 +137,11 @@ def _check_outputs(networks: models.Networks, images: Tensor, n_classes: int) ->
             raise ValueError(f"the generator must make images of shape {list(images.shape[1:])}; it made {made}")
     if networks.encoder is not None:
         return 0
-    with evaluation.evaluating(networks.discriminator):
-        output = networks.discriminator(images)
+    try:
+        with evaluation.evaluating(networks.discriminator):
+            output = networks.discriminator(images)
+    except RuntimeError as error:
+        raise ValueError(f"the discriminator must take images of shape {list(images.shape[1:])}; {error}") from error
     parts = output if isinstance(output, tuple) else (output,)
     shapes = [list(part.shape) if isinstance(part, Tensor) else type(part).__name__ for part in parts]
     if len(shapes) != 2 or shapes[0] != [2, n_classes] or len(shapes[1]) != 2:
@@ -170,6 +162,8 @@ def _players(modules: nn.ModuleDict, settings: Settings) -> dict[str, Player]:
 def player(modules: list[nn.Module], learning_rate: float, settings: Settings) -> Player:
     """A player that moves these networks with Adam, set as the settings say."""
     weights = [p for module in modules for p in module.parameters() if p.requires_grad]
+    if not weights:
+        raise ValueError("network must have weights that can be trained, on both sides; one of them has none")
     betas = settings.beta1, settings.beta2
     adam = torch.optim.Adam(weights, learning_rate, betas, settings.epsilon, settings.weight_decay, fused=True)
     return Player(adam, learning_rate)
@@ -214,22 +208,12 @@ def _run_baseline(settings: Settings, data: SemiSupervisedData) -> RunResult:
 
 
 def run(
-    method: str = "feature_matching",
-    dataset: str = "mnist",
-    n_labels: int | None = None,
-    seed: int = 0,
-    preset: str = "quick",
-    split_seed: int | None = None,
-    device: str = "auto",
-    progress: bool = False,
-    record_every: int | None = None,
-    observe: Callable[[Record, nn.ModuleDict], None] | None = None,
-    checkpoint: str | Path | None = None,
-    network: str | models.Networks | None = None,
-    data: SemiSupervisedData | None = None,
-    start: nn.ModuleDict | None = None,
-    **overrides: Any,
-) -> RunResult:
+    method: str = "feature_matching", dataset: str = "mnist", n_labels: int | None = None, seed: int = 0,
+    preset: str = "quick", split_seed: int | None = None, device: str = "auto", progress: bool = False,
+    record_every: int | None = None, observe: Callable[[Record, nn.ModuleDict], None] | None = None,
+    checkpoint: str | Path | None = None, network: str | models.Networks | None = None,
+    data: SemiSupervisedData | None = None, start: nn.ModuleDict | None = None, **overrides: Any,
+) -> RunResult:  # fmt: skip
     """Train one method on one split and measure its test error once, at the end, with averaged weights.
 
     Args:
@@ -250,6 +234,9 @@ def run(
     Returns what was found, with the averaged networks in `modules`; errors are fractions in [0, 1]. Raises ValueError
     or TypeError for a bad argument, before anything is trained; DivergenceError where training diverges.
     """
+    runtime.check_flag("progress", progress)
+    if not isinstance(data, SemiSupervisedData | None):
+        raise TypeError(f"data must be SemiSupervisedData, as data.from_arrays makes them; got {type(data).__name__}")
     if data is not None and (n_labels, split_seed) != (None, None):
         raise ValueError(f"n_labels and split_seed must be None where data are given; got {n_labels} and {split_seed}")
     split = seed if split_seed is None else split_seed
@@ -263,7 +250,7 @@ def run(
     if method in BASELINES:
         return _run_baseline(settings, data or load(settings.dataset, settings.n_labels, settings.split_seed))
     if checkpoint is not None:
-        checkpoint = runtime.check_writable("checkpoint", Path(checkpoint))
+        checkpoint = runtime.check_writable("checkpoint", checkpoint)
     name = f"{method}, {settings.dataset}, {settings.n_labels} labels, seed {seed}"
     with reproducible(settings), tqdm(total=settings.steps, desc=name, unit="step", disable=not progress) as bar:
         asked = asdict(settings) | {"device": chosen.type, "cpu_threads": torch.get_num_threads()}
@@ -283,5 +270,6 @@ def run(
 
 def repeat(n_seeds: int, first_seed: int = 0, **arguments: Any) -> list[RunResult]:
     """`run` for several seeds, each with its own split; networks are dropped to save memory."""
-    seeds = range(first_seed, first_seed + runtime.check_whole_number("n_seeds", n_seeds, at_least=1))
+    first = runtime.check_whole_number("first_seed", first_seed, at_least=0)
+    seeds = range(first, first + runtime.check_whole_number("n_seeds", n_seeds, at_least=1))
     return [replace(run(seed=seed, **arguments), modules=None) for seed in seeds]

@@ -9,23 +9,15 @@ Logits go in, never probabilities. Symbols used throughout:
 | f(x) | `features` | the activations of the discriminator's last hidden layer |
 """
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from sgan_lib.runtime import check_choice
+from sgan_lib.runtime import check_choice, check_number, check_tensor
 
 GENERATOR_LOSSES = ("nonsaturating", "minimax")
 NORMS = ("l1", "l2")
-
-
-def _check_shape(name: str, tensor: Tensor, shape: Sequence[int]) -> None:
-    """Refuse what torch would broadcast to a number without a word."""
-    if tensor.shape != tuple(shape):
-        raise ValueError(f"{name} must have shape {list(shape)}; got {list(tensor.shape)}")
 
 
 def real_logit(class_logits: Float[Tensor, "batch classes"]) -> Float[Tensor, "batch"]:
@@ -37,6 +29,7 @@ def real_logit(class_logits: Float[Tensor, "batch classes"]) -> Float[Tensor, "b
     >>> real_logit(torch.zeros(1, 10))  # Z = 10 · exp 0, and log 10 = 2.3026
     tensor([2.3026])
     """
+    check_tensor("class_logits", class_logits, ("batch", "classes"))
     return torch.logsumexp(class_logits, dim=1)
 
 
@@ -49,6 +42,7 @@ def append_fake_logit(class_logits: Float[Tensor, "batch classes"]) -> Float[Ten
     >>> append_fake_logit(torch.tensor([[2.0, 3.0]]))
     tensor([[2., 3., 0.]])
     """
+    check_tensor("class_logits", class_logits, ("batch", "classes"))
     return F.pad(class_logits, (0, 1))
 
 
@@ -66,7 +60,8 @@ def supervised(
     >>> supervised(torch.zeros(2, 4), torch.tensor([0, 3]))  # each of the 4 classes has p = 1/4: log 4
     tensor(1.3863)
     """
-    _check_shape("labels", labels, class_logits.shape[:1])
+    check_tensor("class_logits", class_logits, ("batch", "classes"))
+    check_tensor("labels", labels, (len(class_logits),))
     if labels.is_floating_point():
         raise TypeError(f"labels must be whole numbers; got {labels.dtype}")
     try:  # no label is ignored: torch would, silently, ignore −100
@@ -75,8 +70,8 @@ def supervised(
         raise ValueError(f"labels must be in [0, {class_logits.shape[1]}); {error}") from error
     if mask is None:
         return losses.mean()
-    _check_shape("mask", mask, labels.shape)
-    if mask.is_floating_point() and (mask < 0).any():
+    check_tensor("mask", mask, (len(labels),))
+    if mask.dtype != torch.bool and not (mask >= 0).all():
         raise ValueError(f"mask must hold no negative weights; got {mask.min().item():g}")
     weights = mask.to(losses.dtype)
     return (losses * weights).sum() / weights.sum().clamp(min=1)
@@ -92,8 +87,8 @@ def discriminator(
     >>> discriminator(torch.zeros(2), torch.zeros(3))  # D = ½ everywhere: 2 log 2
     tensor(1.3863)
     """
-    _check_shape("real_logit_on_real", real_logit_on_real, real_logit_on_real.shape[:1])
-    _check_shape("real_logit_on_fake", real_logit_on_fake, real_logit_on_fake.shape[:1])
+    check_tensor("real_logit_on_real", real_logit_on_real, ("batch",))
+    check_tensor("real_logit_on_fake", real_logit_on_fake, ("batch",))
     return F.softplus(-real_logit_on_real).mean() + F.softplus(real_logit_on_fake).mean()
 
 
@@ -106,7 +101,7 @@ def generator(real_logit_on_fake: Float[Tensor, "fake"], kind: str = "nonsaturat
     >>> generator(torch.zeros(3)), generator(torch.zeros(3), kind="minimax")  # D = ½: log 2 and −log 2
     (tensor(0.6931), tensor(-0.6931))
     """
-    _check_shape("real_logit_on_fake", real_logit_on_fake, real_logit_on_fake.shape[:1])
+    check_tensor("real_logit_on_fake", real_logit_on_fake, ("batch",))
     if check_choice("kind", kind, GENERATOR_LOSSES) == "minimax":
         return -F.softplus(real_logit_on_fake).mean()
     return F.softplus(-real_logit_on_fake).mean()
@@ -125,7 +120,8 @@ def feature_matching(
     tensor(5.)
     """
     check_choice("norm", norm, NORMS)
-    _check_shape("features_fake", features_fake, (len(features_fake), *features_real.shape[1:]))
+    check_tensor("features_real", features_real, ("batch", "features"))
+    check_tensor("features_fake", features_fake, ("batch", features_real.shape[1]))
     difference = features_real.detach().mean(dim=0) - features_fake.mean(dim=0)
     return difference.abs().mean() if norm == "l1" else difference.square().mean()
 
@@ -168,8 +164,8 @@ def pull_away(features_fake: Float[Tensor, "fake features"]) -> Float[Tensor, ""
     >>> pull_away(torch.tensor([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0]]))  # of three pairs, one points the same way
     tensor(0.3333)
     """
-    n = len(features_fake)
-    if n < 2:
+    check_tensor("features_fake", features_fake, ("batch", "features"))
+    if (n := len(features_fake)) < 2:
         raise ValueError(f"features_fake must hold at least 2 samples; got {n}")
     directions = F.normalize(features_fake, dim=1)
     similarities = directions @ directions.T
@@ -184,6 +180,7 @@ def conditional_entropy(class_logits: Float[Tensor, "batch classes"]) -> Float[T
     >>> conditional_entropy(torch.zeros(2, 8))  # undecided among 8: log 8
     tensor(2.0794)
     """
+    check_tensor("class_logits", class_logits, ("batch", "classes"))
     log_probabilities = F.log_softmax(class_logits, dim=1)
     return -(log_probabilities.exp() * log_probabilities).sum(dim=1).mean()
 
@@ -205,7 +202,9 @@ def pseudo_label(
     >>> pseudo_label(logits, judged, confidence=0.9)  # log 4 from the first image, 0 from the second
     tensor(0.6931)
     """
-    _check_shape("judged_logits", judged_logits, class_logits.shape)
+    check_number("confidence", confidence, at_most=1)
+    check_tensor("class_logits", class_logits, ("batch", "classes"))
+    check_tensor("judged_logits", judged_logits, class_logits.shape)
     probability, answers = F.softmax(judged_logits.detach(), dim=1).max(dim=1)
     losses = F.cross_entropy(class_logits, answers, reduction="none")
     return (losses * (probability >= confidence)).mean()

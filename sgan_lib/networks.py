@@ -28,9 +28,7 @@ class Network:
     steps: tuple[int, int, int] = (600, 3_000, 93_800)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     paper: Mapping[str, Any] | None = None
-    default_for: tuple[
-        str, ...
-    ] = ()  # data sets, and kinds of them (`kind_of`), whose network it is where none is named
+    default_for: tuple[str, ...] = ()  # data sets, and kinds of them (`kind_of`), whose network it is by default
     default_in_paper: tuple[str, ...] = ()  # the same under the preset paper
     generator: bool = True
     encoder: bool = False
@@ -45,10 +43,9 @@ class Network:
 
 
 def _pair(
-    discriminator: Callable[[Shape, int], nn.Module],
-    generator: Callable[[Shape], Generator] | None,
+    discriminator: Callable[[Shape, int], nn.Module], generator: Callable[[Shape], Generator] | None,
     normal: tuple[type[nn.Module], ...] = (),
-) -> Callable[[Shape, int], Networks]:
+) -> Callable[[Shape, int], Networks]:  # fmt: skip
     """What builds a discriminator, then a generator, and draws layers of the `normal` kinds anew in both."""
 
     def built(shape: Shape, k: int) -> Networks:

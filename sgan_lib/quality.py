@@ -7,12 +7,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torchmetrics.functional import kl_divergence
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 from sgan_lib import data, evaluation, models, networks
+from sgan_lib.runtime import check_tensor
 
 ASSET = models.ASSETS / "mnist_classifier.safetensors"
 NETWORK, N_FEATURES, N_CLASSES, IMAGE_SHAPE = "cnn", 128, 10, (1, 28, 28)
@@ -59,10 +61,7 @@ def sample_accuracy(images: Tensor, asked: Tensor) -> float:
     TypeError or ValueError for other images, or unless `asked` is n classes in [0, 10); DataError as `sample_quality`.
     """
     _check_images(images, at_least=1)
-    if not isinstance(asked, Tensor) or asked.is_floating_point():
-        raise TypeError(f"asked must be a tensor of whole numbers; got {getattr(asked, 'dtype', type(asked).__name__)}")
-    if asked.shape != images.shape[:1] or asked.min() < 0 or asked.max() >= N_CLASSES:
-        raise ValueError(f"asked must be {len(images)} whole numbers in [0, {N_CLASSES}); got {asked!s:.60}")
+    check_tensor("asked", asked, (len(images),), torch.int64, 0, N_CLASSES - 1)
     return (_judged(images)[0].argmax(dim=1) == asked.cpu()).double().mean().item()
 
 

@@ -18,7 +18,7 @@ from sgan_lib.data import Preparation, SemiSupervisedData
 from sgan_lib.methods import METHODS
 from sgan_lib.models import Networks
 from sgan_lib.networks import row_of
-from sgan_lib.runtime import check_choice, check_number, forked_random, write_whole
+from sgan_lib.runtime import check_choice, check_number, check_path, forked_random, write_whole
 from sgan_lib.saved import read_file, write_file
 from sgan_lib.settings import Settings
 from sgan_lib.training import Record
@@ -58,7 +58,7 @@ class RunResult:
 
     def to_json(self, path: str | Path) -> None:
         """Write to `path`, whole or not at all."""
-        write_whole(Path(path), json.dumps(self._content(), indent=1) + "\n")
+        write_whole(path, json.dumps(self._content(), indent=1) + "\n")
 
     def _content(self) -> dict[str, Any]:
         content = {f.name: getattr(self, f.name) for f in fields(self) if f.compare}
@@ -68,7 +68,7 @@ class RunResult:
     def from_json(cls, path: str | Path) -> "RunResult":
         """Read what `to_json` wrote. Raises ValueError where the file does not hold a result."""
         try:
-            return cls._of_content(json.loads(Path(path).read_text("utf-8")))
+            return cls._of_content(json.loads(check_path("path", path).read_text("utf-8")))
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
             raise ValueError(f"{path} does not hold a RunResult: {error}") from error
 
@@ -130,9 +130,8 @@ def found_on_test(
         error, interval = wrong / n_test, evaluation.wilson_interval(wrong, n_test)
         counts = evaluation.confusion_matrix(predictions, data.test.labels, k)
         confusion = counts[: data.n_classes, : data.n_classes].tolist()
-    versions = {"python": platform.python_version(), "sgan_lib": version("sgan-course")}
-    versions["cpu_threads"] = str(torch.get_num_threads())
-    versions |= {name: version(name) for name in ("torch", "torchvision")}
+    versions = {"python": platform.python_version(), "sgan_lib": version("sgan-course"), "torch": version("torch"),
+                "torchvision": version("torchvision"), "cpu_threads": str(torch.get_num_threads())}  # fmt: skip
     prepared = data.preparation or Preparation(data.image_shape)
     return RunResult(settings, error, interval, confusion, history, history[-1].seconds, str(data.pool.device),
                      versions, networks, data.class_names, prepared)  # fmt: skip

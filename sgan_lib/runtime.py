@@ -4,7 +4,7 @@ import hashlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from numbers import Real
@@ -58,9 +58,37 @@ def check_number(name: str, value: Any, above: float | None = None, at_least: fl
     return float(value)
 
 
+def check_tensor(name: str, value: Any, shape: Sequence[int | str], dtype: Any = None, *bounds: float) -> None:
+    """Raise a ValueError for anything but a tensor of that shape, where a size with a name is any but 0.
+
+    With a dtype, it must have that too, and values within the bounds (low, high); NaN never is.
+    """
+    wanted, got, fits = f"[{', '.join(map(str, shape))}]", type(value).__name__, False
+    if isinstance(value, torch.Tensor):
+        got, sizes = str(list(value.shape)), zip(value.shape, shape, strict=False)
+        fits = value.ndim == len(shape) and all(n == m or (n > 0 and isinstance(m, str)) for n, m in sizes)
+    if dtype is not None and isinstance(value, torch.Tensor):
+        low, high = bounds or (-torch.inf, torch.inf)
+        first, last = (end.item() for end in value.aminmax()) if value.numel() and not value.is_meta else (low, high)
+        fits &= value.dtype == dtype and low - 0.01 <= first <= last <= high + 0.01  # for rounding
+        wanted += f" and {dtype} in [{low:g}, {high:g}]"
+        got += f" and {value.dtype} in [{first:g}, {last:g}]"
+    if not fits:
+        raise ValueError(f"{name} must have shape {wanted}; got {got}")
+
+
+def check_path(name: str, value: Any) -> Path:
+    """Return `value` as a path, ~ resolved, else raise a ValueError that names the argument."""
+    try:
+        return Path(value).expanduser()
+    except (RuntimeError, TypeError) as error:  # nobody has that home
+        raise ValueError(f"{name} must be a path; got {value!r} ({error})") from error
+
+
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: str | Path) -> Iterator[Path]:
     """A file to write to instead; it replaces `path` at the end of the block, unless that raises. Makes the folder."""
+    path = check_path("path", path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
@@ -70,9 +98,9 @@ def whole_file(path: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def check_writable(name: str, path: Path) -> Path:
+def check_writable(name: str, path: str | Path) -> Path:
     """The path with ~ resolved, if a file can be written there; else an OSError that names the argument."""
-    path = path.expanduser()
+    path = check_path(name, path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
@@ -83,7 +111,7 @@ def check_writable(name: str, path: Path) -> Path:
         raise OSError(f"{name} must be a file in a folder that can be written; got {path} ({error})") from error
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: str | Path, text: str) -> None:
     """Write a text file, whole or not at all, into a folder that need not be there yet."""
     with whole_file(path) as partial:
         partial.write_text(text, "utf-8")
@@ -110,7 +138,7 @@ def seeded(seed: int | None) -> Iterator[None]:
         if torch.backends.mps.is_available():
             after.callback(torch.mps.set_rng_state, torch.mps.get_rng_state())
         if seed is not None:
-            torch.manual_seed(check_whole_number("seed", seed, at_least=0))
+            torch.manual_seed(check_whole_number("seed", seed, at_least=0, at_most=2**63 - 1))
         yield
 
 
@@ -139,6 +167,17 @@ def plain_arithmetic() -> Iterator[None]:
     finally:
         torch.set_default_dtype(dtype)
         torch.set_float32_matmul_precision(precision)
+
+
+def refusals_as_lines(command: Callable[[], int]) -> int:
+    """What the command returns; where it refuses, 2, and the reason as a line."""
+    try:
+        return command()
+    except BrokenPipeError:
+        raise
+    except (OSError, TypeError, ValueError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
 
 
 def run_command(main: Callable[[], int]) -> int:

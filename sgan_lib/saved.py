@@ -10,22 +10,22 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from sgan_lib.runtime import whole_file
+from sgan_lib.runtime import check_path, check_writable, whole_file
 
 
 def write_file(path: str | Path, kind: str, content: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
     """Write the file, whole or not at all. `kind` says what it is, such as "model"; `content` must go through JSON."""
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    text = json.dumps(content)
+    text = json.dumps(content, default=lambda x: x.tolist() if hasattr(x, "tolist") else json.JSONEncoder().default(x))
     metadata = {"sgan_lib": kind, "content": text, "sha256": _checksum(text, plain)}
-    with whole_file(Path(path).expanduser()) as partial:
-        safetensors.torch.save_file(plain, partial, metadata)
+    with whole_file(check_writable("path", path)) as partial:
+        partial.write_bytes(safetensors.torch.save(plain, metadata))
 
 
 def read_file(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The content and the tensors of such a file. ValueError names the file where it is foreign, damaged or missing."""
     try:  # all of it at once: a file that shrinks under a memory map would end the process
-        whole = Path(path).expanduser().read_bytes()
+        whole = check_path("path", path).read_bytes()
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
     try:

@@ -50,10 +50,8 @@ class Settings:
     split_seed: int = _whole(_REQUIRED, "of which images are labelled", "chosen", at_least=0, at_most=LARGEST_SEED)
     preset: str = _choice(_REQUIRED, "budget", "chosen", allowed=PRESETS)
     network: str = _choice(_REQUIRED, "one of networks.NETWORKS, or 'own'", "chosen")
-    steps: int = _whole(_REQUIRED, "moves of each player", "the network's row and the preset", at_least=1)
-    batch_size: int = _whole(
-        64, "unlabelled images a step, and as many generated ones", "ours", at_least=2, at_most=65536
-    )
+    steps: int = _whole(_REQUIRED, "moves of each player", "network and preset", at_least=1, at_most=10**8)
+    batch_size: int = _whole(64, "unlabelled images a step, and generated ones", "ours", at_least=2, at_most=65536)
     labelled_batch_size: int = _whole(64, "labelled images a step", "ours", at_least=1, at_most=65536)
     learning_rate: float = _number(1e-3, "of Adam, for both players", "ours", above=0)
     hold: float = _number(0.5, "share of the steps at full rate; then it falls to 0", "ours", at_most=1)
@@ -61,9 +59,7 @@ class Settings:
     beta1: float = _number(0.5, "of Adam", "Radford 2016, §4; Salimans 2016, code", at_most=0.999999)
     beta2: float = _number(0.999, "of Adam", "Adam's own default", at_most=0.999999)
     epsilon: float = _number(1e-8, "of Adam, added to the root", "Adam's own default", above=0, at_most=1)
-    generator_rate: float = _number(
-        1.0, "generator's rate over the discriminator's", "Salimans 2016, code; Dai 2017: a third", above=0
-    )
+    generator_rate: float = _number(1.0, "over the discriminator's", "Salimans 2016, code; Dai 2017: a third", above=0)
     weight_decay: float = _number(0.0, "of Adam, added to the gradient", "Adam's own default", at_most=1)
     average_decay: float = _number(0.999, "of the average of weights, a step", "ours", at_most=0.999999)
     threads: int | None = _setting(_count_or_none, None, "CPU threads; None: as they are", "ours")

@@ -80,14 +80,9 @@ def training_step(state: TrainingState, batch: Any) -> dict[str, Tensor]:
 
 
 def train(
-    state: TrainingState,
-    batch_at: Callable[[int], Any],
-    n_steps: int,
-    hold: float = 1.0,
-    record_every: int = 100,
-    evaluate: Callable[[nn.ModuleDict], dict[str, float]] | None = None,
-    last_rate: float = 0.0,
-) -> Iterator[Record]:
+    state: TrainingState, batch_at: Callable[[int], Any], n_steps: int, hold: float = 1.0, record_every: int = 100,
+    evaluate: Callable[[nn.ModuleDict], dict[str, float]] | None = None, last_rate: float = 0.0,
+) -> Iterator[Record]:  # fmt: skip
     """Train from `state.step` to `n_steps`, yielding a record every `record_every` steps and at the end.
 
     The state is changed in place, so a caller may save it at any record. `batch_at` gives the batch of a step, always

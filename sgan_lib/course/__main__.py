@@ -9,11 +9,12 @@ python -m sgan_lib.course run 03_sgan -p n_labels 50 -p seed 3  one notebook wit
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from sgan_lib.course import runner
 from sgan_lib.course.copies import make_copies
-from sgan_lib.runtime import check_choice, check_whole_number, check_writable, run_command
+from sgan_lib.runtime import check_choice, check_whole_number, check_writable, refusals_as_lines, run_command
 from sgan_lib.settings import PRESETS
 
 
@@ -55,10 +56,11 @@ def _jobs(paths: Sequence[Path], texts: Mapping[str, str]) -> list[runner.Job]:
     return jobs
 
 
-def _list(folder: Path) -> None:
-    for path in runner.find_notebooks([], folder):
+def _list() -> int:
+    for path in runner.find_notebooks([], runner.notebooks_folder()):
         defaults = runner.default_parameters(path).items()
         print(path.stem, "  ".join(f"{name}={value!r}" for name, value in defaults), sep="\t")
+    return 0
 
 
 def _table(outcomes: Sequence[runner.Outcome]) -> str:
@@ -73,21 +75,20 @@ def _table(outcomes: Sequence[runner.Outcome]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns 0, or 1 where a notebook failed, or 2 where the request itself is refused."""
     options = _command_line().parse_args(arguments)
-    try:
-        folder = runner.notebooks_folder()
-        if options.command == "list":
-            _list(folder)
-            return 0
-        if options.command == "copy":
-            for note in make_copies(folder, options.folder):
-                print(note)
-            return 0
-        check_whole_number("--workers", options.workers, at_least=1)
-        jobs = _jobs(runner.find_notebooks(options.names, folder), _texts(options))
-        check_writable("--out", options.out / "notebook.ipynb")
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    commands = {"list": _list, "copy": partial(_copy, options), "run": partial(_run, options)}
+    return refusals_as_lines(commands[options.command])
+
+
+def _copy(options: argparse.Namespace) -> int:
+    for note in make_copies(runner.notebooks_folder(), options.folder):
+        print(note)
+    return 0
+
+
+def _run(options: argparse.Namespace) -> int:
+    check_whole_number("--workers", options.workers, at_least=1)
+    jobs = _jobs(runner.find_notebooks(options.names, runner.notebooks_folder()), _texts(options))
+    check_writable("--out", options.out / "notebook.ipynb")
     outcomes = runner.run_all(jobs, options.out, options.workers)
     failed = [each for each in outcomes if each.error]
     for each in failed:

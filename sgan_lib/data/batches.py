@@ -65,8 +65,8 @@ class Batches:
         largest_shift = self.data.image_shape[-1] if len(self.data.image_shape) == 3 else 0
         if self.strong and not largest_shift:
             raise ValueError("strong must be False for points, which cannot be augmented; got True")
-        self.batch_size = check_whole_number("batch_size", self.batch_size, at_least=int(self.mixed or self.strong))
-        self.labelled_batch_size = check_whole_number("labelled_batch_size", self.labelled_batch_size, at_least=1)
+        self.batch_size = check_whole_number("batch_size", self.batch_size, int(self.mixed or self.strong), 65536)
+        self.labelled_batch_size = check_whole_number("labelled_batch_size", self.labelled_batch_size, 1, 65536)
         self.seed = check_whole_number("seed", self.seed, at_least=0, at_most=LARGEST_SEED)
         self.shift = check_whole_number("shift", self.shift, at_least=0, at_most=largest_shift)
         if self.mixed:

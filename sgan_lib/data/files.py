@@ -12,27 +12,31 @@ from PIL import Image, ImageOps
 
 from sgan_lib.data.preparation import Preparation
 from sgan_lib.data.sets import DataError
+from sgan_lib.runtime import check_choice, check_path
 
 _GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L")  # Pillow's modes without colour
 _SIDES = (32, 32)  # that images of different sizes are brought to: small enough to train on a CPU
 
 
 def image_table(folder: Path, unlabelled: str, labels: str | Path | None, pattern: str | None) -> pd.DataFrame:
-    """The images of a folder: one row per file, with path, label (None where there is none) and test (True or False).
-
-    `attrs` has the classes, sorted, and notes on what was passed over. Arguments and errors as in `own.from_folder`.
-    """
+    """One row per image of `from_folder`: path, label or None, test or not; `attrs`: the classes, sorted, and notes."""
     if not folder.is_dir():
         raise ValueError(f"folder must be a folder of images; there is none at {str(folder)!r}")
+    if not (labels is None or pattern is None):
+        raise ValueError(f"pattern must be None where there are labels; got {pattern!r}")
+    check_choice("unlabelled", unlabelled)
     paths = image_files(folder)
     others = sum(path.is_file() for path in folder.rglob("*")) - len(paths)
     notes = [f"{others} hidden and other files passed over"] if others else []
     tops = [path.relative_to(folder).parts[0] if path.parent != folder else unlabelled for path in paths]
     table = pd.DataFrame({"path": paths, "label": tops, "test": False}, dtype=object)
     if labels is not None:
-        table["label"] = _labels_from_csv(Path(labels), folder, paths)
+        table["label"] = _labels_from_csv(check_path("labels", labels), folder, paths)
     elif pattern is not None:
-        matches = [re.search(pattern, path.name) for path in paths]
+        try:
+            matches = [re.search(pattern, path.name) for path in paths]
+        except re.error as error:
+            raise ValueError(f"pattern must be a regular expression; got {pattern!r} ({error})") from error
         table["label"] = [match[1] if match and match.re.groups else None for match in matches]
     else:
         table["test"] = table["label"] == "test"
@@ -64,16 +68,17 @@ def image_files(folder: Path) -> list[Path]:
 
 def _labels_from_csv(file: Path, folder: Path, paths: Sequence[Path]) -> list[str | None]:
     """The label of each path by a CSV file with the columns file and label."""
-    table = pd.read_csv(file, dtype=str, keep_default_na=False)
-    if not {"file", "label"} <= set(table.columns):
-        raise ValueError(
-            f"labels must be a CSV file with the columns file, label; {file} has {', '.join(table.columns)}"
-        )
-    by_path = {folder / name: label or None for name, label in zip(table["file"], table["label"], strict=True)}
-    if twice := table["file"][table["file"].duplicated()].tolist():
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        names, labels = table["file"], table["label"]
+    except (KeyError, OSError, ValueError) as error:
+        raise ValueError(f"labels must be a CSV file with the columns file, label; got {file} ({error})") from error
+    named = [folder / name for name in names]
+    if twice := names[pd.Series(named, dtype=object).duplicated()].tolist():
         raise ValueError(f"labels must name each file once; {file} names {twice[0]!r} again")
-    if absent := [path for path in by_path if path not in set(paths)]:
-        raise ValueError(f"labels must name images in {folder}; {file} names {str(absent[0].relative_to(folder))!r}")
+    if absent := [name for name, path in zip(names, named, strict=True) if path not in set(paths)]:
+        raise ValueError(f"labels must name images in {folder}; {file} names {absent[0]!r}")
+    by_path = {path: label or None for path, label in zip(named, labels, strict=True)}
     return [by_path.get(path) for path in paths]
 
 

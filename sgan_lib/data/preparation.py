@@ -36,8 +36,9 @@ class Preparation:
         """The preparation of these training arrays; the arguments are those of `from_arrays`. Raises as `__call__`."""
         array = to_array(X)
         if array.ndim == 2:
-            if image_size is not None:
-                raise ValueError(f"image_size must be None for a table of columns; got {image_size!r}")
+            for name, value in {"image_size": image_size, "value_range": value_range}.items():
+                if value is not None:
+                    raise ValueError(f"{name} must be None for a table of columns; got {value!r}")
             mean, deviation = array.mean(axis=0, dtype=float), array.std(axis=0, dtype=float)
             return cls(array.shape[1:], None, tuple(mean.tolist()), tuple(np.where(deviation, deviation, 1).tolist()))
         if array.dtype == np.uint8 and value_range is None and array.max() <= 16:
@@ -66,11 +67,12 @@ class Preparation:
 def numbers(X: Any) -> np.ndarray:
     """X as an array of numbers; raises ValueError or TypeError where it is none."""
     try:
-        array = np.asarray(X.detach().cpu() if isinstance(X, Tensor) else X)
+        half = isinstance(X, Tensor) and X.dtype == torch.bfloat16  # which numpy does not know
+        array = np.asarray((X.float() if half else X).detach().cpu() if isinstance(X, Tensor) else X)
     except ValueError as error:
         raise ValueError(f"X must hold images of one size; {error}") from error
-    if array.dtype.kind not in "buif":
-        raise TypeError(f"X must hold numbers; got {array.dtype}")
+    if array.dtype.kind not in "buif" or np.ma.is_masked(X):
+        raise TypeError(f"X must hold numbers; got {array.dtype}{' and masked ones' if np.ma.is_masked(X) else ''}")
     return array
 
 
@@ -89,16 +91,19 @@ def to_array(X: Any, shape: tuple[int, ...] = ()) -> np.ndarray:
         raise ValueError(f"X must hold {allowed}; got shape {list(np.shape(X))}")
     if shape and array.ndim != len(shape) + 1:
         raise ValueError(f"X must hold {'images' if len(shape) == 3 else 'columns'} as in training; got {array.ndim}-D")
-    if not np.isfinite(array).all():
-        raise ValueError("X must hold finite numbers; it contains NaN or infinity")
+    if not float(np.abs(array).max()) < 1e150:  # whose square is finite
+        raise ValueError("X must hold finite numbers below 1e150; it contains larger ones, NaN or infinity")
     return array
 
 
 def _range_of(array: np.ndarray, given: Range | None) -> Range | None:
     """The range that training images run over: the given one, or one found in numbers that are not bytes."""
     if given is not None:
-        _check_within(array, given, "value_range must hold all values of X")
-        return given
+        low, high = given if np.shape(given) == (2,) and np.asarray(given).dtype.kind in "iuf" else (0, 0)
+        if not -np.inf < low < high < np.inf:
+            raise ValueError(f"value_range must be two finite numbers, low < high; got {given!r}")
+        _check_within(array, (low, high), "value_range must hold all values of X")
+        return float(low), float(high)
     low, high = float(array.min()), float(array.max())
     fitting = [found for found in _FOUND if found[0] <= low and high <= found[1]]
     if array.dtype.name in _WHOLE or fitting:
@@ -111,7 +116,7 @@ def _range_of(array: np.ndarray, given: Range | None) -> Range | None:
 
 def _check_within(array: np.ndarray, allowed: Range, what: str) -> None:
     low, high, slack = float(array.min()), float(array.max()), 1e-3 * (allowed[1] - allowed[0])
-    if not (slack > 0 and allowed[0] - slack <= low and high <= allowed[1] + slack):
+    if not (allowed[0] - slack <= low and high <= allowed[1] + slack):
         raise ValueError(f"{what}, which run from {low:g} to {high:g}; got ({allowed[0]:g}, {allowed[1]:g})")
 
 

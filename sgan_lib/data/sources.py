@@ -12,20 +12,16 @@ from sklearn.utils.multiclass import check_classification_targets
 from torch import Tensor
 
 from sgan_lib.data.files import image_table, read_images
-from sgan_lib.data.preparation import Preparation, Range, numbers, sides_of
+from sgan_lib.data.preparation import Preparation, Range, sides_of, to_array
 from sgan_lib.data.sets import DATASETS, Labelled, RawSet, shared
 from sgan_lib.data.splits import SemiSupervisedData, split_of
-from sgan_lib.runtime import check_choice, check_number
+from sgan_lib.runtime import check_choice, check_number, check_path
 
 
 def load(
-    name: str = "mnist",
-    n_labels: int | None = 100,
-    split_seed: int = 0,
-    validation: int | None = None,
-    image_size: int | None = None,
-    draw: str = "balanced",
-) -> SemiSupervisedData:
+    name: str = "mnist", n_labels: int | None = 100, split_seed: int = 0, validation: int | None = None,
+    image_size: int | None = None, draw: str = "balanced",
+) -> SemiSupervisedData:  # fmt: skip
     """Read a data set and hide all but `n_labels` of its training labels.
 
     - name: one of DATASETS, or a folder of images, for which see `from_folder`.
@@ -79,19 +75,16 @@ def from_dataset(dataset: Any, name: str | None = None, **arguments: Any) -> Sem
 
     Images are PIL's, arrays or tensors, of one size; -1 or None is no label. The dataset's `classes` name its labels.
     """
-    rows = [dataset[index] for index in range(len(dataset))]
+    rows = [dataset[index] for index in range(len(dataset))] if hasattr(dataset, "__len__") else []
     if not rows or any(not isinstance(row, (tuple, list)) or len(row) != 2 for row in rows):
         raise ValueError(f"dataset must hold pairs of image and label; got {rows[0] if rows else 'nothing'!r}"[:200])
     names = getattr(dataset, "classes", None)
-    labels = [
-        None if label is None or int(label) == -1 else names[int(label)] if names else int(label) for _, label in rows
-    ]
-    try:
-        images = np.stack([np.asarray(image) for image, _ in rows])
-    except ValueError as error:
-        raise ValueError(
-            f"dataset must hold images of one size (torchvision's Resize makes them so); {error}"
-        ) from error
+    labels = [label.item() if isinstance(label, (Tensor, np.generic, np.ndarray)) else label for _, label in rows]
+    if names:  # by which the labels are numbers from 0 on
+        if odd := [label for label in labels if label not in (None, -1, *range(len(names)))]:
+            raise ValueError(f"dataset must have labels from 0 to {len(names) - 1}, -1 or None; got {odd[0]!r}")
+        labels = [None if label in (None, -1) else names[int(label)] for label in labels]
+    images = [np.asarray(image) for image, _ in rows]
     return from_arrays(images, labels, classes=names, name=name or type(dataset).__name__, **arguments)
 
 
@@ -110,7 +103,7 @@ def from_folder(
         test, image_size, split: as in `from_arrays`. By default images keep a common size of at most 128, else 32.
     """
     check_choice("on_error", on_error, ("skip", "raise"))
-    table = image_table(Path(folder), unlabelled, labels, pattern)
+    table = image_table(folder := check_path("folder", folder), unlabelled, labels, pattern)
     sides = None if image_size is None else sides_of(image_size)
     images, readable, notes = read_images(table["path"].tolist(), sides, None, on_error)
     table, of_test = table[readable], table["test"][readable].to_numpy(bool)
@@ -118,7 +111,7 @@ def from_folder(
         test = images[of_test], table["label"][of_test]
     return from_arrays(
         images[~of_test], table["label"][~of_test], test, classes=table.attrs["classes"],
-        name=str(Path(folder).resolve()), notes=[*table.attrs["notes"], *notes], **split,
+        name=str(folder.resolve()), notes=[*table.attrs["notes"], *notes], **split,
     )  # fmt: skip
 
 
@@ -126,12 +119,17 @@ def raw_set(
     X: Any, y: Any, test: Any, image_size: Any, value_range: Range | None, classes: Any
 ) -> tuple[RawSet, Preparation]:
     """A whole data set from arrays, prepared for training; arguments and errors as in `from_arrays`."""
-    X, y = numbers(X), _labels(y, "y")
+    X, y = to_array(X), _labels(y, "y")
     if len(y) != len(X):
         raise ValueError(f"y must hold a label for each of the {len(X)} rows of X; got {len(y)}")
-    classes = _different(y) if classes is None else np.asarray(classes)
+    named = pd.Series(_different(y)) if classes is None else _labels(classes, "classes")
+    if named.isna().any() or named.duplicated().any():
+        raise ValueError(f"classes must hold each label once, and neither -1 nor None; got {classes}")
+    classes = np.array(named.tolist())
     k = encode(y, classes, "y")
-    if isinstance(test, tuple):
+    if isinstance(test, (tuple, list)):
+        if len(test) != 2:
+            raise ValueError(f"test must be a pair (X, y), or a share; got {len(test)} of them")
         train, (test_X, test_k) = (X, k), (test[0], encode(_labels(test[1], "test"), classes, "test"))
         if (test_k < 0).any() or len(test_X) != len(test_k):
             raise ValueError(f"test must hold a label for each of its {len(test_X)} rows; got {(test_k >= 0).sum()}")
@@ -165,6 +163,8 @@ def _labels(y: Any, name: str) -> pd.Series:
     given = given.mask(given.isin([-1, "-1"]))
     if given.isna().all():
         raise ValueError(f"{name} must hold at least one label; all {len(given)} are -1, None or NaN")
+    if len({isinstance(label, str) for label in given.dropna()}) > 1:
+        raise ValueError(f"{name} must hold numbers or texts, not both; got {given.dropna().unique()[:12].tolist()}")
     with warnings.catch_warnings():  # few labels of many classes are no sign of a regression here
         warnings.simplefilter("ignore", UserWarning)
         check_classification_targets(np.array(given.dropna().tolist()))

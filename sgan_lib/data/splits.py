@@ -11,13 +11,16 @@ from torch import Tensor
 
 from sgan_lib.data.preparation import Preparation, as_images, resized, sides_of
 from sgan_lib.data.sets import Labelled, RawSet
-from sgan_lib.runtime import check_choice, check_whole_number
+from sgan_lib.runtime import check_choice, check_tensor, check_whole_number
 from sgan_lib.settings import LARGEST_SEED
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SemiSupervisedData:
-    """What training and evaluation see. Images are float32 in [-1, 1], [n, channels, height, width] or [n, 2]."""
+    """What training and evaluation see. Images are float32 in [-1, 1], [n, channels, height, width] or [n, 2].
+
+    Raises ValueError, naming the part, where parts that were put together by hand do not fit.
+    """
 
     name: str
     split_seed: int
@@ -29,6 +32,21 @@ class SemiSupervisedData:
     class_names: tuple[str, ...]
     preparation: Preparation | None = None  # for new images, to go the same way; None: only `as_images`
     notes: tuple[str, ...] = ()  # on what was found in data of the reader's own
+
+    def __post_init__(self) -> None:
+        pool, is_image = self.pool, np.ndim(self.pool) == 4
+        floats = (torch.float32, -1, 1) if is_image else (torch.float32,)
+        kind: Any = (torch.uint8, 0, 255) if getattr(pool, "dtype", None) == torch.uint8 else floats
+        check_tensor("pool", pool, ("n", "channels", "height", "width") if is_image else ("n", "columns"), *kind)
+        for name in ("labelled", "validation", "test"):
+            images, labels = getattr(self, name)
+            check_tensor(f"{name}.images", images, (len(labels), *self.image_shape), *floats)
+            check_tensor(f"{name}.labels", labels, (len(labels),), torch.int64, 0, self.n_classes - 1)
+        check_tensor("labelled_in_pool", self.labelled_in_pool, (len(self.labelled[1]),), torch.int64, 0, len(pool) - 1)
+        if not is_image and (size := pool.abs().mean(dim=0).max().item()) > 10:
+            raise ValueError(
+                f"pool must have columns of mean 0 and deviation 1; the numbers of one are of size {size:.3g}"
+            )
 
     @property
     def unlabelled(self) -> Tensor:

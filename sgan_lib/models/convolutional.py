@@ -19,15 +19,9 @@ class ConvDiscriminator(nn.Module):
     """
 
     def __init__(
-        self,
-        image_shape: Shape,
-        n_classes: int,
-        channels: Sequence[int] = (32, 64),
-        kernel_size: int = 5,
-        dropout: float = 0.0,
-        batch_norm: bool = False,
-        dense: int = 0,
-    ) -> None:
+        self, image_shape: Shape, n_classes: int, channels: Sequence[int] = (32, 64), kernel_size: int = 5,
+        dropout: float = 0.0, batch_norm: bool = False, dense: int = 0,
+    ) -> None:  # fmt: skip
         super().__init__()
         layers: list[nn.Module] = []
         for depth, (n_in, n_out) in enumerate(pairwise([image_shape[0], *channels])):

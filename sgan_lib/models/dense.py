@@ -23,15 +23,10 @@ class MLPDiscriminator(nn.Module):
     centre: Tensor
 
     def __init__(
-        self,
-        image_shape: Shape,
-        n_classes: int,
-        widths: Sequence[int] = (1000, 500, 250, 250, 250),
-        input_noise: float = 0.6,
-        hidden_noise: float = 0.5,
-        train_hidden_scales: bool = False,
+        self, image_shape: Shape, n_classes: int, widths: Sequence[int] = (1000, 500, 250, 250, 250),
+        input_noise: float = 0.6, hidden_noise: float = 0.5, train_hidden_scales: bool = False,
         centre: float | None = 0.0,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         sizes = [prod(image_shape), *widths]
         self.register_buffer("centre", torch.full((sizes[0],), centre or 0.0))

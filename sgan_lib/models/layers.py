@@ -69,11 +69,8 @@ def _reduce(layer: Any, _protocol: int) -> tuple[Any, ...]:
     kind: Any = type(layer).__bases__[0]
     plain = kind.__new__(kind)
     weights = {"weight": nn.Parameter(layer.weight.detach()), **layer._parameters}
-    plain.__dict__ = layer.__dict__ | {
-        "_parameters": weights,
-        "_modules": {},
-        "_load_state_dict_pre_hooks": OrderedDict(),
-    }
+    plain.__dict__ = layer.__dict__ | {"_parameters": weights, "_modules": {}}
+    plain._load_state_dict_pre_hooks = OrderedDict()
     return _normed_again, (plain, layer.state_dict(), layer.parametrizations.weight.original0.requires_grad)
 
 

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from sgan_lib.course.runner import parse_value
 from sgan_lib.experiments import METHODS, PRESETS
-from sgan_lib.runtime import run_command
+from sgan_lib.runtime import refusals_as_lines, run_command
 from sgan_lib.sweep.folder import TABLE, summarise, write_csv
 from sgan_lib.sweep.plan import grid
 from sgan_lib.sweep.running import run, show_plan
@@ -65,10 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns 0, 1 where a run failed, 2 where the request is refused or no cluster answers."""
     options = _command_line().parse_args(arguments)
     try:
-        return _sweep(options)
-    except (OSError, TypeError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return refusals_as_lines(lambda: _sweep(options))
     except KeyboardInterrupt:
         print("stopped; the same command runs what is missing", file=sys.stderr)
         return 130

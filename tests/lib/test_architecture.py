@@ -28,7 +28,7 @@ ARROWS = {
     "saved": {"runtime"},
     "checkpoints": {"runtime", "saved", "training"},
     "baselines": {"data"},
-    "evaluation": {"models"},
+    "evaluation": {"models", "runtime"},
     "results": {"baselines", "data", "evaluation", "methods", "models", "networks", "runtime", "saved", "settings",
                 "training"},
     "experiments": {"baselines", "checkpoints", "data", "evaluation", "methods", "models", "networks", "results",
@@ -38,7 +38,7 @@ ARROWS = {
     "estimator": {"data", "evaluation", "experiments", "methods", "results", "runtime"},
     "__main__": {"comparison", "data", "estimator", "runtime"},
     "checks": {"losses", "runtime"},
-    "quality": {"data", "evaluation", "models", "networks"},
+    "quality": {"data", "evaluation", "models", "networks", "runtime"},
     "sweep": {"course", "data", "evaluation", "experiments", "methods", "networks", "results", "runtime", "settings"},
 }  # fmt: skip
 ARROWS["course"] = {*ARROWS} - {"sweep"}

@@ -1,7 +1,6 @@
 """Error rates, intervals, pictures and features, against formulas by hand."""
 
 import math
-from dataclasses import replace
 
 import jaxtyping
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 from scipy.optimize import minimize
 from torch import nn
 
-from sgan_lib import data, evaluation, experiments, networks
+from sgan_lib import evaluation, networks
 
 LOGITS = torch.tensor([[5.0, 1, 0], [-3, -2, -9], [0, 0.1, 0.2], [7, 8, 9], [-1e4, -2e4, -3e4]])
 CLASSES = [0, 1, 2, 2, 0]  # of the largest logit; a negative one counts too: "fake" is never an answer
@@ -72,8 +71,11 @@ def test_the_interval_of_a_mean_is_students(confidence, t):
 
 def test_the_interval_of_a_mean_needs_two_values_and_has_no_width_where_they_agree():
     assert evaluation.mean_interval([0.25, 0.25]) == (0.25, 0.25)
-    with pytest.raises(ValueError, match="values must hold at least 2 runs for an interval; got 1"):
-        evaluation.mean_interval([0.25])
+    for few in ([0.25], [0.25, math.nan]):
+        with pytest.raises(ValueError, match=r"values must hold at least 2 runs .*, all finite; got \[0.25"):
+            evaluation.mean_interval(few)
+    with pytest.raises(ValueError, match=r"confidence must be a number above 0 and at most 0\.999999; got 1\.5"):
+        evaluation.mean_interval([0.25, 0.5], confidence=1.5)
 
 
 def test_a_sample_grid_is_one_picture_between_0_and_1():
@@ -149,6 +151,7 @@ def test_images_in_another_range_than_in_training_are_refused(images, monkeypatc
     judge = networks.build("mlp_digits", (1, 8, 8), 10).discriminator
     with pytest.raises(ValueError, match=r"images must be floats in \[-1, 1\] .*; got torch\."):
         evaluation.predict(judge, images)
-    parts = data.load("digits", 20)
-    with pytest.raises(ValueError, match=r"data\.pool must be floats in \[-1, 1\]"):
-        experiments.run("sgan", data=replace(parts, pool=parts.pool * 100), steps=1)
+    with pytest.raises(ValueError, match=r"images must be floats in \[-1, 1\] .*; got shape \[1, 8, 8\]"):
+        evaluation.predict(judge, torch.zeros(1, 8, 8))
+    with pytest.raises(ValueError, match=r"labels must have shape \[3\]; got \[1\]"):
+        evaluation.error_rate(judge, torch.zeros(3, 1, 8, 8), torch.tensor([0]))

@@ -1,5 +1,7 @@
 """Arrays, torch Datasets and folders of the reader's own: what is taken, as what, and what is refused by name."""
 
+from dataclasses import replace
+
 import jaxtyping
 import numpy as np
 import pandas as pd
@@ -11,11 +13,12 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from sgan_lib import data, experiments
-from sgan_lib.data import Preparation, from_arrays, from_dataset, from_folder, split_indices
+from sgan_lib.data import Labelled, Preparation, from_arrays, from_dataset, from_folder, split_indices
 
 RANDOM = np.random.RandomState(0)
 GREY = RANDOM.randint(256, size=(40, 9, 12)).astype(np.uint8)
 LABELS = np.array([0, 1, 2, 3] * 5 + [-1] * 20)
+DIGITS = data.load("digits", 20)
 
 
 def save(folder, name, pixels, **options):
@@ -171,7 +174,19 @@ BAD = [
     ({"image_size": 2.5}, "image_size must be"),
     ({"X": GREY[:, 0], "image_size": 8}, "image_size must be None for a table"),
     ({"value_range": (0, 100)}, "value_range must hold all values of X"),
-    ({"value_range": (5, 5)}, "value_range must"),
+    *(
+        ({"value_range": bad}, "value_range must be two finite numbers, low < high; got ")
+        for bad in [(5, 5), (255, 0), 255, "all", (0, np.inf), (0, np.nan), (0, 1, 2)]
+    ),
+    ({"X": GREY[:, 0], "value_range": (0, 255)}, "value_range must be None for a table"),
+    ({"X": np.ma.masked_less(GREY, 9)}, "X must hold numbers; got uint8 and masked ones"),
+    ({"X": GREY[:, 0] * 1e160}, "X must hold finite numbers below 1e150"),
+    ({"y": [0, "a"] * 20}, r"y must hold numbers or texts, not both; got \[0, 'a'\]"),
+    ({"test": (GREY[:2], [0, 1], 2)}, r"test must be a pair \(X, y\), or a share; got 3"),
+    *(
+        ({"classes": bad}, "classes must hold ")
+        for bad in [[*range(4), None], [0, 0, 1, 2, 3], [-1, *range(4)], [], "0123"]
+    ),
     ({"n_labels": 99}, "n_labels must be .* at most 16"),
     ({"n_labels": 3}, "n_labels must be .* at least 4"),
     ({"validation": 20}, "validation must be"),
@@ -245,8 +260,57 @@ def test_a_torch_dataset_is_read_with_its_class_names():
     assert made.labelled.labels.bincount().tolist() == [5, 5, 5, 5]
     with pytest.raises(ValueError, match="dataset must hold pairs of image and label; got 5"):
         from_dataset([5])
-    with pytest.raises(ValueError, match="dataset must hold images of one size"):
+    with pytest.raises(ValueError, match="X must hold images of one size"):
         from_dataset([(GREY[0], 0), (GREY[1, :5], 1)])
+    assert from_dataset([(image, "ab"[label % 2]) for image, label in zip(GREY, LABELS, strict=True)]).n_classes == 2
+    for odd in (4, -2, 1.5, "ape"):
+        Pictures.__getitem__ = lambda self, index, odd=odd: (GREY[index], odd)
+        with pytest.raises(ValueError, match=f"dataset must have labels from 0 to 3, -1 or None; got {odd!r}"):
+            from_dataset(Pictures())
+    with pytest.raises(ValueError, match="dataset must hold pairs of image and label; got 'nothing'"):
+        from_dataset(iter([(GREY[0], 0)]))
+
+
+IMAGES, MARKS = DIGITS.labelled
+SPOILT = [
+    ({"pool": DIGITS.pool.double()}, r"pool must have shape .* and torch.float32 in \[-1, 1\]; got .*float64"),
+    ({"pool": (DIGITS.pool + 1) * 127.5}, r"pool must .* in \[-1, 1\]; got .* in \[0, 255\]"),
+    ({"pool": DIGITS.pool * torch.nan}, r"pool must .*; got .* in \[nan, nan\]"),
+    ({"pool": DIGITS.pool[0]}, r"pool must have shape \[n, columns\].*; got \[1, 8, 8\]"),
+    ({"pool": DIGITS.pool[:0]}, r"pool must have shape \[n, channels, height, width\].*; got \[0, 1, 8, 8\]"),
+    ({"pool": DIGITS.pool.numpy()}, "pool must .*; got ndarray$"),
+    ({"pool": DIGITS.pool.movedim(1, 3)}, r"labelled.images must have shape \[20, 8, 8, 1\]"),
+    (
+        {"labelled": Labelled(IMAGES, MARKS + 1)},
+        r"labelled.labels must .* in \[0, 9\]; got",
+    ),
+    (
+        {"labelled": Labelled(IMAGES, MARKS.numpy())},
+        "labelled.labels must .*; got ndarray",
+    ),
+    (
+        {"labelled": Labelled(IMAGES, MARKS.float())},
+        "labelled.labels must .*torch.int64",
+    ),
+    ({"test": Labelled(DIGITS.test.images, DIGITS.test.labels[1:])}, r"test.images must have shape \[449, 1, 8, 8\]"),
+    ({"validation": Labelled(DIGITS.test.images * 2, DIGITS.test.labels)}, r"validation.images must .* in \[-1, 1\]"),
+    ({"class_names": ("a", "b")}, r"labelled.labels must .* in \[0, 1\]; got .* in \[0, 9\]"),
+    ({"labelled_in_pool": DIGITS.labelled_in_pool[:0]}, r"labelled_in_pool must have shape \[20\]"),
+    ({"labelled_in_pool": DIGITS.labelled_in_pool + 1327}, r"labelled_in_pool must .* in \[0, 1326\]"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), SPOILT, ids=[row[1][:24] for row in SPOILT])
+def test_parts_put_together_by_hand_that_do_not_fit_are_refused_by_name(changes, message, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    with pytest.raises(ValueError, match=message):
+        replace(DIGITS, **changes)
+
+
+def test_a_table_that_nobody_has_scaled_is_refused():
+    table = from_arrays(RANDOM.rand(40, 3), LABELS)
+    with pytest.raises(ValueError, match="pool must have columns of mean 0 and deviation 1; the numbers"):
+        replace(table, pool=table.pool * 1000)
 
 
 # --- folders
@@ -282,10 +346,18 @@ def test_labels_from_a_csv_file_or_from_file_names(photos, tmp_path_factory):
     by_name = from_folder(photos, pattern=r"^1?([0-4])\.", test=0)
     assert by_name.class_names == tuple("01234")
     for content, message in [("a,b\n", "with the columns file, label"), ("file,label\nno.png,x\n", "names 'no.png'"),
-                             ("file,label\ncat/1.png,x\ncat/1.png,y\n", "names 'cat/1.png' again")]:  # fmt: skip
+                             ("file,label\ncat/1.png,x\ncat/1.png,y\n", "names 'cat/1.png' again"), ("", "labels.csv"),
+                             ("file,label\ncat/1.png,x\n./cat/1.png,y\n", "names './cat/1.png' again"),
+                             ("file,label\n/etc/hosts,x\n", "names '/etc/hosts'")]:  # fmt: skip
         table.write_text(content)
         with pytest.raises(ValueError, match=f"labels must .*{message}"):
             from_folder(photos, labels=table)
+    with pytest.raises(ValueError, match="pattern must be a regular expression; got '\\('"):
+        from_folder(photos, pattern="(")
+    with pytest.raises(ValueError, match="pattern must be None where there are labels"):
+        from_folder(photos, pattern="(.)", labels=table)
+    with pytest.raises(ValueError, match="folder must be a path; got '~no_such_user/photos'"):
+        from_folder("~no_such_user/photos")
 
 
 def test_a_subfolder_test_is_for_testing(photos):

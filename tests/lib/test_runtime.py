@@ -37,7 +37,8 @@ def test_what_is_allowed_comes_back_as_pythons_own_type(check, value, wanted):
      (partial(check_whole_number, at_least=0), (-1,), ValueError, "a whole number of at least 0; got {}"),
      (positive, (0, -1, NAN), ValueError, "a number above 0 and at most 1e+09; got {}"),
      (up_to_1, (-1, 1.5, NAN, float("inf")), ValueError, "a number at least 0 and at most 1; got {}"),
-     (up_to_1, ("1", True, None), TypeError, "at most 1; got {} of type")],
+     (up_to_1, ("1", True, None), TypeError, "at most 1; got {} of type"),
+     (runtime.check_path, (None, 3, "~no_such_user/file"), ValueError, "a path; got {}")],
 )  # fmt: skip
 def test_anything_else_is_refused_by_name_with_what_is_allowed(check, values, error, message):
     for value in values:
