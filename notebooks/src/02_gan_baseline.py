@@ -571,6 +571,9 @@ exercises.check("gan_baseline.diagnosis", diagnosis)
 # %%
 widgets.quiz("gan_baseline")
 
+# %%
+exercises.progress()
+
 # %% [markdown]
 # ## What you have found
 #

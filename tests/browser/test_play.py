@@ -13,10 +13,9 @@ import test_exercises
 from nbformat import NotebookNode
 from playwright.sync_api import Locator, Page, expect
 
-from sgan_lib.course import exercises, quizzes
+from sgan_lib.course import quizzes
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9A]*_*.ipynb"))
-PREFIXES = {stem: prefix for prefix, stem in exercises.NOTEBOOKS.items()}
 ASKED = re.compile(r'^(?:exercises|widgets)\.(check|predict|quiz)\(\s*"([\w.]+)"(?:, "(\w+)")?', re.MULTILINE)
 OPEN = """async (path) => {
   const app = window.jupyterapp;
@@ -34,9 +33,9 @@ ACTIVATE = """async (index) => {
   await notebook.scrollToItem(index);
 }"""
 RUN = "window.jupyterapp.commands.execute('notebook:run-cell')"
+SHUT_DOWN = "window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
 MISTAKE = """from test_exercises import MISTAKES
 exercises.check("{0}", MISTAKES.get("{0}", [{{"the moon is full": True}}])[0])"""
-
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 expect.set_options(timeout=120_000)  # milliseconds, for a machine that is busy
@@ -47,15 +46,21 @@ def cells_of(path: Path) -> list[NotebookNode]:
 
 
 def asked(cell: NotebookNode) -> list[tuple[str, str, str]]:
-    """What a cell asks: check, predict or quiz; of which name; and a quiz's question, or nothing for the wrap-up."""
+    """What a cell asks: check, predict or quiz; the name; and a quiz's question, or nothing for the wrap-up."""
     return ASKED.findall(cell.source) if cell.cell_type == "code" else []
 
 
+def cost(path: Path) -> tuple[bool, int]:
+    """Whether a solution trains, and how much is asked."""
+    every = [each for cell in cells_of(path) for each in asked(cell)]
+    solutions = [test_exercises.EXERCISES[name][2] for kind, name, _ in every if kind == "check"]
+    return any("experiments." in solution for solution in solutions), len(every)
+
+
 def lessons() -> list[Any]:
-    """All notebooks; those but the two that ask least are too slow for `make test`."""
-    by_length = sorted(NOTEBOOKS, key=lambda path: sum(map(len, map(asked, cells_of(path)))))
-    return [pytest.param(path, id=path.stem, marks=[pytest.mark.play] if path in by_length[2:] else [])
-            for path in NOTEBOOKS]  # fmt: skip
+    """All notebooks; those but the two cheapest are too slow for `make test`."""
+    slow = sorted(NOTEBOOKS, key=cost)[2:]
+    return [pytest.param(path, id=path.stem, marks=[pytest.mark.play] if path in slow else []) for path in NOTEBOOKS]
 
 
 class Player:
@@ -65,7 +70,7 @@ class Player:
         self.page, self.has_erred = page, False
         page.set_default_timeout(120_000)
         page.goto(address)
-        page.wait_for_function("window.jupyterapp !== undefined", timeout=90_000)
+        page.wait_for_function("window.jupyterapp !== undefined")
         page.evaluate(OPEN, path)
 
     def run(self, index: int, source: str = "") -> Locator:
@@ -77,17 +82,17 @@ class Player:
             self.page.keyboard.press("Control+A")
             self.page.keyboard.insert_text(source)
         self.page.evaluate(RUN)
-        output = cell.locator(".jp-OutputArea-output")
         expect(cell.locator("[data-mime-type$='stderr'], [data-mime-type$='error']")).to_have_count(0)
-        return output
+        return cell.locator(".jp-OutputArea-output")
 
-    def check(self, index: int, name: str) -> None:
+    def check(self, index: int, name: str, _: str) -> None:
+        """The stub, a mistake, and the folded solution."""
         expect(self.run(index)).to_have_text(re.compile(r"^Not yet: .*(empty answer|returns None)"))
         expect(self.run(index, MISTAKE.format(name))).to_have_text(re.compile(r"^Not yet: (?!.*empty answer)"))
         expect(self.run(index, test_exercises.EXERCISES[name][2])).to_have_text(re.compile(r"^Right\.\s*$"))
 
-    def predict(self, index: int, name: str) -> None:
-        """By keyboard."""
+    def predict(self, index: int, name: str, _: str) -> None:
+        """By keyboard; a number that cannot be is refused first."""
         card = self.run(index).locator(".sgan-choices form")
         number = card.get_by_role("spinbutton")
         if number.count():
@@ -101,14 +106,14 @@ class Player:
         self.page.keyboard.press("Enter")
         expect(card.get_by_role("status")).to_contain_text("Recorded:")
 
-    def quiz(self, index: int, notebook: str, question: str) -> None:
+    def quiz(self, index: int, notebook: str, name: str) -> None:
         """By mouse; the first answer in a notebook is wrong."""
         forms = self.run(index).locator(".sgan-choices form")
-        questions = quizzes.questions(notebook, question or None)
+        questions = quizzes.questions(notebook, name or None)
         expect(forms).to_have_count(len(questions))
-        for form, asked in zip(forms.all(), questions, strict=True):
-            right = [choice["right"] for choice in asked["choices"]]
-            picked = right if self.has_erred else [each == right.index(False) for each in range(len(right))]
+        for form, question in zip(forms.all(), questions, strict=True):
+            right = [choice["right"] for choice in question["choices"]]
+            picked = right if self.has_erred else [place == right.index(False) for place in range(len(right))]
             for label, is_picked in zip(form.locator("label").all(), picked, strict=True):
                 if is_picked:
                     label.click()
@@ -120,12 +125,12 @@ class Player:
 
 @pytest.mark.parametrize("path", lessons())
 def test_a_learner_gets_through(path: Path, page: Page, lab: Any) -> None:
-    player = Player(page, lab.address.format("/lab"), f"my/{path.name}")
-    for index, cell in enumerate(cells_of(path)):
+    cells, player = cells_of(path), Player(page, lab.address.format("/lab"), f"my/{path.name}")
+    for index, cell in enumerate(cells):
         if {"imports", "parameters"} & set(cell.metadata.get("tags", [])):
             player.run(index)
-        for kind, *names in asked(cell):
-            getattr(player, kind)(index, *filter(None, names)) if kind != "quiz" else player.quiz(index, *names)
-        if cell.source.startswith("exercises.progress()"):
-            expect(player.run(index).locator("tr", has_text=path.stem)).to_contain_text("100 %")
-            page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        for kind, name, question in asked(cell):
+            getattr(player, kind)(index, name, question)
+    last = max(index for index, cell in enumerate(cells) if cell.cell_type == "code")
+    expect(player.run(last, "exercises.progress()").locator("tr", has_text=path.stem)).to_contain_text("100 %")
+    page.evaluate(SHUT_DOWN)
