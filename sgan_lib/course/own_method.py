@@ -14,8 +14,10 @@ from sgan_lib.results import RunResult
 Play = Callable[[Nets, Batch], Moves]
 
 
-def run(play: Play, dataset: str, n_labels: int, generator_moves: bool = True, **chosen: Any) -> RunResult:
-    """Train the networks of `experiments.run("feature_matching", dataset, n_labels, **chosen)` by other moves.
+def run(
+    play: Play, dataset: str, n_labels: int, generator_moves: bool = True, like: str = "feature_matching", **chosen: Any
+) -> RunResult:
+    """Train the networks of `experiments.run(like, dataset, n_labels, **chosen)` by other moves.
 
     Args:
         play: a function of the networks and a batch that yields what the discriminator minimises and then, with
@@ -24,11 +26,12 @@ def run(play: Play, dataset: str, n_labels: int, generator_moves: bool = True, *
             ones, whatever is played.
             The batch's mask is always there: 1 where `labels` may be used, else 0.
         generator_moves: False for a generator that stays as it is, whose move `play` then leaves out.
+        like: the method whose networks, players and settings it has.
 
     Raises what `experiments.run` raises, and whatever `play` does.
     """
     split = chosen.pop("split_seed", chosen.get("seed", 0))
-    settings = experiments.resolve("feature_matching", dataset, n_labels=n_labels, split_seed=split, **chosen)
+    settings = experiments.resolve(like, dataset, n_labels=n_labels, split_seed=split, **chosen)
     with experiments.reproducible(settings):
         prepared = experiments.prepare(settings)
         players = dict(list(prepared.state.players.items())[: 1 + generator_moves])

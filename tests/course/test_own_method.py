@@ -24,6 +24,14 @@ def test_the_librarys_own_moves_give_the_same_run():
     assert all(mask.min() == 1 for mask in masks)
 
 
+def test_the_librarys_bigan_gives_the_same_run():
+    chosen = {"seed": 1, "steps": 5, "preset": "quick"}
+    theirs = experiments.run("bigan", "digits", 50, device="cpu", **chosen)
+    ours = own_method.run(exercises.WORKED["bigan.moves"], "digits", 50, like="bigan", **chosen)
+    weights = [run.modules.state_dict() for run in (ours, theirs)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[1])
+
+
 def test_a_generator_that_does_not_move_stays_as_it_is():
     settings = experiments.resolve("feature_matching", "moons", n_labels=10, split_seed=1, **MOONS)
     with experiments.reproducible(settings):

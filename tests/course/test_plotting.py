@@ -38,11 +38,13 @@ FIGURES = {
     "snapshots": ([{"slow": {"early": POINTS, "late": POINTS}}, POINTS[:8]], ("", "slow"), {}),
     "image_grid": ([RGB], ("a", ""), {"captions": ["a", "b", "c"], "marked": [True, False, True]}),
     "filmstrip": ([{"1": GREY[:2], "2": GREY[2:4]}], ("", "1"), {}),
+    "latent_pairs": ([{"one": (GREY, torch.linspace(-1, 1, 50).view(5, 10))}], ("", "one"), {}),
     "samples_by_class": ([{"one": BY_CLASS, "two": -BY_CLASS}], ("", "class asked for"), {"marked": MARKED}),
     "errors_by_method": ([LAST], ("", "test error, %"), {}),
     "curves": ([LINES], ("step", "loss"), {"x": "step", "y": "loss"}),
     "learning_curves": ([RUNS], ("steps", "test error, %"), {"reference": {"published": 3.0}}),
     "errors_by_labels": ([RUNS], BY_LABELS, {"published": PUBLISHED}),
+    "errors_in_rows": ([{"SGAN": [2.0, 4.0], "pixels": [20.0]}], ("test error, %", ""), {"strong": ["SGAN"]}),
     "errors_in_panels": (
         [pd.concat([RUNS, RUNS.assign(dataset="mnist", test_error=0.1)])], ("", "digits\ntest error, %"),
         {"simple": "new_method", "published": PUBLISHED.assign(dataset="mnist", method="supervised"),

@@ -1,6 +1,6 @@
 """Checkers of `04_feature_matching`: levelled logits, the matching loss, the label mask, both players' moves."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sgan_lib import losses
 from sgan_lib.course.exercises.checking import WrongAnswer, checker, compare, tensor
+from sgan_lib.course.exercises.moves import descend, gradients, next_move
 from sgan_lib.course.exercises.worked import solution
 from sgan_lib.data import Batch
 from sgan_lib.methods import Moves, Nets
@@ -103,20 +104,12 @@ def _loss(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
         otherwise = f"with {n_real} real and {n_fake} generated images the loss is {right:.4f}; yours is {result:.4f}"
         if complaint := compare(result.detach(), right.detach(), mistakes, otherwise):
             return complaint
-        to_real, to_fake = _gradients(result, real, fake)
+        to_real, to_fake = gradients(result, real, fake)
         if not to_fake:
             return "the value is right, but no gradient reaches the generated features"
         if to_real:
             return "the value is right, but a gradient flows into the real features; they are the target"
     return None
-
-
-def _gradients(loss: Tensor, *inputs: Tensor) -> list[bool]:
-    """Which of these the loss sends a gradient to."""
-    if not loss.requires_grad:
-        return [False] * len(inputs)
-    slopes = torch.autograd.grad(loss, inputs, allow_unused=True, retain_graph=True)
-    return [slope is not None and bool(slope.abs().sum() > 0) for slope in slopes]
 
 
 # --- the label mask
@@ -158,7 +151,7 @@ def _masked_loss(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
         otherwise = f"with {len(selected)} labels of 8 the loss is {right:.4f}; yours is {result:.4f}"
         if complaint := compare(result.detach(), right, {k: v.detach() for k, v in mistakes.items()}, otherwise, 1e-5):
             return complaint
-        if selected and not _gradients(result, logits)[0]:
+        if selected and not gradients(result, logits)[0]:
             return "the value is right, but no gradient reaches the logits"
     return None
 
@@ -200,21 +193,6 @@ class _Maker(nn.Module):
         return _normal(n, 3, seed=6) @ self.weight
 
 
-def _next(playing: Any, which: str) -> Tensor:
-    """The sum of the next move's terms; what goes wrong inside the learner's function is told."""
-    if not isinstance(playing, Iterator):
-        raise WrongAnswer("the function must `yield` twice: once what each player minimises")
-    try:
-        terms = next(playing)
-    except StopIteration:
-        raise WrongAnswer(f"there is no {which} move; `yield` twice") from None
-    except Exception as error:
-        raise WrongAnswer(f"the {which} move raised {type(error).__name__}: {str(error)[:300]}") from error
-    if not isinstance(terms, Mapping) or not terms:
-        raise WrongAnswer(f"the {which} move must be a dictionary from a name to a scalar")
-    return torch.stack([tensor(term) for term in terms.values()]).sum()
-
-
 @checker(
     "feature_matching.moves",
     hints=(
@@ -231,7 +209,7 @@ def _moves(answer: Callable[[Nets, Batch], Any]) -> str | None:
 
 def _first_move(playing: Any, nets: Nets, batch: Batch) -> str | None:
     judge, generator = nets["discriminator"], nets["generator"]
-    result, fake = _next(playing, "first"), generator.sample(8)
+    result, fake = next_move(playing, "first"), generator.sample(8)
     on_real, on_fake = (losses.real_logit(judge(x).class_logits) for x in (batch.unlabelled, fake))
     classes = losses.supervised(judge(batch.images).class_logits, batch.labels, batch.mask)
     matching = losses.feature_matching(judge(batch.unlabelled).features, judge(fake).features)
@@ -250,28 +228,19 @@ def _first_move(playing: Any, nets: Nets, batch: Batch) -> str | None:
     otherwise = f"the first move adds up to {result:.4f}; class loss and half the real-or-fake loss are {right:.4f}"
     if complaint := compare(result.detach(), right, {k: v.detach() for k, v in mistakes.items()}, otherwise):
         return complaint
-    to_judge, to_generator = _gradients(result, judge.hidden, generator.weight)
+    to_judge, to_generator = gradients(result, judge.hidden, generator.weight)
     if not to_judge:
         return "the value of the first move is right, but no gradient reaches the discriminator"
     if to_generator:
         return "the first move sends a gradient into the generator; detach the fakes there"
-    _descend(result, judge)
+    descend(result, judge)
     return None
-
-
-def _descend(loss: Tensor, judge: nn.Module) -> None:
-    """The discriminator's step, in place as an optimiser's is, so that what was computed before is out of date."""
-    weights = list(judge.parameters())
-    slopes = torch.autograd.grad(loss, weights, retain_graph=True)
-    with torch.no_grad():
-        for weight, slope in zip(weights, slopes, strict=True):
-            weight.sub_(0.1 * slope)
 
 
 def _second_move(playing: Any, nets: Nets, batch: Batch) -> str | None:
     judge, generator = nets["discriminator"], nets["generator"]
     before = judge(batch.unlabelled).features
-    result = _next(playing, "second")
+    result = next_move(playing, "second")
     if not torch.equal(judge(batch.unlabelled).features, before):
         return "the second move changes the discriminator"
     real, fake = judge(batch.unlabelled), judge(generator.sample(8))
@@ -292,7 +261,7 @@ def _second_move(playing: Any, nets: Nets, batch: Batch) -> str | None:
     if complaint := compare(result.detach(), right, {k: v.detach() for k, v in mistakes.items()}, otherwise):
         return complaint
     try:
-        reaches = _gradients(result, generator.weight)[0]
+        reaches = gradients(result, generator.weight)[0]
     except RuntimeError:  # autograd's, of what was computed before the discriminator's step
         return "the second move uses what was computed before the discriminator's step; ask it again"
     return None if reaches else "the value of the second move is right, but no gradient reaches the generator"

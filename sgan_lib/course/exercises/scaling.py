@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from sgan_lib.course.exercises.checking import check_answers, checker, number
+from sgan_lib.course.exercises.checking import check_answers, checker, compare, number
 
 
 @checker("scaling.makespan", hints=(
@@ -15,10 +15,20 @@ def _makespan(answer: Callable[[list[int], int], Any]) -> str | None:
     grids = [([5, 5, 5], 1, 15), ([20] * 20 + [400], 2, 600), ([400] + [20] * 20, 2, 400),
              ([3, 1, 4, 1, 5, 9, 2, 6], 3, 12), ([7], 4, 7)]  # fmt: skip
     for seconds, workers, end in grids:
-        result = number(answer(seconds, workers))
-        if result != end:
-            what = f"{len(seconds)} runs" if len(seconds) > 8 else f"{seconds}"
-            return f"with {what} and workers={workers} the last run ends at {end}, not at {result:g}"
+        result, longest = number(answer(list(seconds), workers)), max(seconds)
+        what = f"{len(seconds)} runs" if len(seconds) > 8 else f"{seconds}"
+        off = f"with {what} and workers={workers} the last run ends at {end}, not at {result:g}"
+        why = {
+            "the workers work side by side": sum(seconds),
+            "a run stays on one worker, so the work does not divide evenly": sum(seconds) / workers,
+            "the longest run alone does not say it": longest,
+            "a run is not dealt out beforehand; the worker that is free first takes it": max(
+                sum(seconds[k::workers]) for k in range(workers)
+            ),
+            "this is what no order can beat; the list has one": max(longest, sum(seconds) / workers),
+        }
+        if complaint := compare(result, end, {f"{off}; {words}": value for words, value in why.items()}, off):
+            return complaint
     return None
 
 

@@ -7,6 +7,7 @@ from sgan_lib.course.plotting.errors import (
     errors_by_labels,
     errors_by_method,
     errors_in_panels,
+    errors_in_rows,
     learning_curves,
 )
 from sgan_lib.course.plotting.games import game_losses, gan_scheme, sgan_scheme, snapshots
@@ -15,6 +16,7 @@ from sgan_lib.course.plotting.pictures import (
     decision_regions,
     filmstrip,
     image_grid,
+    latent_pairs,
     samples_by_class,
     stored_figure,
 )
@@ -22,7 +24,7 @@ from sgan_lib.course.plotting.style import COLOURS, METHOD_STYLES, methods_in, n
 
 __all__ = [
     "COLOURS", "METHOD_STYLES", "conditional_samples", "confusion", "curves", "decision_regions",
-    "draw_errors_by_labels", "errors_by_labels", "errors_by_method", "errors_in_panels", "filmstrip",
-    "game_losses", "gan_scheme", "image_grid", "learning_curves", "methods_in", "new_figure",
+    "draw_errors_by_labels", "errors_by_labels", "errors_by_method", "errors_in_panels", "errors_in_rows", "filmstrip",
+    "game_losses", "gan_scheme", "image_grid", "latent_pairs", "learning_curves", "methods_in", "new_figure",
     "samples_by_class", "sgan_scheme", "snapshots", "stored_figure", "use_course_style",
 ]  # fmt: skip
