@@ -14,7 +14,7 @@
 # - *plan* a comparison that leaves one explanation.
 #
 # **Before you start**: notebooks [03](03_sgan.ipynb) (SGAN) and [04](04_feature_matching.ipynb) (feature matching).
-# **Time**: about 3 minutes of computing on one CPU core, 56 minutes of reading and exercises.
+# **Time**: about 3 minutes of computing on one CPU core, 50 minutes of reading and exercises.
 #
 # **Stored and live**: the runs of parts 1 and 7 are computed here. The sweep behind the others takes nine hours of one
 # core. Its table is `figures/label_scarcity.csv`, one row per run ([09](09_scaling_up.ipynb) shows how).
@@ -92,7 +92,7 @@ for n in counts:
             run = experiments.run(method, "digits", n, **same)
             live.append({"method": method, "n_labels": n, "seed": split, "test_error": run.test_error})
 live = pd.DataFrame(live)
-plotting.errors_by_labels(live, "A GAN lies below the supervised network at 20, 50 and 100 labels")
+plotting.errors_by_labels(live, "Both GANs lie below the supervised network, on average")
 
 # %% [markdown]
 # **Figure.** Test error against the number of labels, both axes logarithmic; one line per method through its means,
@@ -170,7 +170,7 @@ exercises.check("label_scarcity.labels_worth", labels_worth)
 #
 # - **[bad GAN](glossary.md#bad-gan)** (Dai 2017): its generator is told to fill the regions that the data leave free.
 # - **[pseudo-label](glossary.md#pseudo-label)** (after Lee 2013): a confident answer on an unlabelled image, with a
-#   probability of 0.95, becomes that image's label. No generator.
+#   probability of at least 0.95, becomes that image's label. No generator.
 # - **[consistency](glossary.md#consistency)** (after [FixMatch](glossary.md#fixmatch)): the confident answer on an image
 #   trains the network on a distorted copy of it. No generator.
 #
@@ -218,7 +218,7 @@ print(pd.DataFrame(columns).sort_values("mnist, 100").round(1).to_string())
 # <!-- numbers: methods on digits -->
 # On `digits` with 50 labels the SGAN's 5.2 % is what the supervised network reaches with about 165. The interval runs
 # from 138 to 200: the calculation is repeated without each split in turn (the [jackknife](glossary.md#jackknife)). So
-# here a GAN is worth three to four times the labels of *this* baseline.
+# here a GAN is worth about three times the labels, or up to four, and of *this* baseline only.
 #
 # <!-- numbers: best gain -->
 # On MNIST with 100 labels, SGAN, feature matching and bad GAN have a third of the supervised network's error. With 1,000
@@ -412,10 +412,8 @@ print(by_split.loc[["supervised", "sgan"]].round(1).to_string())
 published = stored.published_errors("mnist").assign(error=lambda rows: 100 * rows["test_error"])
 theirs = published.pivot_table(index="published_as", columns="n_labels", values="error").round(2)
 print(f"published, %\n{theirs.to_string(na_rep='')}")
-print(
-    f"ours, feature matching, 100 labels: {errors_by_split('mnist', 100)['feature_matching'].mean():.1f} % after 3,000"
-)
-print(f"steps, {ours:.2f} % after 24,000")
+shorter = errors_by_split("mnist", 100)["feature_matching"].mean()
+print(f"ours, feature matching, 100 labels, %: after 3,000 steps {shorter:.1f}, after 24,000 {ours:.2f}")
 
 # %% [markdown]
 # <!-- numbers: published rows -->

@@ -33,6 +33,14 @@ def test_a_method_with_a_second_head_may_be_ones_own_too():
     assert own_method.run(moves, "digits", 50, method="two_head", **MOONS).history[-1].terms == theirs.history[-1].terms
 
 
+def test_the_librarys_bigan_gives_the_same_run():
+    chosen = {"seed": 1, "steps": 5, "preset": "quick"}
+    theirs = experiments.run("bigan", "digits", 50, device="cpu", **chosen)
+    ours = own_method.run(exercises.WORKED["bigan.moves"], "digits", 50, method="bigan", **chosen)
+    weights = [run.modules.state_dict() for run in (ours, theirs)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[1])
+
+
 def test_a_generator_that_does_not_move_stays_as_it_is():
     settings = experiments.resolve("feature_matching", "moons", n_labels=10, split_seed=1, **MOONS)
     with experiments.reproducible(settings):

@@ -10,12 +10,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from statistics import mean
 
 import pandas as pd
 import pytest
 from scipy import stats
-from sklearn.linear_model import LogisticRegression
 
 from sgan_lib import comparison, data, evaluation
 from sgan_lib.course.stored import stored_table
@@ -329,38 +327,24 @@ def test_the_cautions_of_notebook_05() -> None:
     states("shifts for all", *written([*ends, *gains], 1))
 
 
-def unscaled_pixels(dataset: str, n_labels: int) -> list[float]:
-    """Test errors in % of the linear classifier of notebook 06, with pixels in [-1, 1] as they are; splits 0 to 2."""
-    errors = []
-    for split in range(3):
-        parts = data.load(dataset, n_labels, split_seed=split)
-        classifier = LogisticRegression(max_iter=1000)
-        classifier.fit(parts.labelled.images.flatten(1).numpy(), parts.labelled.labels.numpy())
-        images, labels = parts.test
-        errors.append(100 * (1 - classifier.score(images.flatten(1).numpy(), labels.numpy())))
-    return errors
-
-
 def test_features_with_few_labels() -> None:
+    of_splits = "split_seed < 3 and dataset == '{}'".format
+    simple = error_of("simple_baselines.csv", "method", "n_labels", where=of_splits("mnist"))
     table = stored_table("bigan_features.csv").query("classifier == 'linear' and preset == 'standard'")
     error = 100 * (1 - table.groupby(["representation", "layer", "n_labels"])["accuracy"].mean())
-    features = (error["bigan", "hidden", 100], error["pixels", "pixels", 100])
-    as_they_are = [unscaled_pixels("mnist", n) for n in (100, 20, 200)]
-    hidden = error["bigan", "hidden", 200]
-    states("features with few labels", *3 * [100], *written([*features, *map(mean, as_they_are), hidden], 1))
-    states("pixels as they are", f"{mean(unscaled_pixels('digits', 50)):.1f}")
-    rows = table.query("n_labels == 200 and representation == 'bigan' and layer == 'hidden'").sort_values("split_seed")
-    pairs = zip(100 * (1 - rows["accuracy"]), as_they_are[2], strict=True)
-    assert all(on_hidden < on_pixels for on_hidden, on_pixels in pairs)
-    judge, before = (error[name, "discriminator"] for name in ("latent_regressor", "random"))
-    trained = by_split("mnist").query("seed < 3").groupby("n_labels").mean()
-    alone = trained["supervised"]
-    assert alone[100] > judge[100]
-    assert alone[1000] < min(error.xs(1000, level="n_labels"))
-    few = written([*judge[[20, 100]], *before[[20, 100]]], 1)
-    states("features of a discriminator", 20, *few, 100, 100, "1,000", *written((judge[1000], alone[1000]), 2))
-    rivals = trained.loc[20, ["sgan", "feature_matching", "consistency", "two_head"]]
-    states("features against methods", 20, *written([judge[20], *rivals], 1))
+    hidden, pixels = error["bigan", "hidden"], simple["linear"]
+    means = written([hidden[100], pixels[100], (pixels - hidden)[1000]], 1)
+    states("features with few labels", 100, 20, 3, "1,000", *means)
+    judge, before = (error[name, "discriminator", 100] for name in ("latent_regressor", "random"))
+    states("features of a discriminator", 100, *written([judge, before], 1))
+    assert judge == error.xs(100, level="n_labels").min()
+    methods = by_split("mnist").query("seed < 3").groupby("n_labels").mean().loc[100]
+    longer = error_of("mnist_100_labels.csv", "method", where="step == steps and seed < 3")
+    states("features against methods", "3,000", "24,000", *written([methods["sgan"], longer["sgan"]], 1))
+    assert longer["sgan"] < methods["sgan"] < simple["label_spreading", 100] < judge
+    simple = error_of("simple_baselines.csv", "method", where=f"{of_splits('digits')} and n_labels == 50")
+    sgan = error_of("digits_50_labels.csv", "method", where="split_seed < 3")["sgan"]
+    states("digits without labels", 3, *written([simple["linear"], simple["label_spreading"], sgan], 1), "3,000")
 
 
 def test_the_benchmark() -> None:

@@ -5,6 +5,7 @@ In a notebook: `check("theory.initial_bias", initial_bias)`; `hint("theory.initi
 
 from sgan_lib.course.exercises import (  # noqa: F401  (each registers its checkers)
     bigan,
+    bigan_moves,
     case_studies,
     conditional_sgan,
     debugging,

@@ -1,96 +1,113 @@
-"""Checkers of `06_bigan`: how far two tables are apart, worlds of five images, nearest neighbours, an honest gain."""
+"""Checkers of what a BiGAN is worth in `06_bigan`: the divergence of small worlds, and an honest gain."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from sgan_lib.course.exercises.checking import checker, number
+from sgan_lib.course.exercises.checking import checker, compare, number, tensor
+from sgan_lib.course.exercises.worked import solution
+
+# --- small worlds
 
 
-def _js(p: list[float], q: list[float]) -> float:
-    """Jensen–Shannon divergence in nats, cell by cell; an empty cell adds nothing."""
-    pairs = zip(p, q, strict=True)
-    return sum(c * math.log(2 * c / (a + b)) for a, b in pairs for c in (a, b) if c > 0) / 2
+def _world(encoder: Sequence[int], generator: Sequence[int], crossed: bool = False) -> list[tuple[float, float]]:
+    """For each pair that occurs, how likely it is among the encoded and among the generated ones."""
+    encoded = {(x, z): 1 / len(encoder) for x, z in enumerate(encoder)}
+    generated = {(z, x) if crossed else (x, z): 1 / len(generator) for z, x in enumerate(generator)}
+    return [(encoded.get(pair, 0.0), generated.get(pair, 0.0)) for pair in {**encoded, **generated}]
+
+
+def _kl(cells: Sequence[tuple[float, float]], which: int) -> float:
+    """From one of the two tables to their mean, in nats; an empty cell adds nothing."""
+    return sum(cell[which] * math.log(2 * cell[which] / sum(cell)) for cell in cells if cell[which] > 0)
+
+
+@solution("bigan.divergence")
+def divergence(encoder: Sequence[int], generator: Sequence[int]) -> float:
+    """Jensen–Shannon divergence of encoded and generated pairs."""
+    return sum(_kl(_world(encoder, generator), which) for which in (0, 1)) / 2
 
 
 @checker(
-    "bigan.jensen_shannon",
+    "bigan.divergence",
     hints=(
-        "it is the mean of two Kullback–Leibler divergences, from p and from q; to which third table?",
-        "take the logarithm of a quotient apart, and let the function that the stub names do each product",
+        "write down both kinds of pairs first, each pair with its probability; a dictionary is a good table",
+        "go through all pairs that occur in either; where one of its two probabilities is 0, skip that logarithm",
     ),
 )
-def _jensen_shannon(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
-    dense = torch.rand(2, 3, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    diagonal, shifted = torch.eye(4, dtype=torch.float64), torch.eye(4, dtype=torch.float64).roll(1, 0)
-    cases: dict[str, Sequence[Tensor]] = {
-        "two full tables": [*dense],
-        "two equal tables": [dense[0], dense[0]],
-        "tables with empty cells": [diagonal, diagonal + shifted],
-        "tables that have no filled cell in common": [diagonal, shifted],
-    }
-    for name, tables in cases.items():
-        p, q = (table / table.sum() for table in tables)
-        result, exact = number(answer(p.clone(), q.clone())), _js(p.flatten().tolist(), q.flatten().tolist())
+def _divergence(answer: Callable[[list[int], list[int]], Any]) -> str | None:
+    for encoder, generator in (
+        ([1, 2, 3, 0], [3, 0, 1, 2]),
+        ([0, 1, 2, 2], [0, 1, 2, 0]),
+        ([2, 2, 2, 2], [1, 1, 3, 1]),
+        ([1, 0, 0, 2], [2, 0, 3]),
+    ):
+        result, right = number(answer(encoder, generator)), divergence(encoder, generator)
+        cells = _world(encoder, generator)
+        n_both, n = sum(min(cell) > 0 for cell in cells), len(encoder)
+        mistakes = {
+            "this is twice the divergence; each of the two sums counts half": 2 * right,
+            "this is the sum for the encoded pairs alone; the generated ones have one too": _kl(cells, 0),
+            "this is half of the sum for the encoded pairs; the generated ones have one too": _kl(cells, 0) / 2,
+            "take natural logarithms (a share of pairs is the divergence in bits)": right / math.log(2),
+            "a generated pair is (G(z), z), image first, as an encoded one is": sum(
+                _kl(_world(encoder, generator, crossed=True), which) for which in (0, 1)
+            ) / 2,
+            "this holds for as many images as latents; with fewer latents each is more likely": (
+                (1 - n_both / n) * math.log(2)
+            ),
+        }  # fmt: skip
+        case = f"for encoder {encoder} and generator {generator}"
         if not math.isfinite(result):
-            return f"for {name} the result is {result}; a cell with probability 0 must add 0"
-        if abs(result - exact) > 1e-6:
-            return f"for {name} the result is {result:.4f}; the definition gives {exact:.4f}"
+            return f"{case} the result is {result}; a pair with probability 0 must add 0"
+        if complaint := compare(result, right, mistakes, f"the divergence is {right:.4f}; yours is {result:.4f}"):
+            return f"{case}: {complaint}"
     return None
 
 
-@checker(
-    "bigan.five_images",
-    hints=(
-        "how many maps lead from five images to four latents, and how many back? The tables are not square now",
-        "each filled cell of one table has 1/5, of the other 1/4; so the smallest divergence is not 0",
-    ),
-)
-def _five_images(answer: Any) -> str | None:
-    if not isinstance(answer, Sequence) or len(answer) != 2 or not all(isinstance(n, int | float) for n in answer):
-        return "give two numbers: the smallest divergence, and how many combinations reach it"
-    smallest, combinations = answer
-    # four cells that both tables fill, and that of the image left over
-    if not abs(smallest - _js([0.2] * 5, [0.25] * 4 + [0.0])) < 5e-4:
-        return f"the smallest divergence is not {smallest:.4g}; five images have probability 1/5, four latents 1/4"
-    ways = math.perm(5, 4) * 4  # which image each latent makes, and the code of the image left over
-    return None if combinations == ways else f"the divergence is right; not {combinations} combinations reach it"
+# --- an honest gain
+
+
+@solution("bigan.gains")
+def gains(trained: Tensor, untrained: Tensor, pixels: Tensor) -> Tensor:
+    """Points by which each trained encoder's mean error is below the better of what needs no training."""
+    return torch.minimum(untrained.mean(dim=1), pixels.mean()) - trained.mean(dim=1)
 
 
 @checker(
-    "bigan.nearest_neighbour",
+    "bigan.gains",
     hints=(
-        "you need the distances of every row to every known one first, a table of n rows",
-        "the place of the smallest number in a row is an index into the known labels",
+        "average over the splits first; then there is one number per encoder and kind, and one for the pixels",
+        "the smaller error of the two that need no training is the one to beat; `torch.minimum` chooses per encoder",
     ),
 )
-def _nearest_neighbour(answer: Callable[[Tensor, Tensor, Tensor, Tensor], Any]) -> str | None:
-    generator = torch.Generator().manual_seed(2)
-    scales = torch.tensor([1.0, 5.0, 1.0, 1.0])  # one long axis, so that other distances find other neighbours
-    features, known = (torch.randn(n, 4, generator=generator) * scales + 3 for n in (30, 50))
-    # a class for each known image, so that no other neighbour is right by chance
-    nearest = [min(range(50), key=lambda i: math.dist(known[i].tolist(), row)) for row in features.tolist()]
-    labels = torch.tensor(nearest) + (torch.arange(30) >= 18)  # right for 18
-    result = number(answer(features.clone(), labels.clone(), known.clone(), torch.arange(50)))
-    is_right = abs(result - 0.6) < 1e-6
-    return None if is_right else f"the result is {result:.4g}; with 18 of 30 nearest neighbours right it should be 0.6"
-
-
-@checker(
-    "bigan.honest_gain",
-    hints=(
-        "which two of the three numbers need no training?",
-        "subtract the better of those two; nothing forbids a negative gain",
-    ),
-)
-def _honest_gain(answer: Callable[[Mapping[str, float]], Any]) -> str | None:
-    for raw, untrained, encoder in ((96.9, 96.4, 97.4), (92.0, 94.5, 94.0), (98.0, 91.0, 97.5)):
-        table = {"raw pixels": raw, "untrained encoder": untrained, "encoder": encoder}
-        result = number(answer(dict(table)))
-        if not abs(result - (encoder - max(raw, untrained))) < 1e-6:
-            rows = ", ".join(f"{name} {value}" for name, value in table.items())
-            return f"for {rows} the result is {result:.2f}; the gain over the best that needs no training is another"
-    return None
+def _gains(answer: Callable[[Tensor, Tensor, Tensor], Any]) -> str | None:
+    pixels = torch.tensor([17.0, 23.0, 19.0, 21.0], dtype=torch.float64)  # mean 20
+    untrained = torch.tensor([[18.0, 20, 17, 17], [26, 23, 21, 22], [24, 16, 25, 21]], dtype=torch.float64)
+    trained = torch.tensor([[17.0, 14, 20, 17], [22, 25, 21, 18], [16, 21, 18, 15]], dtype=torch.float64)
+    result = torch.as_tensor(answer(trained, untrained, pixels), dtype=torch.float64)
+    if result.shape in ((3, 4), (4,)):
+        return "one gain per encoder: average over the splits, which share that encoder's features"
+    result, means = tensor(result, (3,)), trained.mean(dim=1)
+    right = gains(trained, untrained, pixels)
+    mistakes = {
+        "the sign is turned round: a smaller error is a gain": -right,
+        "this is the gain over the pixels; where the untrained encoder is better, compare with it": (
+            pixels.mean() - means
+        ),
+        "this is the gain over the untrained encoder; where the pixels are better, compare with them": (
+            untrained.mean(dim=1) - means
+        ),
+        "this is the gain over the worse of the two": torch.maximum(untrained.mean(dim=1), pixels.mean()) - means,
+        "choose the better of the two by its mean, not anew on each split": (
+            torch.minimum(untrained, pixels).mean(dim=1) - means
+        ),
+        "compare each encoder with its own untrained one, not with the best of all": (
+            torch.minimum(untrained.mean(dim=1).min(), pixels.mean()) - means
+        ),
+    }
+    otherwise = f"the gains should be {right.tolist()}; yours are {result.tolist()}"
+    return compare(result, right, mistakes, otherwise)

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from sgan_lib import losses
 from sgan_lib.course.exercises.checking import WrongAnswer, checker, compare, tensor
-from sgan_lib.course.exercises.playing import Judge, Maker, Move, gradients, moves_complaint, normal
+from sgan_lib.course.exercises.moves import gradients
+from sgan_lib.course.exercises.playing import Judge, Maker, Move, moves_complaint, normal
 from sgan_lib.course.exercises.worked import solution
 from sgan_lib.data import Batch
 from sgan_lib.methods import Moves, Nets

@@ -6,6 +6,7 @@ from statistics import stdev
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from sgan_lib.course.exercises.checking import checker, compare, number, plan_complaint
 
@@ -50,7 +51,7 @@ def _labels_worth(answer: Callable[[list[int], list[float], float], Any]) -> str
 def _standard_errors(answer: Callable[[list[float], list[float]], Any]) -> str | None:
     for a, b in (([9.0, 5.0, 7.0], [6.0, 3.0, 3.0]), ([2.0, 8.0, 4.0, 5.0], [3.0, 1.0, 2.0, 2.5])):
         result = answer(list(a), list(b))
-        if not isinstance(result, Sequence) or len(result) != 2:
+        if not isinstance(result, Sequence | np.ndarray | Tensor) or len(result) != 2:
             return "return two numbers: the unpaired and the paired standard error"
         unpaired = sqrt((stdev(a) ** 2 + stdev(b) ** 2) / len(a))
         paired = stdev([x - y for x, y in zip(a, b, strict=True)]) / sqrt(len(a))

@@ -1,13 +1,14 @@
 """What checkers of both players' moves share: networks small enough for a checker, and what each move must be."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from sgan_lib.course.exercises.checking import WrongAnswer, compare, tensor
+from sgan_lib.course.exercises.checking import compare
+from sgan_lib.course.exercises.moves import descend, gradients, next_move
 from sgan_lib.methods import Nets
 from sgan_lib.models import DiscriminatorOutput
 
@@ -58,20 +59,20 @@ def moves_complaint(playing: Any, nets: Nets, first: Callable[[], Move], second:
 
 
 def _first_complaint(playing: Any, nets: Nets, move: Move) -> str | None:
-    result = next_terms(playing, "first")
+    result = next_move(playing, "first")
     if complaint := _compared(result, move, "first"):
         return complaint
     if not all(gradients(result, *_judging(nets))):
         return "the value of the first move is right, but no gradient reaches the discriminator"
     if any(gradients(result, *nets["generator"].parameters())):
         return "the first move sends a gradient into the generator; detach the fakes there"
-    _descend(result, _judging(nets))
+    descend(result, _judging(nets))
     return None
 
 
 def _second_complaint(playing: Any, nets: Nets, second: Callable[[], Move]) -> str | None:
     before = [weight.clone() for weight in _judging(nets)]
-    result = next_terms(playing, "second")
+    result = next_move(playing, "second")
     if not all(map(torch.equal, before, _judging(nets))):
         return "the second move changes the discriminator"
     if complaint := _compared(result, second(), "second"):
@@ -93,34 +94,3 @@ def _compared(result: Tensor, move: Move, which: str) -> str | None:
 
 def _judging(nets: Nets) -> list[nn.Parameter]:
     return [weight for name, net in nets.items() if name != "generator" for weight in net.parameters()]
-
-
-def next_terms(playing: Any, which: str) -> Tensor:
-    """The sum of the next move's terms; what goes wrong inside the learner's function is told."""
-    if not isinstance(playing, Iterator):
-        raise WrongAnswer("the function must `yield` twice: once what each player minimises")
-    try:
-        terms = next(playing)
-    except StopIteration:
-        raise WrongAnswer(f"there is no {which} move; `yield` twice") from None
-    except Exception as error:
-        raise WrongAnswer(f"the {which} move raised {type(error).__name__}: {str(error)[:300]}") from error
-    if not isinstance(terms, Mapping) or not terms:
-        raise WrongAnswer(f"the {which} move must be a dictionary from a name to a scalar")
-    return torch.stack([tensor(term) for term in terms.values()]).sum()
-
-
-def gradients(loss: Tensor, *inputs: Tensor) -> list[bool]:
-    """Which of these the loss sends a gradient to."""
-    if not loss.requires_grad:
-        return [False] * len(inputs)
-    slopes = torch.autograd.grad(loss, inputs, allow_unused=True, retain_graph=True)
-    return [slope is not None and bool(slope.abs().sum() > 0) for slope in slopes]
-
-
-def _descend(loss: Tensor, weights: list[nn.Parameter]) -> None:
-    """A player's step, in place as an optimiser's is, so that what was computed before is out of date."""
-    slopes = torch.autograd.grad(loss, weights, retain_graph=True)
-    with torch.no_grad():
-        for weight, slope in zip(weights, slopes, strict=True):
-            weight.sub_(0.1 * slope)

@@ -7,6 +7,7 @@ from sgan_lib.course.plotting.errors import (
     errors_by_labels,
     errors_by_method,
     errors_in_panels,
+    errors_in_rows,
     paired_differences,
 )
 from sgan_lib.course.plotting.games import game_losses, gan_scheme, sgan_scheme, snapshots
@@ -15,6 +16,7 @@ from sgan_lib.course.plotting.pictures import (
     decision_regions,
     filmstrip,
     image_grid,
+    latent_pairs,
     samples_by_class,
     stored_figure,
 )
@@ -29,7 +31,7 @@ from sgan_lib.course.plotting.style import (
 
 __all__ = [
     "COLOURS", "METHOD_STYLES", "conditional_samples", "confusion", "curves", "decision_regions",
-    "draw_errors_by_labels", "errors_by_labels", "errors_by_method", "errors_in_panels", "filmstrip",
-    "game_losses", "gan_scheme", "image_grid", "methods_in", "new_figure", "paired_differences", "samples_by_class",
-    "sgan_scheme", "snapshots", "stored_figure", "stroke_of", "use_course_style",
+    "draw_errors_by_labels", "errors_by_labels", "errors_by_method", "errors_in_panels", "errors_in_rows", "filmstrip",
+    "game_losses", "gan_scheme", "image_grid", "latent_pairs", "methods_in", "new_figure", "paired_differences",
+    "samples_by_class", "sgan_scheme", "snapshots", "stored_figure", "stroke_of", "use_course_style",
 ]  # fmt: skip

@@ -1,6 +1,6 @@
 """Errors as points and lines: by method, by step, by number of labels; and named curves of anything."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import cycle
 
 import numpy as np
@@ -42,6 +42,22 @@ def errors_by_method(table: pd.DataFrame, title: str) -> Figure:
     panel.set(xticks=range(len(methods)), xticklabels=names, xlabel="", ylabel="test error, %", ylim=(0, None),
               xlim=(-0.4, len(methods) - 0.6), title=title)  # fmt: skip
     return figure
+
+
+def errors_in_rows(errors: Mapping[str, Sequence[float]], title: str, strong: Collection[str] = ()) -> Figure:
+    """Test errors in percent on a logarithmic axis: a row a name, from the top, and a dot a run; `strong` in colour."""
+    figure, axes = new_figure(8.0, 0.27 * len(errors) + 0.9)
+    panel = axes[0, 0]
+    for height, (name, percents) in enumerate(errors.items()):
+        colour = COLOURS["vermilion" if name in strong else "grey"]
+        panel.scatter(percents, [height] * len(percents), color=colour, alpha=0.6)
+    panel.set(xscale="log", xlabel="test error, %", yticks=range(len(errors)), yticklabels=errors)
+    panel.invert_yaxis()
+    low, high = panel.dataLim.x0, panel.dataLim.x1
+    panel.set_xticks([tick for tick in (0.5, 1, 2, 5, 10, 20, 50) if low / 1.5 < tick < high * 1.5])
+    panel.minorticks_off()
+    panel.xaxis.set_major_formatter("{x:g}")
+    return add_title(figure, title)
 
 
 def curves(

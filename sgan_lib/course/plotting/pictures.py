@@ -67,6 +67,20 @@ def filmstrip(frames: Mapping[str, Tensor], title: str, size: float = 0.6) -> Fi
     return add_title(figure, title)
 
 
+def latent_pairs(kinds: Mapping[str, tuple[Tensor, Tensor]], title: str, size: float = 0.75) -> Figure:
+    """Images [n, channels, height, width], each beside its latent, in [-1, 1]: a row a kind, latents as five rows."""
+    n = len(next(iter(kinds.values()))[0])
+    figure, axes = new_figure(2 * size * n + 1.2, size * len(kinds) + 0.5, len(kinds), 2 * n)
+    for row, (name, (images, latents)) in zip(axes, kinds.items(), strict=True):
+        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
+        for picture, latent, left, right in zip(_as_pictures(images), latents, row[::2], row[1::2], strict=True):
+            _show(left, picture)
+            right.imshow(latent.detach().cpu().reshape(5, -1).numpy(), cmap="PuOr", vmin=-1, vmax=1)
+            right.set(xticks=[], yticks=[])
+            right.spines[:].set_visible(False)
+    return add_title(figure, title)
+
+
 def samples_by_class(
     panels: Mapping[str, Tensor], title: str, marked: Mapping[str, Tensor] | None = None, size: float = 0.36
 ) -> Figure:
