@@ -14,7 +14,7 @@
 # - *decide* from [paired differences](glossary.md#paired-difference) whether a GAN is worth its trouble.
 #
 # **Before you start**: notebooks [03](03_sgan.ipynb) (the [SGAN](glossary.md#semi-supervised-gan)) and
-# [05](05_label_scarcity.ipynb) (its rivals). **Time**: about 1 minute of computing on one CPU core, 50 minutes of
+# [05](05_label_scarcity.ipynb) (its rivals). **Time**: about 1 minute of computing on one CPU core, 55 minutes of
 # reading and exercises.
 #
 # **Stored and live**: the folder, the simple classifiers and one short training run here. The networks of part 5
@@ -583,10 +583,16 @@ if gans:
 # intervals from overlapping training sets. Oliver et al. 2018 (arXiv:1804.09170), on comparisons of semi-supervised
 # methods. Zhou et al. 2004, *Learning with Local and Global Consistency*, on label spreading.
 #
-# Ten questions to close, and how far you are:
+# Ten questions to close:
 
 # %%
 widgets.quiz("own_data")
+
+# %% [markdown]
+# Ten more, on the whole course, and how far you are:
+
+# %%
+widgets.quiz("course")
 
 # %%
 exercises.progress()

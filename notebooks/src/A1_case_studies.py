@@ -344,12 +344,12 @@ widgets.quiz("case_studies", "fewer")
 # 0 is best, and the numbers compare with nothing outside the course.
 
 # %% tags=["nbval-ignore-output"]
-plotting.stored_figure("sample_quality.png", width=10.5)
+plotting.stored_figure("sample_quality.png", width=7.5)
 
 # %% [markdown]
-# **Figure.** The distance on a logarithmic axis, against steps (left) and minutes on one core (right). Thin lines are
-# runs, thick ones means. The three SGANs (blue) start lower than the plain GAN (black) and flatten out. The plain GAN
-# crosses them between 1,500 and 1,800 steps. Feature matching (orange) lies far above all others from 1,200 steps on.
+# **Figure.** The distance on a logarithmic axis, against training steps. Thin lines are runs, thick ones means. The three
+# SGANs (blue) start lower than the plain GAN (black) and flatten out. The plain GAN crosses them between 1,500 and 1,800
+# steps. Feature matching (orange) lies far above all others from 1,200 steps on.
 
 # %% tags=["nbval-check-output"]
 looks = stored.stored_table("sample_quality.csv")
