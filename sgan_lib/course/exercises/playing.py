@@ -30,14 +30,21 @@ class Judge(nn.Module):
 
 
 class Maker(nn.Module):
-    """A generator that always draws the same."""
+    """A generator that always draws the same and, with `takes_classes`, the same classes, of which there are two."""
 
-    def __init__(self) -> None:
+    def __init__(self, takes_classes: bool = False) -> None:
         super().__init__()
         self.weight = nn.Parameter(normal(3, 3, seed=5))
+        self.vectors = nn.Parameter(normal(2, 3, seed=10)) if takes_classes else None
 
-    def sample(self, n: int) -> Tensor:
-        return normal(n, 3, seed=6) @ self.weight
+    def draw_classes(self, n: int) -> Tensor:
+        return torch.arange(n) % 2
+
+    def sample(self, n: int, classes: Tensor | None = None) -> Tensor:
+        latent = normal(n, 3, seed=6)
+        if self.vectors is not None:
+            latent = latent + self.vectors[self.draw_classes(n).flip(0) if classes is None else classes]
+        return latent @ self.weight
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def image_grid(
     per_row: int = 10,
     size: float = 0.7,
 ) -> Figure:
-    """Images [n, channels, height, width] in [-1, 1] in rows; `captions` below each, `marked` ones framed in red."""
+    """Images [n, channels, height, width] in [-1, 1] in rows; `captions` below each, `marked` ones framed in orange."""
     rows = -(-len(images) // per_row)
     height = size + (0.25 if captions else 0.05)
     figure, axes = new_figure(size * per_row, height * rows + 0.4, rows, per_row)
@@ -89,7 +89,7 @@ def samples_by_class(
     Args:
         panels: title of the panel -> images [classes, n, channels, height, width] in [-1, 1].
         title: the message.
-        marked: panel's title -> which images are framed in red, [classes, n] of True or False.
+        marked: panel's title -> which images are framed in orange, [classes, n] of True or False.
         size: of an image, in inches.
     """
     classes, n = next(iter(panels.values())).shape[:2]
