@@ -419,6 +419,7 @@ exercises.progress()
 # | [09 · Scaling up](09_scaling_up.ipynb) | How do you run hundreds of these, and when should you not? |
 # | [10 · Your data](10_your_data.ipynb) | Does a GAN help on your own images? |
 # | [A1 · Case studies](A1_case_studies.ipynb) | Appendix: what happened in runs that surprised? |
+# | [A2 · More defects](A2_more_defects.ipynb) | Appendix: which mistake, which symptom? |
 #
 # The [glossary](glossary.md) explains the terms. Your own images wait already? Go to [10](10_your_data.ipynb).
 #

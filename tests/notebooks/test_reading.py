@@ -2,7 +2,6 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import jupytext
 import pytest
@@ -10,18 +9,10 @@ import pytest
 from sgan_lib.course import exercises, quizzes
 
 SOURCES = sorted((Path(__file__).resolve().parents[2] / "notebooks" / "src").glob("[0-9A]*_*.py"))
-# Notebooks that are still to be brought to this form; a name that need not be here any more fails the test.
-TOO_LONG = {"08_debugging"}
-READ_ON = {"08_debugging"}
 
 DONE = re.compile(r"exercises\.check\(|widgets\.(predict|quiz|\w+_explorer)\(|ipywidgets\.interact")
 SET_UP = {"colab", "imports"}
-
-
-def lessons(expected: set[str]) -> Any:
-    marks = {True: [pytest.mark.xfail(reason="not yet brought to the new form", strict=True)], False: []}
-    params = [pytest.param(path, id=path.stem, marks=marks[path.stem in expected]) for path in SOURCES]
-    return pytest.mark.parametrize("path", params)
+each_notebook = pytest.mark.parametrize("path", SOURCES, ids=[path.stem for path in SOURCES])
 
 
 def words(text: str) -> int:
@@ -55,7 +46,7 @@ def claimed(path: Path) -> tuple[float, float]:
     return int(found[1] or 0) + len(found[2]) / 2, int(found[3])
 
 
-@lessons(TOO_LONG)
+@each_notebook
 def test_the_claimed_minutes_are_within_a_fifth_and_at_most_sixty(path: Path) -> None:
     computing, reading = claimed(path)
     code = code_of(path)
@@ -68,7 +59,7 @@ def test_the_claimed_minutes_are_within_a_fifth_and_at_most_sixty(path: Path) ->
     assert computing + max(reading, needed) <= 60, f"{parts}, and computing {computing}"
 
 
-@lessons(READ_ON)
+@each_notebook
 def test_at_most_400_words_stand_between_two_things_to_do(path: Path) -> None:
     gaps, last = [0], "the start"
     for cell in jupytext.read(path).cells:
@@ -79,7 +70,7 @@ def test_at_most_400_words_stand_between_two_things_to_do(path: Path) -> None:
             gaps, last = [0], cell.source[done.start() :][:60]
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=[path.stem for path in SOURCES])
+@each_notebook
 def test_what_is_asked_is_what_the_progress_counts(path: Path) -> None:
     """Checked exercises, predictions, each with its result, and questions, all under the notebook's own prefix."""
     code, prefix = code_of(path), prefix_of(path)

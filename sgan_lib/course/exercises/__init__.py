@@ -13,6 +13,7 @@ from sgan_lib.course.exercises import (  # noqa: F401  (each registers its check
     gan_baseline,
     gan_loop,
     label_scarcity,
+    more_defects,
     own_data,
     scaling,
     sgan,

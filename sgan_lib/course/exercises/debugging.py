@@ -1,4 +1,4 @@
-"""Checkers of `08_debugging`: both losses of a BiGAN, labels used over epochs, does the pool matter, diagnosis."""
+"""Checkers of `08_debugging`: a mended discriminator, labels used over epochs, does the pool matter, diagnosis."""
 
 import math
 from collections.abc import Callable
@@ -6,37 +6,74 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from sgan_lib.course.exercises.checking import check_answers, checker, compare, number, tensor
+from sgan_lib import checks
+from sgan_lib.course.exercises.checking import check_answers, checker, number, tensor
+from sgan_lib.course.exercises.worked import solution
 
 
-@checker("debugging.bigan_losses", hints=(
-    "With softplus the loss of a logit that ought to be large is short, and so is that of one that ought to be small. "
-    "Neither needs a probability.",
-    "For the second loss the labels are swapped: what D is to call real is now to be called fake. Which arguments does "
-    "your first formula need then?",
+class _Mended(nn.Module):
+    """The found discriminator without an idle layer, batch statistics, and the second softmax."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(64, 128), nn.LeakyReLU(0.2), nn.Linear(128, 128), nn.LeakyReLU(0.2))
+        self.valid = nn.Sequential(nn.Linear(128, 1), nn.Sigmoid())
+        self.digit = nn.Linear(128, 10)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        hidden = self.body(images)
+        return self.valid(hidden), self.digit(hidden)
+
+
+@solution("debugging.make_discriminator")
+def make_discriminator() -> nn.Module:
+    """A network [n, 64] -> (probability of "real" [n, 1], logits of the digits [n, 10])."""
+    return _Mended()
+
+
+class _Head(nn.Module):
+    """One of two heads, as a network of its own."""
+
+    def __init__(self, judge: nn.Module, which: int) -> None:
+        super().__init__()
+        self.judge, self.which = judge, which
+
+    def forward(self, images: Tensor) -> Tensor:
+        output: Tensor = self.judge(images)[self.which]
+        return output
+
+
+@checker("debugging.make_discriminator", hints=(
+    "Section 2 names three defects. Two are layers that do harm where they stand, one is a layer that no line reads.",
+    "Of the body only the dense layers and what bends between them are needed. And which of the two heads ends in "
+    "something that its loss applies once more?",
 ))  # fmt: skip
-def _bigan_losses(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
-    random = torch.Generator().manual_seed(0)
-    encoded = 2 * torch.randn(7, generator=random, dtype=torch.float64) + 1
-    generated = 2 * torch.randn(5, generator=random, dtype=torch.float64)
-    result = answer(encoded.clone(), generated.clone())
-    if not isinstance(result, tuple | list) or len(result) != 2:
-        return f"return two losses, D's first; got {type(result).__name__}"
-    loss_d, loss_eg = (tensor(loss).item() for loss in result)
-    own, other = ((F.softplus(-s * encoded).mean() + F.softplus(s * generated).mean()).item() for s in (1, -1))
-    d_is_off = f"D's loss is {loss_d:.4f} where {own:.4f} is right: one mean over encoded, plus one over generated"
-    exchanged = {"the two are exchanged, or D is told that encoded pairs are the fakes": other}
-    negated = {"the second loss is minus the first: not bounded below, and flat where D is right": -own}
-    eg_is_off = "D's loss is right; the second is not the same loss with labels swapped"
-    if complaint := compare(loss_d, own, exchanged, d_is_off) or compare(loss_eg, other, negated, eg_is_off):
-        return complaint
-    large = torch.tensor([1000.0, -1000.0], requires_grad=True)
-    losses = answer(large, large)
-    slopes = torch.autograd.grad(sum(losses), large)[0]
-    finite = all(loss.isfinite() for loss in losses) and bool(slopes.isfinite().all())
-    return None if finite else "for logits of ±1,000 a loss or its gradient is not finite"
+def _make_discriminator(answer: Callable[[], Any]) -> str | None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        judge, images = answer(), 2 * torch.rand(64, 64) - 1
+    if not isinstance(judge, nn.Module):
+        return f"the function must hand over a network, an nn.Module; got {type(judge).__name__}"
+    outputs = judge(images)
+    if not isinstance(outputs, tuple) or len(outputs) != 2:
+        return "`forward` must give two tensors, one for each head"
+    valid, digit = tensor(outputs[0], (64, 1)), tensor(outputs[1], (64, 10))
+    if valid.min() < 0 or valid.max() > 1:
+        return "the first head is to stay a probability; its outputs leave [0, 1]"
+    report = checks.outputs_are_logits(digit)
+    if not report.passed:
+        return f"the second head does not give logits; its outputs look like {report.measured['looks like']}"
+    loss = valid.mean() + F.cross_entropy(digit, torch.arange(64) % 10)
+    report = checks.gradients_arrive(judge, loss)
+    if not report.passed:
+        idle = report.measured["not reached by the loss"] + report.measured["reached, and all zeros"]
+        return f"no gradient reaches {', '.join(idle)}"
+    if not all(checks.batch_changes_nothing(_Head(judge, k), images[:32], images[32:]).passed for k in (0, 1)):
+        return "the outputs for an image still depend on the other images of its batch"
+    bend = (judge((images[:32] + images[32:]) / 2)[1] - (digit[:32] + digit[32:]) / 2).abs().max()
+    return "the second head is linear in the pixels; keep the body's other layers" if bend < 1e-4 else None
 
 
 @checker("debugging.labels_used", hints=(
@@ -64,6 +101,13 @@ _TRAINING: dict[str, tuple[Callable[[Tensor], Tensor], bool]] = {
 }
 
 
+@solution("debugging.pool_matters")
+def pool_matters(train: Callable[[Tensor], Tensor], pool: Tensor) -> bool:
+    """Whether the content of the pool has any influence on what is learnt."""
+    noise = torch.rand(pool.shape, generator=torch.Generator().manual_seed(0))
+    return not torch.equal(train(pool), train(noise))
+
+
 @checker("debugging.pool_matters", hints=(
     "Train twice. What may differ between the two pools, and what must stay the same?",
     "A program may count its pool, so keep the shape. It may not care about order or sign, so other numbers are "
@@ -81,14 +125,14 @@ def _pool_matters(answer: Callable[[Callable[[Tensor], Tensor], Tensor], Any]) -
 
 
 check_answers("debugging.diagnosis", "programs", "look for the number that only one defect explains", {
-    "P": "gradients not cleared",
-    "Q": "softmax twice",
-    "R": "batch statistics at test time",
-    "S": "average from zero",
-    "T": "label outside the classes",
-    "U": "labels drawn anew",
+    "P": "softmax twice",
+    "Q": "batch statistics",
+    "R": "labels drawn anew",
+    "S": "pool not used",
+    "T": "hidden labels used",
+    "U": "best epoch reported",
 }, hints=(
-    "Ask for each symptom what it depends on: the order of a file, one class, the number of epochs, the first steps.",
-    "Two symptoms are numbers that you can compute: the least loss of 11 classes that section 1 prints, and twice the "
-    "loss of a coin.",
+    "Ask for each symptom what it depends on: the order of a file, the number of epochs, the pool, who chose.",
+    "One symptom is a number that section 2 computes. In two others labels are at fault: once the few do not stay the "
+    "same, once the many are not hidden.",
 ))  # fmt: skip

@@ -20,6 +20,7 @@ NOTEBOOKS = {  # prefix of its ids -> notebook; the quiz of the whole course sta
     "scaling": "09_scaling_up",
     "own_data": "10_your_data",
     "case_studies": "A1_case_studies",
+    "more_defects": "A2_more_defects",
     "course": "the whole course",
 }
 
