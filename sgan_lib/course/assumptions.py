@@ -25,12 +25,14 @@ def digits_with(split: int, counts: Sequence[int], pool_classes: int = 10, wrong
     told = labels[labelled].clone()
     changed = torch.from_numpy(random.permutation(len(told))[:wrong])
     told[changed] = (told[changed] + torch.from_numpy(random.randint(1, 10, wrong))) % 10
+    pool = order[labels[order] < pool_classes]
     whole = data.load("digits", 50, split_seed=split, validation=0)
     test = whole.test.labels < len(counts)
     return replace(
         whole,
         labelled=data.Labelled(images[labelled], told),
-        pool=images[order[labels[order] < pool_classes]],
+        pool=images[pool],
+        labelled_in_pool=(labelled[:, None] == pool).int().argmax(dim=1),
         test=data.Labelled(whole.test.images[test], whole.test.labels[test]),
         class_names=whole.class_names[: len(counts)],
     )

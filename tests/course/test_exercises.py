@@ -571,7 +571,8 @@ MISTAKES = {
         lambda: nn.Linear, lambda: nn.Linear(64, 10), lambda: Judge(last=nn.Identity()), lambda: Judge(nn.Softmax(1)),
         lambda: Judge(nn.LogSoftmax(1)), lambda: Judge(idle=nn.Linear(2, 2)), lambda: Judge(norm=nn.BatchNorm1d(9)),
         lambda: Judge(norm=nn.BatchNorm1d(9, track_running_stats=False), n_out=9), lambda: Judge(bend=nn.Identity())],
-    "debugging.labels_used": [lambda n, k, e: k * e, lambda n, k, e: k, lambda n, k, e: n - n * math.exp(-k * e / n)],
+    "debugging.labels_used": [lambda n, k, e: k * e, lambda n, k, e: k, lambda n, k, e: n - n * math.exp(-k * e / n),
+                              lambda n, k, e: n * (1 - k / n) ** e],
     "debugging.pool_matters": [
         lambda train, pool: not torch.equal(train(pool), train(pool.flip(0))), lambda train, pool: train(pool),
         lambda train, pool: not torch.equal(train(pool), train(-pool)), lambda train, pool: True,

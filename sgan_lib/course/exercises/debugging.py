@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sgan_lib import checks
-from sgan_lib.course.exercises.checking import check_answers, checker, number, tensor
+from sgan_lib.course.exercises.checking import check_answers, checker, compare, number, tensor
 from sgan_lib.course.exercises.worked import solution
 
 
@@ -84,9 +84,15 @@ def _labels_used(answer: Callable[[int, int, int], Any]) -> str | None:
     for n_pool, n_drawn, n_epochs in ((10, 5, 2), (1347, 50, 100), (60_000, 100, 1), (200, 200, 7), (8, 2, 30)):
         result = number(answer(n_pool, n_drawn, n_epochs))
         never_drawn = math.prod([1 - n_drawn / n_pool] * n_epochs)
-        if not math.isclose(result, n_pool * (1 - never_drawn), rel_tol=1e-6):
-            case = f"for {n_drawn} of {n_pool} images in {n_epochs} epochs"
-            return f"{case} you expect {result:.5g}; ask how likely it is that an image is in none of the draws"
+        mistakes = {
+            "these are all draws; an image that is drawn twice is still one image": n_drawn * n_epochs,
+            "this is one epoch; each epoch draws anew": n_drawn,
+            "these are the images that are never drawn": n_pool * never_drawn,
+        }
+        case = f"for {n_drawn} of {n_pool} images in {n_epochs} epochs"
+        otherwise = f"{case} you expect {result:.5g}; ask how likely it is that an image is in none of the draws"
+        if complaint := compare(result, n_pool * (1 - never_drawn), mistakes, otherwise, rtol=1e-6):
+            return complaint
     return None
 
 
