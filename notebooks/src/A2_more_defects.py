@@ -1,7 +1,7 @@
 # %% [markdown]
 # # A2 · More defects: ten suspects and what gives them away
 #
-# *Open in Colab: this copy has no address yet; set it with `make badges REPOSITORY=owner/name`.*
+# <!-- Open in Colab: `make badges REPOSITORY=owner/name` puts the badge here -->
 #
 # **Your discriminator's loss returns to 2 log 2 = 1.386 again and again. That is what an ideal game ends with. Has
 # yours ended, or is one line wrong?**
@@ -29,17 +29,27 @@
 
 # %% tags=["colab"]
 # In Colab, this cell installs the course's library and keeps Colab's own torch. Elsewhere it does nothing.
+import importlib.util
 import os
 import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 if "google.colab" in sys.modules:
-    repository = os.environ.get("SGAN_REPOSITORY", "")
-    if not repository:
-        raise RuntimeError("this copy has no address yet; set it with `make badges REPOSITORY=owner/name`")
+    library = [os.environ.get("SGAN_REPOSITORY", "")]
+    for path in Path().glob("*.zip"):  # the course's folder as a zip, if you have uploaded it
+        inside = [name for name in zipfile.ZipFile(path).namelist() if name.endswith("sgan_lib/__init__.py")]
+        if inside:
+            zipfile.ZipFile(path).extractall("course")
+            library = [str(Path("course", inside[0]).parents[1].resolve())]
+    if importlib.util.find_spec("sgan_lib"):
+        library = []
+    if library == [""]:
+        raise RuntimeError("upload the course's folder as a zip (folder symbol at the left), and run this cell again")
     pure_python = ["anywidget", "jaxtyping", "lightning-utilities", "psygnal", "torchmetrics", "wadler-lindig"]
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
-    subprocess.run([*install, *pure_python, repository], check=True)
+    subprocess.run([*install, *pure_python, *library], check=True)
 
 # %% tags=["imports"]
 import copy

@@ -24,7 +24,7 @@ def digits_with(split: int, counts: Sequence[int], pool_classes: int = 10, wrong
     labelled = torch.cat([order[labels[order] == k][:count] for k, count in enumerate(counts)])
     told = labels[labelled].clone()
     changed = torch.from_numpy(random.permutation(len(told))[:wrong])
-    told[changed] = (told[changed] + torch.from_numpy(random.randint(1, 10, wrong))) % 10
+    told[changed] = (told[changed] + torch.from_numpy(random.randint(1, len(counts), wrong))) % len(counts)
     pool = order[labels[order] < pool_classes]
     whole = data.load("digits", 50, split_seed=split, validation=0)
     test = whole.test.labels < len(counts)
