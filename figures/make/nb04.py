@@ -127,7 +127,8 @@ def draw_samples(table: pd.DataFrame) -> Figure:
     panel.set(yticks=(ticks := [200, 300, 500, 1000]), yticklabels=ticks)
     panel.minorticks_off()
     panel.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, title=f"after {max(LOOKS):,} steps")
-    best = table[table["step"] == max(LOOKS)].groupby(["method", "n_labels"])["digit_frechet"].mean().idxmin()
+    last = table[table["step"] == max(LOOKS)].groupby(["method", "n_labels"])["digit_frechet"].mean()
+    best = min(LINES, key=lambda line: last[line])
     figure.suptitle(f"Best samples after {max(LOOKS):,} steps: {LINES[best][0]}", x=0.01, ha="left", weight="bold")
     return figure
 

@@ -93,9 +93,7 @@ def train_generator() -> None:
 
 FIGURES: tables.Figures = {
     "conditional_generator": tables.Once(GENERATOR, train_generator),
-    "conditional_sgan": tables.Table(
-        lambda: pairs((100, 59_000, 20, 1000), (0,)), COLUMNS, measure, draw
-    ),
+    "conditional_sgan": tables.Table(lambda: pairs((100, 59_000, 20, 1000), (0,)), COLUMNS, measure, draw),
     "class_collapse": tables.Once(COLLAPSE, class_collapse),
 }
 

@@ -521,7 +521,7 @@ plotting.paired_differences(
 # what it likes as long as D calls it real; here each class is asked for equally often and has to be recognised.
 #
 # <!-- numbers: price of the order -->
-# **The classifier** has 19.9 % error with 20 labels, that of the SGAN 13.6 %; with 100 labels it is 5.6
+# **The classifier** has 19.9 % error with 20 labels, that of the SGAN 13.6 %; with 100 labels it is 5.5
 # against 3.5 %. A row without an interval has too few runs for more than a direction.
 
 # %%

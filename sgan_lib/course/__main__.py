@@ -8,7 +8,7 @@ python -m sgan_lib.course run 03_sgan -p n_labels 50 -p seed 3  one notebook wit
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -75,7 +75,11 @@ def _table(outcomes: Sequence[runner.Outcome]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns 0, or 1 where a notebook failed, or 2 where the request itself is refused."""
     options = _command_line().parse_args(arguments)
-    commands = {"list": _list, "copy": partial(_copy, options), "run": partial(_run, options)}
+    commands: dict[str, Callable[[], int]] = {
+        "list": _list,
+        "copy": partial(_copy, options),
+        "run": partial(_run, options),
+    }
     return refusals_as_lines(commands[options.command])
 
 

@@ -17,7 +17,7 @@ from sgan_lib.methods import Moves, Nets
 
 
 @solution("conditional_sgan.draw")
-def draw(layers: nn.Module, vectors: Tensor, z: Tensor, classes: Tensor) -> Tensor:
+def draw(layers: Callable[[Tensor], Tensor], vectors: Tensor, z: Tensor, classes: Tensor) -> Tensor:
     """G(z + e_y): images of the classes asked for."""
     return layers(z + vectors[classes])
 
@@ -29,7 +29,7 @@ def draw(layers: nn.Module, vectors: Tensor, z: Tensor, classes: Tensor) -> Tens
         "z and the picked rows have the same shape; their sum takes the place of z",
     ),
 )
-def _draw(answer: Callable[[nn.Module, Tensor, Tensor, Tensor], Any]) -> str | None:
+def _draw(answer: Callable[[Callable[[Tensor], Tensor], Tensor, Tensor, Tensor], Any]) -> str | None:
     z, vectors, classes = normal(6, 5), normal(3, 5, seed=1).requires_grad_(), torch.tensor([2, 0, 0, 1, 2, 1])
     weight = normal(5, 4, seed=2)
 
@@ -74,8 +74,8 @@ def moves(nets: Nets, batch: Batch) -> Moves:
     ),
 )
 def _moves(answer: Callable[[Nets, Batch], Any]) -> str | None:
-    nets = nn.ModuleDict({"discriminator": Judge(), "generator": Maker(takes_classes=True)})
-    D, G = nets["discriminator"], nets["generator"]
+    D, G = Judge(), Maker(takes_classes=True)
+    nets = nn.ModuleDict({"discriminator": D, "generator": G})
     batch = Batch(normal(5, 3, seed=9), torch.tensor([0, 1, 1, 0, 1]), normal(8, 3, seed=7))
     asked = G.draw_classes(8)
 
