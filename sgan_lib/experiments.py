@@ -162,8 +162,6 @@ def _players(modules: nn.ModuleDict, settings: Settings) -> dict[str, Player]:
 def player(modules: list[nn.Module], learning_rate: float, settings: Settings) -> Player:
     """A player that moves these networks with Adam, set as the settings say."""
     weights = [p for module in modules for p in module.parameters() if p.requires_grad]
-    if not weights:
-        raise ValueError("network must have weights that can be trained, on both sides; one of them has none")
     betas = settings.beta1, settings.beta2
     adam = torch.optim.Adam(weights, learning_rate, betas, settings.epsilon, settings.weight_decay, fused=True)
     return Player(adam, learning_rate)
@@ -234,7 +232,6 @@ def run(
     Returns what was found, with the averaged networks in `modules`; errors are fractions in [0, 1]. Raises ValueError
     or TypeError for a bad argument, before anything is trained; DivergenceError where training diverges.
     """
-    runtime.check_flag("progress", progress)
     if not isinstance(data, SemiSupervisedData | None):
         raise TypeError(f"data must be SemiSupervisedData, as data.from_arrays makes them; got {type(data).__name__}")
     if data is not None and (n_labels, split_seed) != (None, None):
@@ -270,6 +267,5 @@ def run(
 
 def repeat(n_seeds: int, first_seed: int = 0, **arguments: Any) -> list[RunResult]:
     """`run` for several seeds, each with its own split; networks are dropped to save memory."""
-    first = runtime.check_whole_number("first_seed", first_seed, at_least=0)
-    seeds = range(first, first + runtime.check_whole_number("n_seeds", n_seeds, at_least=1))
+    seeds = range(first_seed, first_seed + runtime.check_whole_number("n_seeds", n_seeds, at_least=1))
     return [replace(run(seed=seed, **arguments), modules=None) for seed in seeds]

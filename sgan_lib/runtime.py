@@ -103,8 +103,8 @@ def check_writable(name: str, path: str | Path) -> Path:
     path = check_path(name, path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise IsADirectoryError(f"{path} is a folder")
+        if path.exists() and not path.is_file():
+            raise OSError(f"{path} is a folder, or no plain file")
         with tempfile.TemporaryFile(dir=path.parent):
             return path
     except OSError as error:
