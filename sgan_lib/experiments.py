@@ -25,6 +25,7 @@ from sgan_lib.training import Player, Record, TrainingState, average_of
 
 __all__ = ["METHODS", "PRESETS", "Run", "RunResult", "Settings", "finish", "prepare", "repeat", "reproducible",
            "resolve", "run", "train"]  # fmt: skip
+_SIDES = {"digits": 8, "usps": 16, "svhn": 32, "cifar10": 32, "mnist_rgb": 32}  # of images; 28 for all others
 
 
 def resolve(
@@ -55,7 +56,10 @@ def resolve(
     if len(shape) == 1 and (METHODS[method].strong_view or given.get("shift")):
         what = f"method {method!r}" if METHODS[method].strong_view else f"shift = {given['shift']}"
         raise ValueError(f"{what} needs images; {dataset!r} holds points or rows of a table")
-    return Settings(**named | {"network": name} | values | row.settings(preset) | given)
+    settings = Settings(**named | {"network": name} | values | row.settings(preset) | given)
+    side = row.image_size or (shape[-1] if data else _SIDES.get(dataset, 28))
+    runtime.check_whole_number("shift", settings.shift, at_least=0, at_most=side)
+    return settings
 
 
 def _read_folder(dataset: Any, n_labels: int | None = None, split_seed: int = 0) -> SemiSupervisedData:

@@ -170,27 +170,24 @@ def plain_arithmetic() -> Iterator[None]:
 
 
 def refusals_as_lines(command: Callable[[], int]) -> int:
-    """What the command returns; where it refuses, 2, and the reason as a line."""
+    """What the command returns; 2 where it refuses, with the reason as a line; 141 where its reader closes the pipe."""
     try:
-        return command()
-    except BrokenPipeError:
-        raise
-    except (OSError, TypeError, ValueError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-
-
-def run_command(main: Callable[[], int]) -> int:
-    """Run a command line on any terminal: what it cannot write becomes "?"; a reader that closes the pipe ends it."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    try:
-        code = main()
+        code = command()
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still writes at its end
         return 141  # as the shell counts a SIGPIPE
+    except (OSError, TypeError, ValueError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
     return code
+
+
+def run_command(main: Callable[[], int]) -> int:
+    """Run a command line on any terminal: what it cannot write becomes "?"."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    return main()
 
 
 def guard_against_divergence(terms: Mapping[str, torch.Tensor], step: int, limit: float = 1e3) -> dict[str, float]:
