@@ -6,7 +6,6 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from threading import RLock
 from typing import Any, cast
 
 import torch
@@ -83,16 +82,14 @@ def reproducible(settings: Settings) -> Iterator[None]:
     """What the same result to the last bit needs, restored afterwards: seed, threads, arithmetic, cuDNN's algorithms.
 
     Random numbers and threads belong to the whole process, so that runs in several threads take turns here. Raises
-    RuntimeError inside an autocast of the caller's, whose precision the run would take over.
+    RuntimeError inside an autocast of the caller's, without gradients, and with another default device than the CPU.
     """
-    if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
-        raise RuntimeError("a run must not start inside torch.autocast; settings has the precision")
+    half = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
+    if half or not torch.is_grad_enabled() or torch.get_default_device().type != "cpu":
+        raise RuntimeError("a run must not start inside torch.autocast, no_grad, inference_mode or torch.device")
     same = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
-    with _TURN, runtime.plain_arithmetic(), runtime.threads(settings.threads), runtime.seeded(settings.seed), same:
+    with runtime.seeded(settings.seed), runtime.plain_arithmetic(), runtime.threads(settings.threads), same:
         yield
-
-
-_TURN = RLock()
 
 
 def prepare(

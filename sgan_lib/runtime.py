@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from numbers import Real
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import torch
@@ -132,9 +133,9 @@ def choose_device(name: str = "auto") -> torch.device:
 
 @contextmanager
 def seeded(seed: int | None) -> Iterator[None]:
-    """Seed torch's global random numbers, which weights, latents, noise and dropout come from; then restore them."""
+    """Seed torch's random numbers, which belong to the whole process: threads take turns here; then restore them."""
     gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    with torch.random.fork_rng(gpus), ExitStack() as after:
+    with _TURN, torch.random.fork_rng(gpus), ExitStack() as after:
         if torch.backends.mps.is_available():
             after.callback(torch.mps.set_rng_state, torch.mps.get_rng_state())
         if seed is not None:
@@ -142,7 +143,7 @@ def seeded(seed: int | None) -> Iterator[None]:
         yield
 
 
-forked_random = partial(seeded, None)  # only restore them
+forked_random, _TURN = partial(seeded, None), RLock()  # the first only restores them
 
 
 @contextmanager
