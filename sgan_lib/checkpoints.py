@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sgan_lib.runtime import available_devices
+from sgan_lib.runtime import available_devices, check_tensor
 from sgan_lib.saved import read_file, write_file
 from sgan_lib.training import Record, TrainingState
 
@@ -22,28 +22,36 @@ def save_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any
         for index, moments in player.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{name}.{index}.{moment}": tensor for moment, tensor in moments.items()}
     tensors |= {name: device.get_rng_state() for name, device in _random_numbers().items()}
-    header = {"step": state.step, "seconds": state.seconds, "settings": dict(settings)}
-    header["history"] = [asdict(record) for record in state.history]
+    header = {"settings": dict(settings), "history": [asdict(record) for record in state.history]}
     write_file(path, "checkpoint", header, tensors)
 
 
 def load_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any]) -> None:
     """Bring a fresh state to where the file left off. ValueError for a foreign or damaged file, or other settings."""
     header, tensors = read_file(path, "checkpoint")
-    there, now = header["settings"], json.loads(json.dumps(dict(settings)))
+    try:
+        _check_settings(header["settings"], json.loads(json.dumps(dict(settings))))
+        state.modules.load_state_dict(_below("modules.", tensors))
+        state.average.load_state_dict(_below("average.", tensors))
+        for name, player in state.players.items():
+            by_index = {}
+            for index, weight in enumerate(player.optimizer.param_groups[0]["params"]):
+                by_index[index] = _below(f"optimizer.{name}.{index}.", tensors)
+                for moment, tensor in by_index[index].items():  # one that is too short would end the process
+                    check_tensor(moment, tensor, weight.shape if tensor.ndim else (), weight.dtype)
+            player.optimizer.load_state_dict({**player.optimizer.state_dict(), "state": by_index})
+        for name, device in _random_numbers().items():
+            device.set_rng_state(tensors.get(name, device.get_rng_state()))
+        state.history = [Record(**record) for record in header["history"]]
+        state.step, state.seconds = state.history[-1].step, state.history[-1].seconds
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise ValueError(f"checkpoint {path} does not fit this run: {error}") from error
+
+
+def _check_settings(there: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     names = [name for name in sorted({*there, *now}) if there.get(name) != now.get(name)]
     if different := "; ".join(f"{name}: {there.get(name)!r} there, {now.get(name)!r} now" for name in names):
-        raise ValueError(f"checkpoint {path} belongs to a run with other settings ({different})")
-    state.modules.load_state_dict(_below("modules.", tensors))
-    state.average.load_state_dict(_below("average.", tensors))
-    for name, player in state.players.items():
-        moments = _below(f"optimizer.{name}.", tensors)  # by index of the weight and name, such as "3.exp_avg"
-        by_index = {int(index): _below(f"{index}.", moments) for index in {key.split(".")[0] for key in moments}}
-        player.optimizer.load_state_dict({**player.optimizer.state_dict(), "state": by_index})
-    for name, device in _random_numbers().items():
-        device.set_rng_state(tensors.get(name, device.get_rng_state()))
-    state.step, state.seconds = header["step"], header["seconds"]
-    state.history = [Record(**record) for record in header["history"]]
+        raise ValueError(f"it belongs to one with other settings ({different})")
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

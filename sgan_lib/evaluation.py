@@ -15,7 +15,7 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 from torchvision.utils import make_grid
 
 from sgan_lib.models import EncoderOutput
-from sgan_lib.runtime import check_number, check_tensor, check_whole_number
+from sgan_lib.runtime import check_number, check_tensor
 
 Images = Float[Tensor, "n ..."]
 Classes = Int[Tensor, "n"]
@@ -79,7 +79,6 @@ def error_rate(discriminator: nn.Module, images: Images, labels: Classes) -> flo
 
 def wilson_interval(n_wrong: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Interval for the error rate of this network, from n test images (Wilson 1927); of other seeds it says nothing."""
-    check_whole_number("n_wrong", n_wrong, at_least=0, at_most=check_whole_number("n", n, at_least=1))
     interval = stats.binomtest(n_wrong, n).proportion_ci(confidence_level=confidence, method="wilson")
     return float(interval.low), float(interval.high)
 

@@ -6,7 +6,6 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from threading import RLock
 from typing import Any, cast
 
 import torch
@@ -25,6 +24,7 @@ from sgan_lib.training import Player, Record, TrainingState, average_of
 
 __all__ = ["METHODS", "PRESETS", "Run", "RunResult", "Settings", "finish", "prepare", "repeat", "reproducible",
            "resolve", "run", "train"]  # fmt: skip
+_SIDES = {"digits": 8, "usps": 16, "svhn": 32, "cifar10": 32, "mnist_rgb": 32}  # of images; 28 for all others
 
 
 def resolve(
@@ -55,7 +55,10 @@ def resolve(
     if len(shape) == 1 and (METHODS[method].strong_view or given.get("shift")):
         what = f"method {method!r}" if METHODS[method].strong_view else f"shift = {given['shift']}"
         raise ValueError(f"{what} needs images; {dataset!r} holds points or rows of a table")
-    return Settings(**named | {"network": name} | values | row.settings(preset) | given)
+    settings = Settings(**named | {"network": name} | values | row.settings(preset) | given)
+    side = row.image_size or (shape[-1] if data else _SIDES.get(dataset, 28))
+    runtime.check_whole_number("shift", settings.shift, at_least=0, at_most=side)
+    return settings
 
 
 def _read_folder(dataset: Any, n_labels: int | None = None, split_seed: int = 0) -> SemiSupervisedData:
@@ -79,16 +82,14 @@ def reproducible(settings: Settings) -> Iterator[None]:
     """What the same result to the last bit needs, restored afterwards: seed, threads, arithmetic, cuDNN's algorithms.
 
     Random numbers and threads belong to the whole process, so that runs in several threads take turns here. Raises
-    RuntimeError inside an autocast of the caller's, whose precision the run would take over.
+    RuntimeError inside an autocast of the caller's, without gradients, and with another default device than the CPU.
     """
-    if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
-        raise RuntimeError("a run must not start inside torch.autocast; settings has the precision")
+    half = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
+    if half or not torch.is_grad_enabled() or torch.get_default_device().type != "cpu":
+        raise RuntimeError("a run must not start inside torch.autocast, no_grad, inference_mode or torch.device")
     same = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
-    with _TURN, runtime.plain_arithmetic(), runtime.threads(settings.threads), runtime.seeded(settings.seed), same:
+    with runtime.seeded(settings.seed), runtime.plain_arithmetic(), runtime.threads(settings.threads), same:
         yield
-
-
-_TURN = RLock()
 
 
 def prepare(
@@ -162,8 +163,6 @@ def _players(modules: nn.ModuleDict, settings: Settings) -> dict[str, Player]:
 def player(modules: list[nn.Module], learning_rate: float, settings: Settings) -> Player:
     """A player that moves these networks with Adam, set as the settings say."""
     weights = [p for module in modules for p in module.parameters() if p.requires_grad]
-    if not weights:
-        raise ValueError("network must have weights that can be trained, on both sides; one of them has none")
     betas = settings.beta1, settings.beta2
     adam = torch.optim.Adam(weights, learning_rate, betas, settings.epsilon, settings.weight_decay, fused=True)
     return Player(adam, learning_rate)
@@ -234,7 +233,6 @@ def run(
     Returns what was found, with the averaged networks in `modules`; errors are fractions in [0, 1]. Raises ValueError
     or TypeError for a bad argument, before anything is trained; DivergenceError where training diverges.
     """
-    runtime.check_flag("progress", progress)
     if not isinstance(data, SemiSupervisedData | None):
         raise TypeError(f"data must be SemiSupervisedData, as data.from_arrays makes them; got {type(data).__name__}")
     if data is not None and (n_labels, split_seed) != (None, None):
@@ -270,6 +268,5 @@ def run(
 
 def repeat(n_seeds: int, first_seed: int = 0, **arguments: Any) -> list[RunResult]:
     """`run` for several seeds, each with its own split; networks are dropped to save memory."""
-    first = runtime.check_whole_number("first_seed", first_seed, at_least=0)
-    seeds = range(first, first + runtime.check_whole_number("n_seeds", n_seeds, at_least=1))
+    seeds = range(first_seed, first_seed + runtime.check_whole_number("n_seeds", n_seeds, at_least=1))
     return [replace(run(seed=seed, **arguments), modules=None) for seed in seeds]

@@ -47,10 +47,9 @@ def append_fake_logit(class_logits: Float[Tensor, "batch classes"]) -> Float[Ten
 
 
 def supervised(
-    class_logits: Float[Tensor, "batch classes"],
-    labels: Int[Tensor, "batch"],
+    class_logits: Float[Tensor, "batch classes"], labels: Int[Tensor, "batch"],
     mask: Bool[Tensor, "batch"] | Float[Tensor, "batch"] | None = None,
-) -> Float[Tensor, ""]:
+) -> Float[Tensor, ""]:  # fmt: skip
     """Mean cross-entropy −log p(y | x, real) over the labelled images of a batch (Salimans 2016, §5, L_supervised).
 
     labels: class numbers in [0, K); where the mask is 0 they are ignored and may be anything in that range.

@@ -102,20 +102,19 @@ class RunResult:
     def load_with_notes(cls, path: str | Path, network: Networks | None = None) -> tuple["RunResult", dict[str, Any]]:
         """The same, and the notes that `save` was given."""
         content, weights = read_file(path, "model")
-        result, names = cls._of_content(content["result"]), tuple(content["class_names"])
-        read: Any = {name: value if value is None else tuple(value) for name, value in content["preparation"].items()}
-        prepared = Preparation(**read)
-        method = METHODS[result.settings.method]
-        n_classes = len(names) if method.classifies else 1
-        n_features = weights["real_head.logit.weight"].shape[1] if method.real_head else 0
-        with forked_random():  # the weights that are drawn here are replaced
-            networks = row_of(network or result.settings.network)[1].build(prepared.shape, n_classes)
-            modules = method.modules(networks, n_classes, n_features).eval()
         try:
+            result, names = cls._of_content(content["result"]), tuple(content["class_names"])
+            read: Any = {name: None if row is None else tuple(row) for name, row in content["preparation"].items()}
+            prepared, notes, method = Preparation(**read), dict(content["notes"]), METHODS[result.settings.method]
+            n_classes = len(names) if method.classifies else 1
+            n_features = weights["real_head.logit.weight"].shape[1] if method.real_head else 0
+            with forked_random():  # the weights that are drawn here are replaced
+                networks = row_of(network or result.settings.network)[1].build(prepared.shape, n_classes)
+                modules = method.modules(networks, n_classes, n_features).eval()
             modules.load_state_dict(weights)
-        except RuntimeError as error:
-            raise ValueError(f"network must be as the one in {path}; {error}") from error
-        return replace(result, modules=modules, class_names=names, preparation=prepared), content["notes"]
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise ValueError(f"network must be as the one in {path}, a model of this version; {error}") from error
+        return replace(result, modules=modules, class_names=names, preparation=prepared), notes
 
 
 def found_on_test(
@@ -130,8 +129,9 @@ def found_on_test(
         error, interval = wrong / n_test, evaluation.wilson_interval(wrong, n_test)
         counts = evaluation.confusion_matrix(predictions, data.test.labels, k)
         confusion = counts[: data.n_classes, : data.n_classes].tolist()
-    versions = {"python": platform.python_version(), "sgan_lib": version("sgan-course"), "torch": version("torch"),
-                "torchvision": version("torchvision"), "cpu_threads": str(torch.get_num_threads())}  # fmt: skip
+    versions = {"python": platform.python_version(), "sgan_lib": version("sgan-course")}
+    versions["cpu_threads"] = str(torch.get_num_threads())
+    versions |= {name: version(name) for name in ("torch", "torchvision")}
     prepared = data.preparation or Preparation(data.image_shape)
     return RunResult(settings, error, interval, confusion, history, history[-1].seconds, str(data.pool.device),
                      versions, networks, data.class_names, prepared)  # fmt: skip

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from numbers import Real
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import torch
@@ -103,8 +104,8 @@ def check_writable(name: str, path: str | Path) -> Path:
     path = check_path(name, path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise IsADirectoryError(f"{path} is a folder")
+        if path.exists() and not path.is_file():
+            raise OSError(f"{path} is a folder, or no plain file")
         with tempfile.TemporaryFile(dir=path.parent):
             return path
     except OSError as error:
@@ -132,9 +133,9 @@ def choose_device(name: str = "auto") -> torch.device:
 
 @contextmanager
 def seeded(seed: int | None) -> Iterator[None]:
-    """Seed torch's global random numbers, which weights, latents, noise and dropout come from; then restore them."""
+    """Seed torch's random numbers, which belong to the whole process: threads take turns here; then restore them."""
     gpus = [torch.cuda.current_device()] if torch.cuda.is_available() else []
-    with torch.random.fork_rng(gpus), ExitStack() as after:
+    with _TURN, torch.random.fork_rng(gpus), ExitStack() as after:
         if torch.backends.mps.is_available():
             after.callback(torch.mps.set_rng_state, torch.mps.get_rng_state())
         if seed is not None:
@@ -142,7 +143,7 @@ def seeded(seed: int | None) -> Iterator[None]:
         yield
 
 
-forked_random = partial(seeded, None)  # only restore them
+forked_random, _TURN = partial(seeded, None), RLock()  # the first only restores them
 
 
 @contextmanager
@@ -170,27 +171,24 @@ def plain_arithmetic() -> Iterator[None]:
 
 
 def refusals_as_lines(command: Callable[[], int]) -> int:
-    """What the command returns; where it refuses, 2, and the reason as a line."""
+    """What the command returns; 2 where it refuses, with the reason as a line; 141 where its reader closes the pipe."""
     try:
-        return command()
-    except BrokenPipeError:
-        raise
-    except (OSError, TypeError, ValueError) as error:
-        sys.stderr.write(f"error: {error}\n")
-        return 2
-
-
-def run_command(main: Callable[[], int]) -> int:
-    """Run a command line on any terminal: what it cannot write becomes "?"; a reader that closes the pipe ends it."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    try:
-        code = main()
+        code = command()
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still writes at its end
         return 141  # as the shell counts a SIGPIPE
+    except (OSError, TypeError, ValueError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
     return code
+
+
+def run_command(main: Callable[[], int]) -> int:
+    """Run a command line on any terminal: what it cannot write becomes "?"."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    return main()
 
 
 def guard_against_divergence(terms: Mapping[str, torch.Tensor], step: int, limit: float = 1e3) -> dict[str, float]:

@@ -32,10 +32,6 @@ _choice, _flag = partial(_setting, check_choice), partial(_setting, check_flag)
 _number, _whole = partial(_setting, check_number), partial(_setting, check_whole_number)
 
 
-def _count_or_none(name: str, value: Any) -> int | None:
-    return None if value is None else check_whole_number(name, value, at_least=1, at_most=256)
-
-
 @dataclass(frozen=True)
 class Settings:
     """Everything that determines a run. `experiments.resolve` fills in what is not given.
@@ -62,7 +58,7 @@ class Settings:
     generator_rate: float = _number(1.0, "over the discriminator's", "Salimans 2016, code; Dai 2017: a third", above=0)
     weight_decay: float = _number(0.0, "of Adam, added to the gradient", "Adam's own default", at_most=1)
     average_decay: float = _number(0.999, "of the average of weights, a step", "ours", at_most=0.999999)
-    threads: int | None = _setting(_count_or_none, None, "CPU threads; None: as they are", "ours")
+    threads: int | None = _whole(None, "CPU threads; None: as they are", "ours", at_least=1, at_most=256)
     feature_norm: str = _choice("l2", "of feature matching", "Salimans 2016, MNIST code; l1 in SVHN's", allowed=NORMS)
     entropy_weight: float = _number(0.1, "of bad GAN's discriminator", "Dai 2017, SVHN code")
     pull_away_weight: float = _number(0.3, "of bad GAN's generator", "ours, trials on MNIST; Dai 2017: 0.8")
@@ -85,4 +81,5 @@ class Settings:
 
     def __post_init__(self) -> None:
         for each in fields(self):  # what a check returns is kept: numpy's numbers become Python's, which JSON knows
-            object.__setattr__(self, each.name, each.metadata["check"](each.name, getattr(self, each.name)))
+            if (value := getattr(self, each.name)) is not None or each.default is not None:
+                object.__setattr__(self, each.name, each.metadata["check"](each.name, value))

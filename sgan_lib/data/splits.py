@@ -119,7 +119,7 @@ def split_of(
         return resized(part.images.index_select(0, rows), sides)
 
     labelled, held_out = (Labelled(as_images(pick(raw.train, rows)), labels[rows]) for rows in split[:2])
-    in_pool = torch.empty_like(labels).index_copy_(0, split.unlabelled, torch.arange(len(split.unlabelled)))
+    in_pool = torch.empty_like(labels).index_copy_(0, split.unlabelled, torch.ones_like(split.unlabelled).cumsum(0) - 1)
     test = Labelled(as_images(resized(test.images.clone(), sides)), test.labels.clone())
     for missing in sorted({*range(len(class_names))} - {*labelled.labels.tolist()}):
         warnings.warn(f"no labelled image is of class {class_names[missing]!r}: nothing can learn it", stacklevel=3)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, fields
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,7 +61,7 @@ def _row(result: RunResult) -> dict[str, Any]:
     matrix = result.confusion_matrix and json.dumps(result.confusion_matrix)
     measured = {"test_error": result.test_error, "test_error_low": low, "test_error_high": high,
                 "seconds": result.seconds, "device": result.device, "confusion_matrix": matrix}  # fmt: skip
-    return asdict(result.settings) | measured | result.history[-1].scores | result.versions
+    return result.versions | result.history[-1].scores | asdict(result.settings) | measured
 
 
 def record(folder: Path, settings: Settings, device: str, notebook: str, result: str, reason: str) -> State:
@@ -68,7 +69,8 @@ def record(folder: Path, settings: Settings, device: str, notebook: str, result:
     for leftover in [*folder.glob("*.partial"), folder / FAILURE, folder / NOTEBOOK]:
         leftover.unlink(missing_ok=True)
     if (old := folder / RESULT).exists():
-        old.replace(folder / f"result.old{len(list(folder.glob('result.old*.json'))) or ''}.json")
+        names = (folder / f"result.old{number or ''}.json" for number in count())
+        old.replace(next(path for path in names if not path.exists()))
     if notebook:
         write_whole(folder / NOTEBOOK, notebook)
     if not reason:

@@ -97,7 +97,7 @@ def show_plan(
     for run, state in states.items():
         if every or state.reason:
             say(f"{run.name}: {state.status}" + (f", to be run again ({state.reason})" if state.reason else ""))
-    versions = {str(state.row["sgan_lib"]) for state in states.values() if state.status == "done"}
+    versions = {str(state.row.get("sgan_lib")) for state in states.values() if state.status == "done"}
     if mixed := sorted(versions - {ours := version("sgan-course")}):
         say(f"results of sgan_lib {', '.join(mixed)} are among them; this is {ours}")
     todo = [run for run, state in states.items() if state.status != "done"]

@@ -181,9 +181,8 @@ def test_the_command_line_writes_to_any_terminal_and_without_a_home(tmp_path):
     done = subprocess.run([*start, code], env=environment, cwd=tmp_path, capture_output=True, timeout=100)
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"digits: values of shape 1?8?8" in done.stdout
-    endless = (
-        "import sys, sgan_lib.runtime as r; sys.exit(r.run_command(lambda: [print('line') for _ in iter(int, 1)]))"
-    )
+    lines = "sys.exit(r.run_command(lambda: r.refusals_as_lines(lambda: [print('line') for _ in iter(int, 1)])))"
+    endless = f"import sys, sgan_lib.runtime as r; {lines}"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen([*start, endless], env=environment, **pipes) as process:
         process.stdout.readline()

@@ -193,6 +193,12 @@ def test_damaged_and_foreign_files_are_refused_by_name_and_left_alone(fitted, tm
         with pytest.raises(ValueError, match=r"^/.*/digits\.safetensors is "):
             SemiSupervisedClassifier.load(path)
         assert path.read_bytes() == variant
+    path.write_bytes(whole)
+    content, weights = saved.read_file(path, "model")
+    for spoilt in ({}, content | {"preparation": None}, content | {"class_names": ["a", "b"]}):  # of another version
+        saved.write_file(path, "model", spoilt, weights)
+        with pytest.raises(ValueError, match=r"network must be as the one in .*digits\.safetensors, a model of this"):
+            SemiSupervisedClassifier.load(path)
     saved.write_file(path, "checkpoint", {}, {})
     with pytest.raises(ValueError, match="is no model of this library but a checkpoint"):
         SemiSupervisedClassifier.load(path)

@@ -278,7 +278,10 @@ def test_two_runs_in_two_threads_are_as_one_after_the_other():
     alone = [run(seed=seed, steps=60, threads=1) for seed in (0, 1)]
     with ThreadPoolExecutor(2) as pool:
         together = list(pool.map(lambda seed: run(seed=seed, steps=60, threads=1), (0, 1)))
-    for one, other in zip(alone, together, strict=True):
+    with ThreadPoolExecutor(2) as pool:  # beside views that are drawn at random
+        beside = pool.submit(run, seed=0, steps=60, threads=1)
+        pool.submit(lambda: [data.Batches(data.load("digits", 20), 12, 8, s, strong=True).at(0) for s in range(10)])
+    for one, other in zip([*alone, alone[0]], [*together, beside.result()], strict=True):
         assert one.test_error == other.test_error
         for name, weight in one.modules.state_dict().items():
             assert torch.equal(weight, other.modules.state_dict()[name])
@@ -296,8 +299,17 @@ def test_a_run_leaves_the_process_as_it_was_and_takes_nothing_over_from_it():
         torch.set_float32_matmul_precision("highest")
     assert torch.equal(torch.get_rng_state(), before)
     assert made.history[-1].terms == wanted.history[-1].terms
-    with torch.autocast("cpu", torch.bfloat16), pytest.raises(RuntimeError, match=r"inside torch\.autocast"):
-        run(steps=20)
+    for around in (
+        torch.autocast("cpu", torch.bfloat16),
+        torch.no_grad(),
+        torch.inference_mode(),
+        torch.device("meta"),
+    ):
+        with (
+            around,
+            pytest.raises(RuntimeError, match=r"must not start inside torch\.autocast, no_grad, inference_mode or"),
+        ):
+            run(steps=20)
 
 
 def test_a_checkpoint_is_not_resumed_with_another_number_of_threads(tmp_path):

@@ -2,6 +2,7 @@
 
 import re
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -178,13 +179,28 @@ def test_a_damaged_or_foreign_checkpoint_is_refused_with_its_name_and_left_alone
         assert_close(dict(state.modules.state_dict()), before)
 
 
+def test_a_whole_file_that_does_not_fit_the_run_is_refused_too(tmp_path):
+    path, state = tmp_path / "run", toy()
+    run(state, 2, record_every=2)
+    checkpoints.save_checkpoint(state, path, {"seed": 1})
+    header, tensors = saved.read_file(path, "checkpoint")
+    moment = next(name for name in tensors if name.endswith("exp_avg") and tensors[name].numel() > 1)
+    without = {name: tensor for name, tensor in tensors.items() if name != "modules.first.weight"}
+    spoilt = [(header, tensors | {moment: tensors[moment].flatten()[:1]}), (header | {"history": []}, tensors),
+              (header, without), ({}, tensors)]  # fmt: skip
+    for content in spoilt:
+        saved.write_file(path, "checkpoint", *content)
+        with pytest.raises(ValueError, match=f"^checkpoint {re.escape(str(path))} does not fit this run: "):
+            checkpoints.load_checkpoint(toy(), path, {"seed": 1})
+
+
 def test_an_interrupted_write_leaves_the_old_checkpoint_whole_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "run.safetensors"
     checkpoints.save_checkpoint(toy(), path, {})
     whole = path.read_bytes()
 
-    def full_disk(file, content):
-        file.open("wb").write(content[: len(content) // 2])
+    def full_disk(path, content):
+        path.write_text("half of a checkp")
         raise OSError("no space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full_disk)

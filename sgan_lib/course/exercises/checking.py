@@ -134,7 +134,9 @@ def _filled_in(answer: Any) -> Any:
         try:
             with _time_limit():
                 result = answer(*_copied(arguments))
-        except (Exception, SystemExit) as error:  # whatever a learner's code does wrong
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever a learner's code does wrong, sys.exit among it
             is_stub = isinstance(error, NotImplementedError) and not error.args  # those of torch have a message
             raise WrongAnswer(_EMPTY if is_stub else f"your answer raised {_short(error)}") from error
         if result is None:
