@@ -97,7 +97,7 @@ def test_a_result_says_what_was_found(result):
     assert table["generator"].iloc[1] == result.history[1].terms["generator"]
     assert result.seconds == result.history[-1].seconds > 0
     assert result.device == runtime.choose_device().type
-    assert list(result.versions) == ["python", "sgan_lib", "torch", "torchvision", "cpu_threads"]
+    assert list(result.versions) == ["python", "sgan_lib", "cpu_threads", "torch", "torchvision"]
 
 
 def test_the_batch_norm_of_a_bigan_is_settled_on_the_averaged_networks_and_there_is_no_error():

@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import nn
 from torch.testing import assert_close
 
-from sgan_lib import checkpoints, training
+from sgan_lib import checkpoints, saved, training
 from sgan_lib.runtime import DivergenceError
 from sgan_lib.training import Player, TrainingState, average_of, hold_then_decay
 
