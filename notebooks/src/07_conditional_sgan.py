@@ -288,7 +288,7 @@ widgets.reveal("conditional_sgan.asked_only", how, "The figure above says by how
 
 # %% [markdown]
 # In the stored run (worked solution, splits 0 to 2, 500 steps) **picking** gives 77 % right samples, **ordering** 90 %,
-# and 96 % with both weights. The judge itself is wrong about 2.2 % of real digits.
+# and 96.5 % with both weights. The judge itself is wrong about 2.2 % of real digits.
 #
 # **The classifier** does not gain. "Asked only" has the higher error on each split, by 3.8 points on average. With
 # both weights the differences have both signs: undecided. A guess at the cause: G draws what D is sure of already, so
@@ -521,7 +521,7 @@ plotting.paired_differences(
 # what it likes as long as D calls it real; here each class is asked for equally often and has to be recognised.
 #
 # <!-- numbers: price of the order -->
-# **The classifier** has 19.9 % error with 20 labels, that of the SGAN 13.6 %; with 100 labels it is 5.5
+# **The classifier** has 19.9 % error with 20 labels, that of the SGAN 13.6 %; with 100 labels it is 5.6
 # against 3.5 %. A row without an interval has too few runs for more than a direction.
 
 # %%
@@ -531,7 +531,7 @@ widgets.quiz("conditional_sgan", "price")
 # ## What you found
 #
 # - A class goes in as a vector added to z; each player's loss gets one cross-entropy more.
-# - On `digits` (50 labels, splits 0 to 2, 500 steps) 96 % of ordered samples are right, and 77 % of those that the
+# - On `digits` (50 labels, splits 0 to 2, 500 steps) 96.5 % of ordered samples are right, and 77 % of those that the
 #   SGAN's classifier names. No lower test error is seen, and with $w_D = 0$ it is 3.8 points higher.
 # - A discriminator finds 100 % of ten kinds of noise right, an independent judge 11 %.
 # - Vectors that start as large as z: 99.9 % right after 600 steps, and the class decides 93 % of the variance (one
