@@ -574,9 +574,9 @@ bill["error, %"] = (100 * bill.pop("error")).round(1)
 print(bill.sort_values("error, %").to_string())
 
 # %% [markdown]
-# The first four rows are within half a point: three GANs, and one method without a generator. Consistency trains a single network and cannot collapse, and its distance from the SGAN, at every number of
-# labels, is smaller than these splits can show. [Consistency](glossary.md#consistency) alone is told which distortions
-# keep the class.
+# The first four rows are within half a point: three GANs, and one method without a generator. Consistency trains a
+# single network and cannot collapse, and its distance from the SGAN, at every number of labels, is smaller than these
+# splits can show. [Consistency](glossary.md#consistency) alone is told which distortions keep the class.
 #
 # Do **not** train a GAN for its classifier when
 # - **labels are cheap**: read the curve of notebook [05](05_label_scarcity.ipynb) horizontally. If a day of labelling
