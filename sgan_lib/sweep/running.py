@@ -137,13 +137,14 @@ def _run_all(
         tasks = {client.submit(execute, template, each.parameters(device), pure=False, workers=where): each
                  for each in runs}  # fmt: skip
         for task in tqdm(as_completed(tasks), total=len(tasks), unit="run", smoothing=0, disable=None):
-            run = tasks.pop(task)  # so that Dask forgets what it sent back
+            run = tasks.pop(task)
             try:
                 ended = task.result()
             except CancelledError:
                 raise ConnectionError(f"{run.name} was dropped: the cluster is gone or has cancelled it") from None
             except Exception as error:  # of Dask: the worker was killed, or cannot import this library
                 ended = "", "", f"{type(error).__name__}: {error}"
+            task.release()  # Dask forgets what it sent back, and does not run it again where its worker dies
             if reason := record(out / run.name, run.settings, device, *ended).reason:
                 say(f"{run.name} failed: {reason}")
 
