@@ -7,29 +7,22 @@ torchvision registers shape rules for two of them at import; declaring those two
 """
 
 import importlib.util
+from contextlib import suppress
 from pathlib import Path
 
 import torch
 
 
-def _has_working_operators() -> bool:
-    """Whether torchvision's compiled operators load on this build of torch."""
-    package = importlib.util.find_spec("torchvision")
-    if package is None or package.origin is None:
-        return True
-    compiled = sorted(Path(package.origin).parent.glob("_C.*"))
-    try:
-        for library in compiled:
-            torch.ops.load_library(str(library))
-    except OSError:
-        return False
-    return bool(compiled)
-
-
 def declare_missing_operators() -> torch.library.Library | None:
     """Declare `torchvision::nms` and `qnms` where the compiled ones do not load; the result must stay referenced."""
-    if _has_working_operators():
+    package = importlib.util.find_spec("torchvision")
+    if package is None or package.origin is None:
         return None
+    with suppress(OSError):
+        if compiled := sorted(Path(package.origin).parent.glob("_C.*")):
+            for operators in compiled:
+                torch.ops.load_library(str(operators))
+            return None
     library = torch.library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
         if not hasattr(torch.ops.torchvision, name):

@@ -1,4 +1,4 @@
-"""How good is a classifier, how sure are we, what do samples look like, and what are an encoder's features worth."""
+"""How good is a classifier, how sure are we, what does a generator make, and what are an encoder's features worth."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +12,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_confusion_matrix
-from torchvision.utils import make_grid
 
 from sgan_lib.models import EncoderOutput
 from sgan_lib.runtime import check_number, check_tensor
@@ -90,11 +89,6 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
     check_number("confidence", confidence, above=0, at_most=0.999999)
     half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
     return float(np.mean(values) - half), float(np.mean(values) + half)
-
-
-def sample_grid(images: Float[Tensor, "n channels height width"], per_row: int = 8) -> Float[Tensor, "3 rows columns"]:
-    """Lay images in [-1, 1] out as one picture with values in [0, 1]."""
-    return make_grid(images.detach().cpu(), nrow=per_row, padding=1, normalize=True, value_range=(-1, 1), pad_value=0.5)
 
 
 @torch.no_grad()

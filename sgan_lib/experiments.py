@@ -121,11 +121,14 @@ def prepare(
             raise ValueError(f"start must hold networks like those of this run; {error}") from error
     elif not method.encoder:
         models.initialise_from_data(modules["discriminator"], images)
-    players, average = _players(modules, settings), average_of(modules, settings.average_decay)
+    players, average = _players(modules, settings), average_of(modules, settings.average_decay**settings.average_every)
     halves = partial(torch.autocast, images.device.type, torch.bfloat16)
     autocast = nullcontext if settings.precision == "float32" else halves
     state = TrainingState(modules, players, average, lambda nets, batch: method.play(nets, batch, settings), autocast)
-    return Run(settings, parts, state, _batches(settings, parts))
+    pool = settings.batch_size if method.unlabelled or settings.label_mask else 0
+    draws = settings.seed, settings.shift, settings.label_mask, method.strong_view
+    again = method.generator and not settings.reuse
+    return Run(settings, parts, state, Batches(parts, pool, settings.labelled_batch_size, *draws, again))
 
 
 @torch.no_grad()
@@ -168,14 +171,6 @@ def player(modules: list[nn.Module], learning_rate: float, settings: Settings) -
     return Player(adam, learning_rate)
 
 
-def _batches(settings: Settings, parts: SemiSupervisedData) -> Batches:
-    method, mixed = METHODS[settings.method], settings.label_mask
-    pool = settings.batch_size if method.unlabelled or mixed else 0
-    again = method.generator and not settings.reuse
-    sizes = pool, settings.labelled_batch_size
-    return Batches(parts, *sizes, settings.seed, settings.shift, mixed, method.strong_view, again)
-
-
 def train(run: Run, record_every: int | None = None) -> Iterator[Record]:
     """Train to the end; a record every `record_every` steps, by default a twentieth of the run. The second door."""
 
@@ -185,7 +180,8 @@ def train(run: Run, record_every: int | None = None) -> Iterator[Record]:
     settings = run.settings
     every = max(1, settings.steps // 20) if record_every is None else record_every
     evaluate = validate if METHODS[settings.method].classifies and len(run.data.validation.labels) else None
-    return training.train(run.state, run.batches.at, settings.steps, settings.hold, every, evaluate, settings.last_rate)
+    rates = settings.hold, settings.last_rate
+    return training.train(run.state, run.batches.at, settings.steps, every, evaluate, *rates, settings.average_every)
 
 
 def finish(run: Run) -> RunResult:

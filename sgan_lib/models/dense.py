@@ -18,6 +18,7 @@ class MLPDiscriminator(nn.Module):
 
     `features` are what the last of the hidden layers, of these `widths`, puts out, before its noise. Noise is given by
     standard deviations. `centre` is taken from every pixel first; None: the mean image, from `initialise_from_data`.
+    It does not see the `margin`, so many pixels at each edge.
     """
 
     centre: Tensor
@@ -25,10 +26,11 @@ class MLPDiscriminator(nn.Module):
     def __init__(
         self, image_shape: Shape, n_classes: int, widths: Sequence[int] = (1000, 500, 250, 250, 250),
         input_noise: float = 0.6, hidden_noise: float = 0.5, train_hidden_scales: bool = False,
-        centre: float | None = 0.0,
+        centre: float | None = 0.0, margin: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
-        sizes = [prod(image_shape), *widths]
+        self.crop = _without(margin)
+        sizes = [self.crop(torch.empty(image_shape)).numel(), *widths]
         self.register_buffer("centre", torch.full((sizes[0],), centre or 0.0))
         self.takes_mean_image = centre is None
         self.input_noise, self.hidden_noise = Noise(input_noise), Noise(hidden_noise)
@@ -36,7 +38,7 @@ class MLPDiscriminator(nn.Module):
         self.classes = normalised(nn.Linear(sizes[-1], n_classes), train_scale=True)
 
     def forward(self, images: Float[Tensor, "batch ..."]) -> DiscriminatorOutput:
-        features = images.flatten(1) - self.centre
+        features = self.crop(images).flatten(1) - self.centre
         hidden = self.input_noise(features)
         for layer in self.hidden:
             features = torch.relu(layer(hidden))
@@ -44,16 +46,20 @@ class MLPDiscriminator(nn.Module):
         return DiscriminatorOutput(self.classes(hidden), features)
 
 
+def _without(margin: int) -> nn.Module:
+    return nn.ConstantPad2d(-margin, 0.0) if margin else nn.Identity()
+
+
 class MLPGenerator(Generator):
     """Dense layers with batch norm (on the batch's own statistics) and softplus, a weight-normed output, tanh.
 
     `as_published`: batch norm without a trained scale, Glorot's directions for the output, tanh(u/2), his sigmoid of u.
-    Not `bounded`: no tanh, for columns that are not in [-1, 1].
+    Not `bounded`: no tanh, for columns that are not in [-1, 1]. The `margin` of its images is -1.
     """
 
     def __init__(
         self, image_shape: Shape, latent_dim: int = 100, widths: Sequence[int] = (500, 500), as_published: bool = False,
-        bounded: bool = True,
+        bounded: bool = True, margin: int = 0,
     ) -> None:  # fmt: skip
         super().__init__(latent_dim, UNIFORM)
         layers: list[nn.Module] = []
@@ -63,8 +69,10 @@ class MLPGenerator(Generator):
             norm = nn.BatchNorm1d(n_out, eps=1e-6 if as_published else 1e-5, track_running_stats=False)
             norm.weight.requires_grad_(not as_published)
             layers += [dense, norm, nn.Softplus()]
-        output: Any = normalised(nn.Linear(widths[-1], prod(image_shape)), train_scale=True)
+        inside = _without(margin)(torch.empty(image_shape)).shape
+        output: Any = normalised(nn.Linear(widths[-1], prod(inside)), train_scale=True)
         if as_published:
             nn.init.xavier_uniform_(output.parametrizations.weight.original1)
         squash = Tanh(0.5 if as_published else 1.0) if bounded else nn.Identity()
-        self.layers = nn.Sequential(*layers, output, squash, nn.Unflatten(1, image_shape))
+        edge = [nn.ConstantPad2d(margin, -1.0)] if margin else []
+        self.layers = nn.Sequential(*layers, output, squash, nn.Unflatten(1, inside), *edge)

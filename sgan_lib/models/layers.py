@@ -90,7 +90,7 @@ def initialise_from_data(network: nn.Module, images: Float[Tensor, "batch ..."])
     once they are set. A network that takes the mean image from its input gets that here too.
     """
     if getattr(network, "takes_mean_image", False):
-        network.centre.copy_(images.flatten(1).mean(dim=0))  # type: ignore[operator]
+        network.centre.copy_(network.crop(images).flatten(1).mean(dim=0))  # type: ignore[operator]
 
     def set_scale_and_bias(layer: Any, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         deviation, mean = torch.std_mean(output, dim=[0, *range(2, output.ndim)], keepdim=True)

@@ -18,11 +18,19 @@ import pandas as pd
 import pytest
 import torch
 
-from sgan_lib import data, evaluation, experiments, networks, quality
+from sgan_lib import data, experiments, networks, quality
 from sgan_lib.course import stored, widgets
+from sgan_lib.course.widgets import shared
 
 COUNTS = (20, 50, 100)
 OTHERS = {"data_set": "data set", "start": "from", "first": "class"}  # descriptions that are no names in Python
+
+
+def test_a_sample_grid_is_one_picture_between_0_and_1():
+    images = torch.stack([torch.full((1, 2, 3), value) for value in (-1.0, 0.0, 1.0, 7.0, -7.0)])
+    grid = shared.sample_grid(images, per_row=3)
+    assert grid.shape == (2 * 3 + 1, 3 * 4 + 1, 3)  # two rows of three, a pixel of frame around each
+    assert [set(grid[1 + 3 * (i // 3), 1 + 4 * (i % 3)]) for i in range(5)] == [{0}, {0.5}, {1}, {1}, {0}]
 
 
 def test_the_version_of_ipywidgets_is_the_one_meant():
@@ -107,7 +115,7 @@ def test_the_picture_has_the_mistakes_of_the_runs_and_the_labelled_images_of_a_r
     columns = (erring.pixels() != explorer.pixels()).any(axis=(0, 2)).nonzero()[0] / explorer.pixels().shape[1]
     assert 0.58 < columns.min() < columns.max() < 0.77  # the panel of the confusion matrix, and nothing else
     sheets = []
-    monkeypatch.setattr(evaluation, "sample_grid", lambda cells, per_row: sheets.append(cells) or torch.ones(3, 9, 9))
+    monkeypatch.setattr(shared, "sample_grid", lambda cells, _: sheets.append(cells) or np.ones((9, 9, 3)))
     explorer.choose(labels=50)
     images, labels = data.load("digits", 50, split_seed=0).labelled
     sevens = sheets[0].unflatten(0, (10, 10))[7]

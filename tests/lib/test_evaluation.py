@@ -78,13 +78,6 @@ def test_the_interval_of_a_mean_needs_two_values_and_has_no_width_where_they_agr
         evaluation.mean_interval([0.25, 0.5], confidence=1.5)
 
 
-def test_a_sample_grid_is_one_picture_between_0_and_1():
-    images = torch.stack([torch.full((1, 2, 3), value) for value in (-1.0, 0.0, 1.0, 7.0, -7.0)])
-    grid = evaluation.sample_grid(images, per_row=3)
-    assert grid.shape == (3, 2 * 3 + 1, 3 * 4 + 1)  # two rows of three, a pixel of frame around each
-    assert [grid[:, 1 + 3 * (i // 3), 1 + 4 * (i % 3)].unique().item() for i in range(5)] == [0, 0.5, 1, 1, 0]
-
-
 @pytest.mark.parametrize("mode", [True, False])
 def test_images_are_generated_of_the_classes_asked_for_in_evaluation_mode(mode):
     generator = networks.build("dcgan", (1, 8, 8), 1).generator

@@ -122,12 +122,13 @@ def test_the_convolution_that_doubles_equals_doubling_and_a_convolution(sides, b
 
 
 @pytest.mark.parametrize(("widths", "noise"), [((6,), 0.5), ((9, 6), 0.0)])
-@pytest.mark.parametrize("centre", [0.0, -1.0, None])
-def test_the_dense_discriminator_by_hand(widths, noise, centre):
+@pytest.mark.parametrize(("centre", "margin"), [(0.0, 0), (-1.0, 1), (None, 0), (None, 1)])
+def test_the_dense_discriminator_by_hand(widths, noise, centre, margin):
     """Its features come before the noise that follows the last layer; None centres on the mean image."""
-    network, batch = models.MLPDiscriminator((1, 4, 4), 3, widths, 0.0, noise, centre=centre), images(50, (1, 4, 4)) / 2
-    models.initialise_from_data(network, batch)
-    features = batch.flatten(1) - (batch.flatten(1).mean(dim=0) if centre is None else centre)
+    network = models.MLPDiscriminator((1, 4, 4), 3, widths, 0.0, noise, centre=centre, margin=margin)
+    models.initialise_from_data(network, batch := images(50, (1, 4, 4)) / 2)
+    pixels = batch[:, 0, margin : 4 - margin, margin : 4 - margin].flatten(1)
+    features = pixels - (pixels.mean(dim=0) if centre is None else centre)
     for layer in network.hidden:
         features = (features @ layer.weight.T + layer.bias).clamp(min=0)
     logits = features @ network.classes.weight.T + network.classes.bias
@@ -162,6 +163,15 @@ def test_the_published_generator_has_no_scale_in_batch_norm_glorots_directions_a
     assert 0.99 * bound < directions.abs().max() <= bound
     assert directions.var().item() == pytest.approx(bound**2 / 3, rel=0.02)
     assert_close(generator(latent).flatten(1), 2 * generator.layers[:-2](latent).sigmoid() - 1)
+
+
+def test_the_margin_of_a_generated_image_stays_dark_and_the_rest_does_not():
+    generated = models.MLPGenerator((2, 9, 7), margin=2).sample(50)
+    inside = generated[:, :, 2:7, 2:5].clone()
+    generated[:, :, 2:7, 2:5] = -1
+    assert generated.shape == (50, 2, 9, 7)
+    assert torch.equal(generated, torch.full_like(generated, -1))
+    assert inside.std(dim=0).min() > 0
 
 
 @pytest.mark.parametrize(("latents", "law"), LAWS, ids=["normal", "uniform", "symmetric"])

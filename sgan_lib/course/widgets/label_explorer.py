@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from sgan_lib import data, evaluation, experiments
 from sgan_lib.course import plotting, stored
-from sgan_lib.course.widgets.shared import png
+from sgan_lib.course.widgets import shared
 from sgan_lib.runtime import check_choice, choose_device
 from sgan_lib.settings import Settings
 from sgan_lib.training import Record
@@ -141,7 +141,7 @@ class _Drawing:
         self.canvas.restore_region(self.background)
         for changed in (self.ring, self.confusion, self.images):
             changed.draw(self.canvas.get_renderer())
-        return png(np.asarray(self.canvas.buffer_rgba()))
+        return shared.png(np.asarray(self.canvas.buffer_rgba()))
 
     def _draw_confusion(self, matrices: list[list[list[int]]]) -> None:
         self.confusion.clear()
@@ -165,7 +165,7 @@ class _Drawing:
             of_class = images[labels == k][:_PER_CLASS]
             cells[k, : len(of_class)] = of_class
         self.images.clear()
-        self.images.imshow(evaluation.sample_grid(cells.flatten(0, 1), _PER_CLASS).permute(1, 2, 0).numpy())
+        self.images.imshow(shared.sample_grid(cells.flatten(0, 1), _PER_CLASS))
         self.images.set_axis_off()
         all_shown = count <= _PER_CLASS * n_classes
         self.images.set_title("All of the labels" if all_shown else f"Of the labels, {_PER_CLASS * n_classes}")
@@ -228,5 +228,5 @@ class _LiveRun:
         panel.set(xlabel="training step", ylabel="validation error, %", ylim=(0, None))
         panel.set_xlim(0, step * self.bar.max / len(history))
         canvas.draw()
-        self.picture.value = png(np.asarray(canvas.buffer_rgba()))
+        self.picture.value = shared.png(np.asarray(canvas.buffer_rgba()))
         self.picture.layout.display = ""

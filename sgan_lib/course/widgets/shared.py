@@ -7,8 +7,7 @@ import ipywidgets
 import numpy as np
 from matplotlib.image import imsave
 from torch import Tensor
-
-from sgan_lib.evaluation import sample_grid
+from torchvision.utils import make_grid
 
 
 def share_slider(label: str, value: float = 0.0) -> Any:
@@ -23,6 +22,12 @@ def png(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
+def sample_grid(images: Tensor, per_row: int) -> np.ndarray:
+    """Images [n, channels, height, width] in [-1, 1] side by side: one picture [height, width, 3] in [0, 1]."""
+    sheet = make_grid(images.detach().cpu(), per_row, padding=1, normalize=True, value_range=(-1, 1), pad_value=0.5)
+    return sheet.permute(1, 2, 0).numpy()
+
+
 def png_of_images(images: Tensor, per_row: int) -> bytes:
-    """A PNG of images [n, channels, height, width] in [-1, 1] side by side."""
-    return png(sample_grid(images, per_row).permute(1, 2, 0).numpy())
+    """A PNG of such a picture."""
+    return png(sample_grid(images, per_row))
