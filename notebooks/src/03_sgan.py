@@ -455,8 +455,8 @@ gains = {
 plotting.paired_differences(gains, "With 30,000 labels no gain is seen", "gain over the network alone, points")
 
 # %% [markdown]
-# **Figure.** A row for each form and number of labels, a dot per split. N+1 classes with 100 labels lie far to the
-# right; the other rows lie near zero, those with 30,000 labels on it.
+# **Figure.** A row for each form and number of labels, a dot per split: N+1 classes with 100 labels lie far to the
+# right, the other rows near zero, those with 30,000 labels on it.
 #
 # <!-- numbers: 30,000 labels, two forms -->
 # **At 30,000 labels** the network alone has 98.6 % accuracy. So 98 % is within reach without a GAN. (Ours is not the

@@ -572,8 +572,9 @@ strong = ["linear on BiGAN's hidden layer", "linear on BiGAN's E(x)"]
 plotting.errors_in_rows(by_method, "100 labels of MNIST: no features come near an SGAN", strong)
 
 # %% [markdown]
-# **Figure.** Test errors on MNIST, logarithmic, a row per method, a dot per split (0 to 2). One BiGAN, in colour, serves
-# all three splits. "Network alone" and the SGAN are the dense network of notebook 03.
+# **Figure.** Test errors on MNIST, logarithmic, a row per method, from BiGAN's E(x) with the highest to the SGAN with
+# the lowest, a dot per split (0 to 2). One BiGAN, in colour, serves all three splits. "Network alone" and the SGAN are
+# the dense network of notebook 03.
 
 # %% tags=["nbval-check-output"]
 for n in (20, 100, 1000):

@@ -141,9 +141,9 @@ walk = {f"z {i}": own_draw(seller.layers, path, z.expand(11, -1), torch.arange(1
 plotting.filmstrip(walk, "Between a three and an eight, the open side closes")
 
 # %% [markdown]
-# **Figure.** Three rows of eleven digits. Each begins as a three (the second takes some good will), ends as an eight,
-# and keeps its pen. In the second row strokes bend. In the others a thin grey stroke appears on the open left side
-# and brightens.
+# **Figure.** Three rows of eleven digits, each of which begins as a three (the second takes some good will), ends as an
+# eight, and keeps its hand. In the second row strokes bend. In the others a thin grey stroke appears on the open left
+# side and brightens.
 
 # %% tags=["result", "nbval-check-output"]
 widgets.reveal(
@@ -403,8 +403,8 @@ widgets.predict(
 plotting.stored_figure("class_collapse.png", width=9)
 
 # %% [markdown]
-# **Figure.** Two boards of ten digits of each class, a class per row. Left, vectors that started small: digits in many
-# hands, some misshapen or of another class. Right, vectors that started as large as z: in every row the same digit ten
+# **Figure.** Two boards of ten digits of each class, a class per row: left, with vectors that started small, digits in
+# many hands, some misshapen or of another class; right, with vectors as large as z, in every row the same digit ten
 # times.
 
 # %% tags=["result", "nbval-check-output"]
