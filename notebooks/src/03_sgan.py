@@ -74,8 +74,8 @@ streams = {
 plotting.filmstrip(streams, "Three streams of images, and only the first says what it shows")
 
 # %% [markdown]
-# **Figure.** Three rows of ten handwritten digits. The labelled ones are a 0 to a 9, in order. The others are mixed, and
-# most of the generated ones can be read.
+# **Figure.** Three rows of ten handwritten digits: labelled, a 0 to a 9 in order; unlabelled, mixed; generated, most of
+# which can be read.
 #
 # ## 1 · One network, two jobs
 #
@@ -84,18 +84,19 @@ plotting.filmstrip(streams, "Three streams of images, and only the first says wh
 # to name what it finds.
 #
 # The first of two ways is called [N+1 classes](glossary.md#n-plus-one-classes): one
-# [softmax](glossary.md#softmax) over K classes and "fake". Fake's logit is fixed at 0, so D has K outputs.
+# [softmax](glossary.md#softmax) over K classes (the papers' N) and "fake". Fake's logit is fixed at 0, so D has K
+# outputs.
 
 # %%
 plotting.sgan_scheme("N+1 classes: both answers come from the same K logits", data_are="images")
 
 # %% [markdown]
-# **Figure.** z goes through the [generator](glossary.md#generator) G. D judges three streams and gives K logits. From
-# them come a softmax (which class?) and a [log-sum-exp](glossary.md#log-sum-exp) (real or generated?). Dashed lines lead
-# to who learns: D (blue) from all streams, G (orange) from its own images.
+# **Figure.** D judges labelled, unlabelled and generated images and gives K logits, from which come a softmax (which
+# class?) and a [log-sum-exp](glossary.md#log-sum-exp) (real or generated?). Dashed lines lead to the player that learns:
+# D (blue) from all streams, the [generator](glossary.md#generator) G (orange) from its own images.
 #
-# With $Z = \sum_k e^{l_k}$ you know from notebook 01 that $p(\text{real} \mid x) = \sigma(\log Z)$. D minimises (Salimans
-# 2016, section 5)
+# With $Z = \sum_k e^{l_k}$ you know from notebook 01 that $p(\text{real} \mid x) = \sigma(\log Z)$. D minimises
+# (Salimans 2016, section 5; the ½ is in their code)
 #
 # $$L_D = \underbrace{-\mathbb{E} \log p(y \mid x, \text{real})}_{\text{labelled}}
 #   \; + \; \tfrac12 \Big( \underbrace{-\mathbb{E} \log p(\text{real} \mid x)}_{\text{unlabelled}}
@@ -105,10 +106,10 @@ plotting.sgan_scheme("N+1 classes: both answers come from the same K logits", da
 #
 # ### Exercise 1 · N+1 classes
 #
-# `yield` what D minimises, as a dictionary of scalars. When the
-# function goes on, D has taken its step; `yield` what G minimises. `nets["generator"].sample(n)` draws n fakes: take as
-# many as there are unlabelled images. `nets["discriminator"](x)` returns `class_logits` and `features`. A batch has
-# `images` and their `labels`, and `unlabelled` images.
+# `yield` what D minimises, as a dictionary of scalars with names of your choice. When the function goes on, D has taken
+# its step; `yield` what G minimises. `nets["generator"].sample(n)` draws n fakes: take as many as there are unlabelled
+# images. `nets["discriminator"](x)` returns `class_logits` and `features`. A batch has `images` and their `labels`, and
+# `unlabelled` images.
 
 
 # %% tags=["nbval-check-output"]
@@ -138,20 +139,22 @@ exercises.check("sgan.n_plus_one", n_plus_one)
 # exercises.check("sgan.n_plus_one", n_plus_one)
 # ```
 #
-# `F.cross_entropy` over the K logits conditions on "real" by itself, since "fake" is not in its softmax. Odena's labelled
-# term goes over all K + 1 classes, and so also calls labelled images real. Ours leaves that to the unlabelled images,
-# among which the labelled ones are.
+# `F.cross_entropy` over the K logits conditions on "real" by itself, since "fake" is not in its softmax. Odena's
+# labelled term goes over all K + 1 classes, and so also calls labelled images real. Ours leaves that to the unlabelled
+# images, among which the labelled ones are.
 # </details>
 #
 # ## 2 · Two heads
 #
-# The second way, [two heads](glossary.md#two-heads), is that of PyTorch-GAN, which many tutorials follow.
+# The second way, [two heads](glossary.md#two-heads), comes from PyTorch-GAN, which many tutorials follow. (There the
+# class head has a class "fake" as well. Ours has not; section 7 shows what it does.)
 
 # %%
 plotting.sgan_scheme("Two heads: only the body is shared", two_heads=True, data_are="images")
 
 # %% [markdown]
-# **Figure.** As above, but D's body ends in a fork: K logits with a softmax, and one logit with a sigmoid.
+# **Figure.** The same three streams enter D, whose body ends in a fork: K logits with a softmax, and one logit with a
+# sigmoid.
 #
 # Now real or fake has a logit r(x) of its own, a linear layer on the features f(x): $p(\text{real} \mid x) =
 # \sigma(r(x))$. All else stays.
@@ -188,8 +191,8 @@ exercises.check("sgan.two_heads", two_heads)
 # exercises.check("sgan.two_heads", two_heads)
 # ```
 #
-# `F.binary_cross_entropy_with_logits` with targets 1 and 0 does the same. Over both kinds in one call it gives *half* the
-# sum of the two means.
+# `F.binary_cross_entropy_with_logits` with targets 1 and 0 does the same. Over both kinds in one call it gives *half*
+# the sum of the two means.
 # </details>
 #
 # And so the library has them:
@@ -198,9 +201,9 @@ exercises.check("sgan.two_heads", two_heads)
 print(inspect.getsource(methods.sgan), inspect.getsource(methods.two_head), sep="\n")
 
 # %% [markdown]
-# These are your moves. `judge_batch` is one pass of D over all three streams, `adversarial_weight` is ½, and with `reuse`
-# G is judged on the fakes that D has just seen. Two things are new: a [mask](glossary.md#label-mask) for batches in
-# which some labels are missing, and `in_float32` for networks that compute with fewer digits.
+# These are your moves. `judge_batch` is one pass of D over all three streams, `adversarial_weight` is ½, and with
+# `reuse` G is judged on the fakes that D has just seen. Two things are new: a [mask](glossary.md#label-mask) for batches
+# in which some labels are missing, and `in_float32` for networks that compute with fewer digits.
 
 # %%
 widgets.quiz("sgan", "asked_again")
@@ -249,7 +252,7 @@ exercises.check("sgan.push", push)
 # p(k | x, real).
 # </details>
 #
-# Move the sliders. Then set all three to 5.
+# Move the sliders. Then set all three to 5: which push is left?
 
 
 # %% tags=["result", "nbval-ignore-output"]
@@ -266,7 +269,9 @@ def draw_pushes(a=1.0, b=0.0, c=-1.0):
     bars = pd.DataFrame(pushes, index=["class a", "class b", "class c"])
     bars.plot.bar(ax=axes[0, 0], color=[plotting.COLOURS["blue"], plotting.COLOURS["vermilion"]], rot=0)
     axes[0, 0].set(
-        ylabel="push on the logit", ylim=(-1, 1), title=f"The leading class moves most; p(real) {p_real.item():.3f}"
+        ylabel="push on the logit",
+        ylim=(-1, 1),
+        title=f"The larger a logit, the larger its push; p(real) {p_real.item():.3f}",
     )
     return figure
 
@@ -274,7 +279,7 @@ def draw_pushes(a=1.0, b=0.0, c=-1.0):
 draw_pushes()
 
 # %% [markdown]
-# **Figure.** Two bars for each class. The unlabelled image pushes all three logits up, class a most. The generated one
+# **Figure.** Two bars for each class: the unlabelled image pushes all three logits up, class a most; the generated one
 # pushes all down, class a most, and harder.
 
 # %% tags=["nbval-ignore-output"]
@@ -286,10 +291,10 @@ most = ("class a, at 1", "class b", "class c, at −1")[push_of_one(torch.tensor
 widgets.reveal("sgan.push", most, "The push on a logit is p(fake) times the probability of its class.")
 
 # %% [markdown]
-# The push on logit k is p(fake | x) · p(k | x, real). So in the N+1 form **an image without a label moves the class
-# logits**, and the class that leads gains most. That helps where the leading class is right. Where it is wrong, the
-# mistake gets firmer. (The term does not ask to be sure of a class: three logits of 5 give p(real) = 0.998, and ⅓ to each
-# class.)
+# The push on logit k is p(fake | x) · p(k | x, real); that of a generated image is −p(real | x) · p(k | x, real). So in
+# the N+1 form **an image without a label moves the class logits**, and the class that leads gains most. That helps where
+# the leading class is right. Where it is wrong, the mistake gets firmer. (The term does not ask to be sure of a class:
+# three logits of 5 give p(real) = 0.998, and ⅓ to each class.)
 #
 # With two heads the push on the class logits is zero. Such an image reaches the classes only through the shared body.
 
@@ -340,7 +345,8 @@ plotting.paired_differences(
 )
 
 # %% [markdown]
-# **Figure.** A row per method, a dot per split: how much lower its error is than that of the network alone.
+# **Figure.** A row per method, a dot per split: how much lower its error is than that of the network alone. At the right
+# the mean.
 #
 # In the stored run (worked solutions, splits 0 to 2) the network alone has 12.7 % error, no better than "linear" with
 # 12.4 %. N+1 classes have 8.7 %, and gain about four points on each split. Two heads have 12.5 %: no gain is seen in 300
@@ -359,12 +365,13 @@ captions = [f"{old}, now {new}" for old, new in zip(before[mended].tolist(), aft
 plotting.image_grid(test.images[mended], "Misread by the network alone, read right by your SGAN", captions, size=0.9)
 
 # %% [markdown]
-# **Figure.** Ten test digits of the last split, with the answers of the network alone and of your N+1 form.
+# **Figure.** Ten test digits of the last split, with the answers of the network alone and of your N+1 form. Digits that
+# only the network alone reads right are not shown; the errors above count both kinds.
 #
 # ## 5 · Which form is ahead?
 #
-# The stored runs go on to more labels, splits and steps: `digits` (1,500 steps, twenty splits), MNIST with a dense network
-# (3,000 steps, five splits) and with a small convolutional one (3,000 steps, three splits).
+# The stored runs go on to more labels, splits and steps: `digits` (1,500 steps, twenty splits), MNIST with a dense
+# network (3,000 steps, five splits) and with a small convolutional one (3,000 steps, three splits).
 
 # %%
 widgets.predict(
@@ -396,8 +403,9 @@ plotting.paired_differences(rows, "N+1 classes are mostly ahead, but not with th
                             "error of two heads − error of N+1 classes, points")  # fmt: skip
 
 # %% [markdown]
-# **Figure.** To the right of the dotted line N+1 classes have the lower error. A blue dot per split, a black mark for the
-# mean with its 95 % [t-interval](glossary.md#t-interval), hollow where it covers zero. Three splits get no interval.
+# **Figure.** A row per data set and number of labels; to the right of the dotted line N+1 classes have the lower error,
+# as they have in most rows. A blue dot per split, a black mark for the mean with its 95 %
+# [t-interval](glossary.md#t-interval), hollow where it covers zero. Three splits get no interval.
 
 # %% tags=["result", "nbval-ignore-output"]
 gap = rows["MNIST, dense, 20 labels"].mean()
@@ -406,11 +414,11 @@ widgets.reveal("sgan.twenty", lower, "They are ahead on each of the five splits.
 
 # %% [markdown]
 # <!-- numbers: which form -->
-# On `digits` N+1 classes are ahead with 20, 50 and 200 labels. On MNIST with the dense network two heads are ahead with 20
-# labels, by 12.2 points, and with 25. With 50 it is undecided (−1.4 to 3.0); with 100 N+1 classes are ahead by 1.7, with
-# 1,000 by 0.3. Which form wins depends on the data, the network and the number of labels. One explanation of the turn is
-# section 3: with 20 labels the dense network alone is wrong on 44 % of the images, and the push makes mistakes firmer. No
-# run here tests it.
+# On `digits` N+1 classes are ahead with 20, 50 and 200 labels. On MNIST with the dense network two heads are ahead with
+# 20 labels, by 12.2 points, and with 25. With 50 it is undecided (−1.4 to 3.0); with 100 N+1 classes are ahead by 1.7,
+# with 1,000 by 0.3. Which form wins depends on the number of labels, and on the data or the network, which change
+# together here. One explanation of the turn is section 3: with 20 labels the dense network alone is wrong on 44 % of the
+# images, and the push makes mistakes firmer. No run here tests it.
 
 # %%
 widgets.quiz("sgan", "which_form")
@@ -430,9 +438,10 @@ widgets.predict(
 )
 
 # %% tags=["result", "nbval-check-output"]
-convolutional = {n: errors_of("MNIST, convolutional", n) for n in (100, 30_000)}
-print(pd.DataFrame({f"{n:,} labels": errors.mean() for n, errors in convolutional.items()}).round(2).to_string())
 names = {"supervised": "network alone", "sgan": "N+1 classes", "two_head": "two heads"}
+convolutional = {n: errors_of("MNIST, convolutional", n) for n in (100, 30_000)}
+means = pd.DataFrame({f"{n:,} labels": errors.mean() for n, errors in convolutional.items()}).rename(names)
+print("mean test error, %\n" + means.round(2).to_string())
 widgets.reveal(
     "sgan.half", names[convolutional[30_000].mean().idxmin()], "With so many labels the other images add little."
 )
@@ -446,13 +455,13 @@ gains = {
 plotting.paired_differences(gains, "With 30,000 labels no gain is seen", "gain over the network alone, points")
 
 # %% [markdown]
-# **Figure.** A row for each form and number of labels, a dot per split. N+1 classes with 100 labels lie far to the right;
-# the other rows lie near zero, those with 30,000 labels on it.
+# **Figure.** A row for each form and number of labels, a dot per split: N+1 classes with 100 labels lie far to the
+# right, the other rows near zero, those with 30,000 labels on it.
 #
 # <!-- numbers: 30,000 labels, two forms -->
 # **At 30,000 labels** the network alone has 98.6 % accuracy. So 98 % is within reach without a GAN. (Ours is not the
-# walk-through's network, whose baseline nobody has run.) The N+1 form is 0.07 points worse on average, but not on every split;
-# two heads are 0.25 points worse, on each of the three splits. And a GAN's run takes six times the computing.
+# walk-through's network, whose baseline nobody has run.) The N+1 form is 0.07 points worse on average, but not on every
+# split; two heads are 0.25 points worse, on each of the three splits. And a GAN's run takes six times the computing.
 #
 # <!-- numbers: 100 labels, two forms -->
 # **At 100 labels** N+1 classes take the error from 21.2 % to 4.3 %. Two heads change it by +0.1, −0.4 and −3.4 points:
@@ -498,7 +507,7 @@ exercises.check("sgan.fair_comparison", plan)
 # else differs.
 # </details>
 #
-# Now run it. Write down what you expect, change the number, and run it again.
+# Now run it. Then change `many`, write down what you expect, and run it again.
 
 # %% tags=["nbval-ignore-output"]
 own_plan = exercises.worked("sgan.fair_comparison", plan)

@@ -9,11 +9,11 @@
 # **After this notebook you can**
 # - *write* the step of a [BiGAN](glossary.md#bigan), in which [encoder](glossary.md#encoder) and
 #   [generator](glossary.md#generator) move together (exercises 1 and 2);
-# - *count*, in a small world, why the two undo each other (exercise 3);
+# - *check*, by counting in a small world, that at the optimum the two undo each other (exercise 3);
 # - *judge* what features learned without labels are worth (exercise 4).
 #
 # **Before you start**: [01](01_theory.ipynb) (the best discriminator), [02](02_gan_baseline.ipynb) (two steps) and
-# [04](04_feature_matching.ipynb) (methods that `yield`). **Time**: about 1½ minutes of computing on two CPU cores, 52
+# [03](03_sgan.ipynb) (methods that `yield`). **Time**: about 1½ minutes of computing on two CPU cores, 52
 # minutes of reading and exercises. Small digits are trained here; what is shown of MNIST is stored.
 
 # %% tags=["colab"]
@@ -67,9 +67,9 @@ n_encoders = 3  # BiGANs in it: seeds `seed`, `seed` + 1, …
 plotting.stored_figure("bigan_reconstructions.png")
 
 # %% [markdown]
-# **Figure.** MNIST, a stored run without labels (seed 0). Top: the first test image of each class. Below: each one
-# turned into 50 numbers by the encoder E, and drawn from them by the generator G. A classifier sees another digit in
-# 2, 3, 5 and 8. The last two rows are straight walks between two codes.
+# **Figure.** Top, the first test image of each class of MNIST; below, each one turned into 50 numbers by the encoder E
+# and drawn from them by the generator G (a stored run without labels, seed 0). A classifier sees another digit in 2, 3,
+# 5 and 8. The last two rows are straight walks between the codes of two of these images.
 #
 # ## 1 · Pairs
 #
@@ -137,7 +137,7 @@ widgets.quiz("bigan", "falling")
 # %% [markdown]
 # ### Exercise 2 · The joint step
 #
-# As in notebook 04, `yield` what D minimises, and then what E and G minimise together, each as a dictionary from a
+# As in notebook 03, `yield` what D minimises, and then what E and G minimise together, each as a dictionary from a
 # name to a scalar. The first move must send no gradient into E or G. After it D takes its step.
 #
 # - `nets["encoder"](x).latent` is E(x), `nets["generator"].latent(n)` draws n latents, `nets["generator"](z)` is
@@ -204,9 +204,9 @@ print(f"largest difference of a weight: {max((ours - own).abs().max().item() for
 # %% [markdown]
 # ## 3 · Does it come back?
 #
-# Train on `digits`: 1,297 images of 8 × 8 pixels, no label, 16 latents, three dense networks (`print(nets)` shows
-# them). Then encode the test images and draw them again. A judge looks at each G(E(x)): the nearest of all training
-# images, whose label is known.
+# Train on `digits`: 1,297 images of 8 × 8 pixels (50 more are for validation), no label, latents of 16 numbers, three
+# dense networks (`print(nets)` shows them). Then encode the test images and draw them again. A judge looks at each
+# G(E(x)): the nearest of all training images, whose label is known.
 
 # %%
 widgets.predict(
@@ -228,7 +228,7 @@ first = [test.labels.tolist().index(k) for k in range(10)]
 plotting.filmstrip({"x": test.images[first], "G(E(x))": again[first]}, "Many digits come back, redrawn")
 
 # %% [markdown]
-# **Figure.** Top: the first test image of each class. Bottom: what comes back. The place of the strokes mostly
+# **Figure.** Top, the first test image of each class; bottom, what comes back. The place of the strokes mostly
 # survives, their shades do not.
 
 
@@ -264,8 +264,8 @@ print((100 * kept.groupby(mnist.labels.tolist()).mean()).round().astype(int).to_
 
 # %% [markdown]
 # **Walk between codes.** Above are G(E(x₁)), G of a point between the codes, and G(E(x₂)); below x₁, a mixture of the
-# pixels, and x₂. Where between 4 and 9 does the classifier change its mind? Then set both to 8 and press `new` a few
-# times.
+# pixels, and x₂. Where between 4 and 9 does the classifier change its mind? Then set both to 8, the class that
+# survives least, and press `new` a few times. (This needs a running kernel.)
 
 # %% tags=["nbval-ignore-output"]
 widgets.latent_explorer()
@@ -275,8 +275,9 @@ widgets.latent_explorer()
 #
 # Call the distributions of encoded and of generated pairs p and q.
 #
-# 1. Notebook 01 holds for pairs too: the best D is p / (p + q). Then E and G minimise the [Jensen–Shannon
-#    divergence](glossary.md#jensen-shannon-divergence) of p and q. It is 0 only if p = q.
+# 1. Notebook 01 holds for pairs too: the best D is p / (p + q). In the minimax game E and G then minimise the
+#    [Jensen–Shannon divergence](glossary.md#jensen-shannon-divergence) of p and q. It is 0 only if p = q. (Exercise 1
+#    swaps the labels for a better slope; the aim p = q stays.)
 # 2. Every encoded pair is of the form (x, E(x)), every generated one of the form (G(z), z).
 # 3. If p = q, then (x, E(x)) is also a generated pair, so **x = G(E(x))**. And (G(z), z) is also an encoded one, so
 #    **z = E(G(z))**. Each undoes the other (Donahue 2016, Theorem 2).
@@ -352,8 +353,8 @@ widgets.reveal(
 # too few it cannot reach 0, and still most come back where it is least.
 #
 # A world of infinitely many images is harder: two graphs that cross in a few points hardly overlap, whether G(E(x))
-# is near x or not. There a real D, a network of limited size, takes near misses for hits. What such a game ends in
-# the theorem does not say. Look, as in part 3.
+# is near x or not. There a real D, a network of limited size, takes near misses for hits. The theorem does not say
+# where such a game ends. Look, as in part 3.
 
 # %%
 widgets.quiz("bigan", "optimum")
@@ -408,8 +409,9 @@ widgets.reveal(
 # Training gains in E(x), which stays below the pixels. Alone, "96 % without a single label" would have sounded like a
 # success.
 #
-# Why is a layer of random weights so good? It is a random projection, and those to many dimensions nearly keep all
-# distances (Johnson and Lindenstrauss 1984). It inherits what the pixels are worth.
+# Why is a layer of random weights so good? But for their activations, the layers up to it are random projections,
+# and those to many dimensions nearly keep all distances (Johnson and Lindenstrauss 1984). It inherits what the pixels
+# are worth.
 
 # %%
 widgets.quiz("bigan", "untrained_layer")
@@ -454,8 +456,8 @@ widgets.reveal("bigan.held_out", which, "Raw pixels gain too, and they have lear
 
 # %% [markdown]
 # A likely reason: a held-out image often has a neighbour by the same writer. So the published figure is half a point
-# above the pixels (96.91 %), or only a quarter (97.15 %), by which images it is of. A baseline must be measured on
-# the same ones.
+# above the pixels (96.91 %), or only a quarter (97.15 %), depending on the images it was measured on. A baseline
+# must be measured on the same ones.
 #
 # ## 6 · With few labels
 #
@@ -535,8 +537,8 @@ print("gain of each BiGAN, points:", [round(gain, 1) for gain in honest(on_train
 
 # %% [markdown]
 # <!-- numbers: digits without labels -->
-# All three are losses. The linear classifier on pixels has 12.4 % (splits 0 to 2). Label spreading, without any
-# network, has 6.1 %, and an SGAN 4.8 % (3,000 steps, stored).
+# All three gains are negative. The linear classifier on pixels has 12.4 % (splits 0 to 2). Label
+# spreading, without any network, has 6.1 %, and an SGAN 4.8 % (3,000 steps, stored).
 #
 # ### MNIST, 100 labels
 #
@@ -570,8 +572,9 @@ strong = ["linear on BiGAN's hidden layer", "linear on BiGAN's E(x)"]
 plotting.errors_in_rows(by_method, "100 labels of MNIST: no features come near an SGAN", strong)
 
 # %% [markdown]
-# **Figure.** Test errors on MNIST, logarithmic; a dot per split (0 to 2). One BiGAN, in colour, serves all three
-# splits.
+# **Figure.** Test errors on MNIST, logarithmic, a row per method, from BiGAN's E(x) with the highest to the SGAN with
+# the lowest, a dot per split (0 to 2). One BiGAN, in colour, serves all three splits. "Network alone" and the SGAN are
+# the dense network of notebook 03.
 
 # %% tags=["nbval-check-output"]
 for n in (20, 100, 1000):
@@ -611,7 +614,8 @@ exercises.progress()
 # - At the optimum encoder and generator undo each other, and no loss compares images. In a world of three images 6 of
 #   729 combinations have divergence 0. Trained on `digits` (preset `quick`, seed 0), 79 % of the test images keep
 #   their class.
-# - By 1-NN on MNIST (seed 0) the hidden layer has 96.33 %, with preset `paper` 96.90 %, raw pixels 96.91 %.
+# - By 1-NN on MNIST (seed 0) BiGAN's hidden layer has 96.33 %, twice as wide and trained longer 96.90 %, raw pixels
+#   96.91 %.
 # - With 50 labels of `digits` the features of three BiGANs lose 5.9 to 8.1 points to the pixels (means of three
 #   splits). With 100 labels of MNIST 23.0 % and 23.4 % on pixels are undecided (one BiGAN, three splits). An SGAN has
 #   2.0 %.

@@ -71,11 +71,11 @@ seller = stored.conditional_generator()
 ordered = torch.tensor([int(digit) for digit in str(order)])
 latents = seller.latent(3, torch.Generator().manual_seed(seed))
 rows = {f"z {i}": evaluation.generate(seller, z.expand(len(ordered), -1), ordered) for i, z in enumerate(latents)}
-plotting.filmstrip(rows, f"Ordered: {order}. One z per row: it has become the hand")
+plotting.filmstrip(rows, f"Ordered: {order}. One z per row, and one handwriting")
 
 # %% [markdown]
 # **Figure.** Three rows of white digits on black, 3 1 4 1 5 9 2 6 in each. The first row is upright and fine, the
-# second slanted, the third round and bold.
+# second slanted, the third round and bold: a row's z sets its handwriting, the *hand* for short.
 #
 # A generator maps a [latent](glossary.md#latent) z to an image. To ask it for class y, add a vector $e_y$ to z, one per
 # class, which is learnt like any weight ([conditional GAN](glossary.md#conditional-gan)):
@@ -141,9 +141,9 @@ walk = {f"z {i}": own_draw(seller.layers, path, z.expand(11, -1), torch.arange(1
 plotting.filmstrip(walk, "Between a three and an eight, the open side closes")
 
 # %% [markdown]
-# **Figure.** Three rows of eleven digits. Each begins as a three (the second takes some good will), ends as an eight,
-# and keeps its pen. In the second row strokes bend. In the others a thin grey stroke appears on the open left side
-# and brightens.
+# **Figure.** Three rows of eleven digits, each of which begins as a three (the second takes some good will), ends as an
+# eight, and keeps its hand. In the second row strokes bend. In the others a thin grey stroke appears on the open left
+# side and brightens.
 
 # %% tags=["result", "nbval-check-output"]
 widgets.reveal(
@@ -162,8 +162,8 @@ widgets.reveal(
 # With $w_G = 1$ the sum is a single [cross-entropy](glossary.md#cross-entropy) over the N+1 classes. Odena's
 # conditional GAN, the ACGAN, has the same two wishes on two heads (Odena 2017, equations 2 and 3).
 #
-# And D? The generated sevens are sevens by order, so they are labelled images that cost nothing, *if G obeys*. D learns
-# from them with a weight:
+# And D? The generated sevens are sevens by order, so they are labelled images that cost nothing, *if G obeys*. To the
+# $L_D$ of notebook 03, here $L_\text{SGAN}$, they add a term with a weight:
 #
 # $$L_D = L_\text{SGAN} \; + \; w_D \; \mathbb{E}_{z, y} \big[ -\log p(y \mid G(z + e_y), \text{real}) \big]$$
 #
@@ -279,7 +279,8 @@ higher = {f"{name} − SGAN": error[name] - error["SGAN"] for name in ("asked on
 plotting.paired_differences(higher, "No lower test error is seen with the order", "test error, points")
 
 # %% [markdown]
-# **Figure.** A row per comparison with the SGAN, a dot per split; to the right of the dotted line the SGAN is better.
+# **Figure.** A row per comparison with the SGAN, a dot per split, at the right the mean; to the right of the dotted line
+# the SGAN is better.
 
 # %% tags=["result", "nbval-ignore-output"]
 by = higher["asked only − SGAN"].mean()
@@ -402,8 +403,8 @@ widgets.predict(
 plotting.stored_figure("class_collapse.png", width=9)
 
 # %% [markdown]
-# **Figure.** Two boards of ten digits of each class, a class per row. Left, vectors that started small: digits in many
-# hands, some misshapen or of another class. Right, vectors that started as large as z: in every row the same digit ten
+# **Figure.** Two boards of ten digits of each class, a class per row: left, with vectors that started small, digits in
+# many hands, some misshapen or of another class; right, with vectors as large as z, in every row the same digit ten
 # times.
 
 # %% tags=["result", "nbval-check-output"]
@@ -465,8 +466,8 @@ print("the class decides, in % of the variance\n" + (100 * pd.Series(shares)).ro
 
 # %% [markdown]
 # In real MNIST digits the class decides 20 % of the variance, in the run that started small 31 %, in the other 93 %:
-# there z decides next to nothing. Your own samples have 72 to 77 %, where real `digits` have 42 %. So they are right
-# more often than those of the SGAN, and vary less.
+# there z has little left to decide. Your own samples have 72 to 77 %, where real `digits` have 42 %. So they are right
+# more often than those of the SGAN, and vary less within a class than real digits do.
 #
 # Where does the collapse come from? With large vectors the class moves the whole image before anything is learnt, and
 # no loss asks for variety *within* a class but real-or-fake, which sees one image at a time. Vectors as large as z
@@ -485,9 +486,9 @@ widgets.quiz("conditional_sgan", "variety")
 # %%
 widgets.predict(
     "conditional_sgan.twenty",
-    "With 100 labels about one sample in a hundred is not of the class asked for. How many are not with 20 labels?",
+    "With 100 labels about 1 % of the samples are not of the class asked for. What share is not with 20 labels?",
     number=(0, 100),
-    unit="of 100",
+    unit="%",
 )
 
 # %% tags=["result", "nbval-check-output"]
@@ -503,13 +504,13 @@ widgets.reveal("conditional_sgan.twenty", wrong, "Its only teacher, D, does not 
 wide = records.pivot(index="seed", columns=["n_labels", "method"], values="test error, %")
 price = {f"{n:,} labels": (wide[n]["conditional_sgan"] - wide[n]["sgan"]).dropna() for n in by_labels.index}
 plotting.paired_differences(
-    price, "What the order does to the classifier", "conditional SGAN − SGAN, test error, points"
+    price, "The fewer labels, the more the order costs", "conditional SGAN − SGAN, test error, points"
 )
 
 # %% [markdown]
 # **Figure.** A row per number of labels, a dot per split; to the right of the dotted line the SGAN classifies better.
-# From five splits on, a black mark is the mean with its 95 % [t-interval](glossary.md#t-interval), hollow where it
-# covers zero.
+# (A row of five splits also has their mean with its 95 % [t-interval](glossary.md#t-interval), hollow where it covers
+# zero. A single dot is a single pair of runs.)
 #
 # <!-- numbers: as ordered -->
 # **The order is obeyed**: 87.1 % of the samples are right with 20 labels, 98.7 % with 100, 99.1 % with 1,000 and 99.5 %
@@ -517,8 +518,9 @@ plotting.paired_differences(
 #
 # <!-- numbers: drawn by order -->
 # **The pictures gain** at every number of labels. The [Fréchet distance](glossary.md#frechet-distance) to real
-# digits, the smaller the better, is 58 with 100 labels, where that of the SGAN is 277. The SGAN's generator may draw
-# what it likes as long as D calls it real; here each class is asked for equally often and has to be recognised.
+# digits, the smaller the better, is 58 with 100 labels, where that of the SGAN is 277. A likely reason: the SGAN's
+# generator may draw what it likes as long as D calls it real; here each class is asked for equally often and has to be
+# recognised.
 #
 # <!-- numbers: price of the order -->
 # **The classifier** has 19.9 % error with 20 labels, that of the SGAN 13.6 %; with 100 labels it is 5.6

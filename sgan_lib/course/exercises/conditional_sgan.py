@@ -88,8 +88,13 @@ def _moves(answer: Callable[[Nets, Batch], Any]) -> str | None:
         on_fake, named, over_all = judged()
         on_real, classes = D(batch.unlabelled).class_logits, F.cross_entropy(D(batch.images).class_logits, batch.labels)
         of_sgan = classes + losses.discriminator(real_logit(on_real), real_logit(on_fake)) / 2
+        other = D(G.sample(8)).class_logits  # of classes that nobody asked for
+        told_apart = losses.discriminator(real_logit(on_real), real_logit(other)) / 2
         return Move(of_sgan + 0.3 * named, {
             "the fakes' classes are missing in the first move; they weigh 0.3": of_sgan,
+            "the fakes are of other classes than those you drew; hand these to `sample`": (
+                classes + told_apart + 0.3 * F.cross_entropy(other, asked)
+            ),
             "the fakes' classes have the weight 1 in the first move": of_sgan + named,
             "the first move has the generator's weight": of_sgan + 0.1 * named,
             "in the first move the fakes' classes go over K + 1 classes": of_sgan + 0.3 * over_all,
