@@ -199,9 +199,9 @@ where = "nowhere: within two points" if abs(gain) < 0.02 else f"{'up' if gain > 
 widgets.reveal("debugging.softmax", where, "The loss pushes less, and for longer; the arg max gets there all the same.")
 
 # %% [markdown]
-# Here it costs time and not the result. After one epoch the program has 58 % with two softmaxes and 71 % with one; at best
-# it has 97 and 96 %. That is why this defect lives long. **Fix**: return the last linear layer, and let the loss do
-# the rest.
+# Here it costs time and not the result. After one epoch the program has 58 % with two softmaxes and 71 % with one; at
+# best it has 97 and 96 %. That is why this defect lives long. **Fix**: return the last linear layer, and let the loss
+# do the rest.
 #
 # **Defect 3 · Verdicts that depend on the batch.** Beside 64 images of noise, the verdict "real or generated" changes
 # for 61 % of the real images. [Batch normalisation](glossary.md#batch-normalisation) subtracts the mean of the batch.
@@ -462,8 +462,8 @@ fall = -claims["mean"].diff()
 widgets.reveal("debugging.repair", fall.idxmax(), "Drawn anew in each epoch, fifty labels had become a thousand.")
 
 # %% [markdown]
-# Drawn once, fifty labels cost the claim 19 points on average. Balanced ones give 12 of them back, most of it on seed 2,
-# whose random labels have no six and a single seven. The last epoch costs about half a point.
+# Drawn once, fifty labels cost the claim 19 points on average. Balanced ones give 12 of them back, most of it on seed
+# 2, whose random labels have no six and a single seven. The last epoch costs about half a point.
 #
 # The mended discriminator costs four more. It changes three things at once, so the table does not say which of them
 # counts. Batch statistics are the first suspect: they can help while the test images come in mixed batches. But an
