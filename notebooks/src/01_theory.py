@@ -402,8 +402,8 @@ plotting.curves(lines, "Minimax says nothing where help is needed most",
                 x="logit of a generated point (left: surely fake)", y="slope of the generator's loss")  # fmt: skip
 
 # %% [markdown]
-# **Figure.** Slopes of both losses against the logit, S-shaped and mirrored about 0, where both are −½. The minimax slope is 0 on the left and −1 on the right. The non-saturating slope is −1 on the left and 0 on the
-# right.
+# **Figure.** Slopes of both losses against the logit, S-shaped and mirrored about 0, where both are −½. The minimax
+# slope is 0 on the left and −1 on the right. The non-saturating slope is −1 on the left and 0 on the right.
 
 # %% tags=["result", "nbval-ignore-output"]
 at = (logits + 8).abs().argmin()

@@ -260,7 +260,7 @@ exercises.check("gan_baseline.train", train)
 # ```
 # </details>
 #
-# A worked part stands in for each that is not right yet. After mending one, run from this cell on again.
+# A worked part stands in for each that is not right yet. After mending one, run all cells from here.
 
 # %%
 make_generator = exercises.worked("gan_baseline.make_generator", make_generator)
