@@ -227,9 +227,9 @@ table = pd.concat([table, pd.DataFrame(added)])
 plotting.errors_by_method(table, "A GAN, and a baseline without one")
 
 # %% [markdown]
-# **Figure.** Three columns of points, one mark per run; where two runs have the same error, their marks coincide. Grey
-# lines join runs on the same split. Large markers are means, with 95 % t-intervals. "Supervised" lies far above the
-# two others, which share the same heights.
+# **Figure.** Test errors of three methods, a column each, one mark per run; where two runs have the same error, their
+# marks coincide. Grey lines join runs on the same split. Large markers are means, with 95 % t-intervals. "Supervised"
+# lies far above the two others, which share the same heights.
 
 # %% tags=["result", "nbval-ignore-output"]
 pairs = 100 * table.pivot(index="seed", columns="method", values="test_error")
@@ -268,8 +268,9 @@ longer = pd.concat([longer, added])
 plotting.errors_by_method(longer, "Ten splits: the network alone is clearly behind")
 
 # %% [markdown]
-# **Figure.** Four columns of ten points each: supervised around 13 %, the three others around 5 %. All ten grey lines
-# fall from the first column to the second. Between the others they cross. Bars are 95 % t-intervals of the means.
+# **Figure.** Test errors of four methods in columns of ten points: supervised around 13 %, the three others around 5 %.
+# All ten grey lines fall from the first column to the second. Between the others they cross. Bars are 95 % t-intervals
+# of the means.
 
 # %% tags=["result", "nbval-ignore-output"]
 errors = 100 * longer.pivot(index="seed", columns="method", values="test_error")

@@ -101,7 +101,7 @@ title = "Unlabelled points bend the boundary"
 plotting.decision_regions({"SGAN": probability_of_class_1(sgan)}, moons.unlabelled, moons.labelled, title)
 
 # %% [markdown]
-# **Figure.** The same moons, with the SGAN's regions. The boundary winds through the gap between the moons. A second
+# **Figure.** The same moons with the SGAN's regions, whose boundary winds through the gap between the moons. A second
 # piece of it cuts off a patch at the right edge, where there are no points.
 
 # %% tags=["result", "nbval-ignore-output"]
@@ -116,10 +116,10 @@ widgets.reveal(
 plotting.sgan_scheme("Three streams enter one discriminator, which gives two answers")
 
 # %% [markdown]
-# **Figure.** The [generator](glossary.md#generator) G turns random numbers z, the [latent](glossary.md#latent), into
-# points G(z). D sees three streams: generated, unlabelled and labelled points. It gives each point K
-# [logits](glossary.md#logit), one per class. Two answers are computed from them. Dashed lines lead to the player that
-# learns: D (blue) from all streams, G (orange) from its own points alone.
+# **Figure.** Flow chart of an SGAN: the [generator](glossary.md#generator) G turns random numbers z, the
+# [latent](glossary.md#latent), into points G(z), which D judges. D sees three streams: generated, unlabelled and
+# labelled points. It gives each point K [logits](glossary.md#logit), one per class. Two answers are computed from them.
+# Dashed lines lead to the player that learns: D (blue) from all streams, G (orange) from its own points alone.
 #
 # The rest of this notebook explains the two answers on the right: parts 1 to 3 "real or generated?", part 4 both.
 
@@ -180,8 +180,8 @@ shown = [("p", density_p, "blue", ":"), ("q", density_q, "vermilion", ":"), ("tr
 draw(shown, "D is high where p outweighs q")
 
 # %% [markdown]
-# **Figure.** The densities dotted: p with bumps at −1.5 and 1.5, q wide around 0. The dashed curve is the trained D. It
-# has a peak near each bump and a deep valley at 0, and falls to 0 outside.
+# **Figure.** Two densities, dotted, p with bumps at −1.5 and 1.5 and q wide around 0, and the trained D, dashed. D has
+# a peak near each bump and a deep valley at 0, and falls to 0 outside.
 
 # %% tags=["result", "nbval-ignore-output"]
 widgets.reveal(
@@ -235,8 +235,8 @@ print(f"mean distance between the trained D and p / (p + q): {gap:.3f}")
 draw([*shown, ("p / (p + q)", best_D, "black", "-")], "Training finds p / (p + q) where it has points")
 
 # %% [markdown]
-# **Figure.** The same curves, and p / (p + q) in black. The trained D lies on it between −2.5 and 2.5, and a little
-# above it outside, where few points fall.
+# **Figure.** The same densities p and q and the trained D, and p / (p + q) in black. The trained D lies on it between
+# −2.5 and 2.5, and a little above it outside, where few points fall.
 #
 # **The best discriminator's logit is the log-ratio of two densities.** Keep this line in mind: part 4 needs it.
 
@@ -402,8 +402,8 @@ plotting.curves(lines, "Minimax says nothing where help is needed most",
                 x="logit of a generated point (left: surely fake)", y="slope of the generator's loss")  # fmt: skip
 
 # %% [markdown]
-# **Figure.** Two S-shaped curves, mirror images about logit 0, where both are −½. The minimax slope is 0 on the left
-# and −1 on the right. The non-saturating slope is −1 on the left and 0 on the right.
+# **Figure.** Slopes of both losses against the logit, S-shaped and mirrored about 0, where both are −½. The minimax
+# slope is 0 on the left and −1 on the right. The non-saturating slope is −1 on the left and 0 on the right.
 
 # %% tags=["result", "nbval-ignore-output"]
 at = (logits + 8).abs().argmin()
@@ -611,8 +611,8 @@ title = "Differences say which class, size says real"
 plotting.decision_regions(maps, moons.unlabelled, moons.labelled, title, generated={"real?": fakes}, real=["real?"])
 
 # %% [markdown]
-# **Figure.** Left, the classes, as above. Right, p(real | x): green where it is high, with the line where it is ½, and
-# 150 generated points as crosses: many lie on the moons, many in the gap.
+# **Figure.** The moons twice: left with the classes, as above, right with p(real | x), green where it is high, with
+# the line where it is ½. Of 150 generated points, as crosses, many lie on the moons, many in the gap.
 #
 # The right map is part 1 in two dimensions: high where real points outnumber generated ones, about ½ where both are alike,
 # low in the gap. In corners without points of either kind it is a guess that nothing checks.

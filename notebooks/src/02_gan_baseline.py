@@ -66,8 +66,8 @@ seed = 0  # of every game: weights, latents and batches; the ring is also played
 plotting.stored_figure("dcgan_filmstrip.png")
 
 # %% [markdown]
-# **Figure.** One row per moment of a stored run (convolutional, 3,000 rounds, there called steps; seed 0), one column
-# per latent.
+# **Figure.** Generated digits, one row per moment of a stored run (convolutional, 3,000 rounds, called steps;
+# seed 0), one column per latent.
 #
 # ## 1 · Two networks
 
@@ -75,8 +75,8 @@ plotting.stored_figure("dcgan_filmstrip.png")
 plotting.gan_scheme("G draws, D judges, and each learns in a step of its own")
 
 # %% [markdown]
-# **Figure.** The [generator](glossary.md#generator) G turns a [latent](glossary.md#latent) z, eight random numbers,
-# into G(z). The [discriminator](glossary.md#discriminator) D gives real x and generated G(z) a
+# **Figure.** Flow chart: the [generator](glossary.md#generator) G turns a [latent](glossary.md#latent) z,
+# eight random numbers, into G(z). The [discriminator](glossary.md#discriminator) D gives real x and generated G(z) a
 # [logit](glossary.md#logit): positive means "real". Dashed lines lead to the player that a step changes; G's leads
 # through D.
 #
@@ -157,7 +157,7 @@ exercises.check("gan_baseline.make_discriminator", make_discriminator)
 # ### Exercise 3 · The discriminator's step
 #
 # Take one step of D and return its loss, a tensor. Show D both kinds in *one* batch. For this D it makes no difference;
-# section 6 shows a D for which it does. G must get no gradient: [detach](glossary.md#detach) its points.
+# for one in section 6 it does. G must get no gradient: [detach](glossary.md#detach) its points.
 
 
 # %% tags=["nbval-check-output"]
@@ -260,8 +260,7 @@ exercises.check("gan_baseline.train", train)
 # ```
 # </details>
 #
-# For each part that is not right yet, a worked one stands in. When you have mended a part, run this cell and those below
-# again.
+# A worked part stands in for each that is not right yet. After mending one, run all cells from here.
 
 # %%
 make_generator = exercises.worked("gan_baseline.make_generator", make_generator)
@@ -308,7 +307,7 @@ fast, _ = games["D at 0.002", seed]
 plotting.snapshots({"D at 0.002": fast}, modes, "Your generator finds the ring, then the modes")
 
 # %% [markdown]
-# **Figure.** Circles: three standard deviations around the modes. Dots: 500 generated points (seed 0).
+# **Figure.** 500 generated points at four moments (seed 0). Circles: three standard deviations around the modes.
 
 # %% tags=["result"]
 hit = modes_hit(fast["round 1000"])
@@ -330,7 +329,7 @@ print(inspect.getsource(methods.gan))
 #
 # ## 5 · Digits, and losses that do not fall
 #
-# Give your steps and your loop other networks and MNIST. The layer `extra` of D is dropout here. Here D is the stronger
+# Give your steps and your loop other networks and MNIST. The layer `extra` of D is dropout. Here D is the stronger
 # player, so it gets half of G's rate. What counts is the balance, not the rate alone.
 
 
@@ -377,13 +376,13 @@ history = train(G, D, discriminator_step, generator_step, draw_digits, n_rounds,
 plotting.filmstrip(frames, "In most columns: a dark rim, then strokes, then something like digits")
 
 # %% [markdown]
-# **Figure.** One row per moment, one column per latent (seed 0).
+# **Figure.** Generated images, one row per moment, one column per latent (seed 0).
 
 # %% tags=["result"]
 plotting.game_losses(history, "Both losses settle near the undecided values (dotted)")
 
 # %% [markdown]
-# **Figure.** Dotted: the values where D is undecided (seed 0).
+# **Figure.** L_D and L_G against the round; dotted, the values where D is undecided (seed 0).
 
 # %% tags=["result"]
 last = sum(loss_d for loss_d, _ in history[-100:]) / 100
@@ -418,7 +417,7 @@ games |= {("D at 0.0002", k): play_ring(0.0002, k) for k in range(seed, seed + 3
 plotting.snapshots({"D at 0.0002": games["D at 0.0002", seed][0]}, modes, "A slow discriminator is led round the ring")
 
 # %% [markdown]
-# **Figure.** As above, with the slow D (seed 0).
+# **Figure.** Points at four moments, as above, with the slow D (seed 0).
 
 # %% tags=["result"]
 rows = {key: [modes_hit(p["round 1000"]), *losses[-200:].mean(dim=0).tolist()] for key, (p, losses) in games.items()}
@@ -445,8 +444,8 @@ widgets.quiz("gan_baseline", "undecided_d")
 # ### Batch statistics give generated images away
 #
 # [Batch normalisation](glossary.md#batch-normalisation) subtracts the mean of the batch. So a logit depends on the
-# images *beside* which an image is shown. Your D's step shows generated images beside real ones, your G's step shows
-# them alone. Put batch normalisation into D as `extra`, and play 100 rounds on digits.
+# images *beside* which an image is shown. Your D's step shows generated images beside real ones, your G's step
+# shows them alone. Put batch normalisation into D as `extra`, and play 100 rounds on digits.
 
 # %%
 widgets.predict(
@@ -476,10 +475,10 @@ outcome = "both fall" if leaks[norm][1] < 0.693 else "only L_D falls"
 widgets.reveal("gan_baseline.leak", outcome, "Each step shows D these images in another batch, and each player wins.")
 
 # %% [markdown]
-# D calls 85 % of the same 500 images real alone, and none beside real ones. So D's step finds nothing to correct, and
-# G's step little. In the mixed batch the mean lies between the two kinds: real images fall on one side,
+# D calls 85 % of the same 500 images real alone, none beside real ones. So D's step finds nothing to correct, G's step
+# little. In the mixed batch the mean lies between the two kinds: real images fall on one side,
 # generated ones on the other, and D need only read the side. Alone, generated images are centred on their own mean, and
-# that sign is gone. The cure is in the other rows: a D that does not look at its neighbours, as in `sgan_lib`, or two
+# that sign is gone. The cure is in the other rows: a D that does not look at its neighbours, or two
 # batches in D's step, so that generated images are alone in both steps.
 
 # %%
@@ -492,7 +491,7 @@ widgets.quiz("gan_baseline", "which_batches")
 # 100 labels of MNIST. *GANs in Action* (chapter 7) has 69.2 % accuracy
 # without and 89.4 % with the GAN, a "gain" of 20.2 points. Odena 2016 (Table 1) has 89.5 % and 92.8 %, a gain of 3.3.
 #
-# The one with the better result has a sixth of the gain, since its baseline is as good as the other's GAN. Now a small
+# The better result has a sixth of the gain, since its baseline is as good as the other's GAN. Now a small
 # convolutional network learns from 100 labels, without a GAN, and with one line more: training images are shifted at
 # random by up to two pixels ([augmentation](glossary.md#augmentation)).
 
@@ -584,7 +583,7 @@ exercises.progress()
 # - With batch normalisation in D, 85 % of the generated digits pass alone and 0 % beside real ones (100 rounds).
 # - Random shifts gain 9.1 points at 100 labels without a GAN (stored, five splits).
 #
-# **Still open.** A number that ranks generators as an eye does; what makes a game converge at all.
+# **Still open.** A number that ranks generators as an eye does; what makes a game converge.
 #
 # **Read on.** Goodfellow 2014 (arXiv:1406.2661), the game; Radford 2016 (arXiv:1511.06434), the DCGAN; Metz 2017
 # (arXiv:1611.02163), the ring; Salimans 2016 (arXiv:1606.03498), §3.2, batches; Oliver 2018 (arXiv:1804.09170), §4,

@@ -74,8 +74,8 @@ streams = {
 plotting.filmstrip(streams, "Three streams of images, and only the first says what it shows")
 
 # %% [markdown]
-# **Figure.** Three rows of ten handwritten digits: labelled, a 0 to a 9 in order; unlabelled, mixed; generated, most of
-# which can be read.
+# **Figure.** Three rows of ten digits: labelled, without a label, and generated. The labelled ones are a 0 to a 9, in
+# order. The others are mixed, and most of the generated ones can be read.
 #
 # ## 1 · One network, two jobs
 #
@@ -91,9 +91,9 @@ plotting.filmstrip(streams, "Three streams of images, and only the first says wh
 plotting.sgan_scheme("N+1 classes: both answers come from the same K logits", data_are="images")
 
 # %% [markdown]
-# **Figure.** D judges labelled, unlabelled and generated images and gives K logits, from which come a softmax (which
-# class?) and a [log-sum-exp](glossary.md#log-sum-exp) (real or generated?). Dashed lines lead to the player that learns:
-# D (blue) from all streams, the [generator](glossary.md#generator) G (orange) from its own images.
+# **Figure.** Flow chart of an SGAN: z goes through the [generator](glossary.md#generator) G, and D judges three streams
+# and gives K logits. From them come a softmax (which class?) and a [log-sum-exp](glossary.md#log-sum-exp) (real or
+# generated?). Dashed lines lead to who learns: D (blue) from all streams, G (orange) from its own images.
 #
 # With $Z = \sum_k e^{l_k}$ you know from notebook 01 that $p(\text{real} \mid x) = \sigma(\log Z)$. D minimises
 # (Salimans 2016, section 5; the ½ is in their code)
@@ -153,7 +153,7 @@ exercises.check("sgan.n_plus_one", n_plus_one)
 plotting.sgan_scheme("Two heads: only the body is shared", two_heads=True, data_are="images")
 
 # %% [markdown]
-# **Figure.** The same three streams enter D, whose body ends in a fork: K logits with a softmax, and one logit with a
+# **Figure.** The flow chart from above, but D's body ends in a fork: K logits with a softmax, and one logit with a
 # sigmoid.
 #
 # Now real or fake has a logit r(x) of its own, a linear layer on the features f(x): $p(\text{real} \mid x) =
@@ -279,8 +279,8 @@ def draw_pushes(a=1.0, b=0.0, c=-1.0):
 draw_pushes()
 
 # %% [markdown]
-# **Figure.** Two bars for each class: the unlabelled image pushes all three logits up, class a most; the generated one
-# pushes all down, class a most, and harder.
+# **Figure.** Pushes on three logits by an unlabelled and a generated image, two bars for each class. The unlabelled
+# image pushes all three logits up, class a most. The generated one pushes all down, class a most, and harder.
 
 # %% tags=["nbval-ignore-output"]
 sliders = {name: ipywidgets.FloatSlider(value=at, min=-5, max=5) for name, at in (("a", 1), ("b", 0), ("c", -1))}
@@ -345,8 +345,7 @@ plotting.paired_differences(
 )
 
 # %% [markdown]
-# **Figure.** A row per method, a dot per split: how much lower its error is than that of the network alone. At the right
-# the mean.
+# **Figure.** Gains over the network alone, a row per method, a dot per split: how much lower its test error is.
 #
 # In the stored run (worked solutions, splits 0 to 2) the network alone has 12.7 % error, no better than "linear" with
 # 12.4 %. N+1 classes have 8.7 %, and gain about four points on each split. Two heads have 12.5 %: no gain is seen in 300
@@ -403,9 +402,9 @@ plotting.paired_differences(rows, "N+1 classes are mostly ahead, but not with th
                             "error of two heads − error of N+1 classes, points")  # fmt: skip
 
 # %% [markdown]
-# **Figure.** A row per data set and number of labels; to the right of the dotted line N+1 classes have the lower error,
-# as they have in most rows. A blue dot per split, a black mark for the mean with its 95 %
-# [t-interval](glossary.md#t-interval), hollow where it covers zero. Three splits get no interval.
+# **Figure.** Test error of two heads minus that of N+1 classes: to the right of the dotted line N+1 classes have the
+# lower error. A blue dot per split, a black mark for the mean with its 95 % [t-interval](glossary.md#t-interval),
+# hollow where it covers zero. Three splits get no interval.
 
 # %% tags=["result", "nbval-ignore-output"]
 gap = rows["MNIST, dense, 20 labels"].mean()
@@ -455,8 +454,8 @@ gains = {
 plotting.paired_differences(gains, "With 30,000 labels no gain is seen", "gain over the network alone, points")
 
 # %% [markdown]
-# **Figure.** A row for each form and number of labels, a dot per split: N+1 classes with 100 labels lie far to the
-# right, the other rows near zero, those with 30,000 labels on it.
+# **Figure.** Gains over the network alone, a row for each form and number of labels, a dot per split. N+1 classes with
+# 100 labels lie far to the right; the other rows lie near zero, those with 30,000 labels on it.
 #
 # <!-- numbers: 30,000 labels, two forms -->
 # **At 30,000 labels** the network alone has 98.6 % accuracy. So 98 % is within reach without a GAN. (Ours is not the
@@ -519,8 +518,8 @@ plotting.paired_differences(
 )
 
 # %% [markdown]
-# **Figure.** One row: five splits, their mean and its interval. In the stored run (400 labels, splits 0 to 4, 300 steps)
-# the gain is 0.5 points, from −0.2 to 1.2: undecided.
+# **Figure.** The SGAN's gain in one row: five splits, their mean and its interval. In the stored run (400 labels,
+# splits 0 to 4, 300 steps) the gain is 0.5 points, from −0.2 to 1.2: undecided.
 #
 # ## 7 · A log that says 50 %
 #

@@ -162,9 +162,9 @@ title = "Perfect fakes do not find the gap"
 plotting.decision_regions(regions, pool, moons.labelled, title, generated=fakes, crosses="fakes")
 
 # %% [markdown]
-# **Figure.** Three times the moons, with the boundary as a black line. Without fakes and with perfect ones the boundary is
-# nearly straight and cuts through both moons. With fakes in sparse regions it winds through the gap like an S. The
-# picture shows split 2, and it flatters: on split 1 these fakes still leave 16.9 % of errors.
+# **Figure.** The moons three times: the black boundary is nearly straight without fakes and with perfect ones, and
+# winds with fakes in sparse regions. The straight ones cut through both moons; the last goes through the gap like an S.
+# The picture shows split 2, and it flatters: on split 1 these fakes still leave 16.9 % of errors.
 
 # %% tags=["result", "nbval-ignore-output"]
 percent = errors_of(runs)
@@ -358,8 +358,9 @@ title = "Feature matching draws on and around the data, and the boundary finds t
 plotting.decision_regions(regions, pool, moons.labelled, title, generated=fakes, crosses="fakes")
 
 # %% [markdown]
-# **Figure.** The moons of split 2 again. Left and middle are as before. The crosses of feature matching lie on and
-# around the moons, many in the gap, and the boundary winds through the gap too.
+# **Figure.** The moons of split 2 three times, on the right with the fakes of feature matching. Left and middle are as
+# before. The crosses of feature matching lie on and around the moons, many in the gap, and the boundary winds through
+# the gap too.
 
 # %% tags=["result", "nbval-ignore-output"]
 percent = errors_of(runs)

@@ -63,11 +63,11 @@ digits_steps = 300  # training steps of each live run
 plotting.stored_figure("label_scarcity.png", width=13)
 
 # %% [markdown]
-# **Figure.** Test error against the number of labels, both axes logarithmic. The upper row is `digits` (twenty splits,
-# 1,500 steps), the lower row MNIST (five splits, 3,000 steps). Each panel shows one method in its colour, with 95 %
-# t-intervals of the mean; all others are pale. The dashed line is label spreading, which has no network; on MNIST it
-# has four or five splits and only three numbers of labels. Hollow marks are published errors, of other networks and up
-# to 180,000 steps. Filled stars are our own runs of 24,000 steps.
+# **Figure.** Test error against the number of labels, a panel per method, both axes logarithmic. The upper row is
+# `digits` (twenty splits, 1,500 steps), the lower row MNIST (five splits, 3,000 steps). Each panel shows one method in
+# its colour, with 95 % t-intervals of the mean; all others are pale. The dashed line is label spreading, which has no
+# network; on MNIST it has four or five splits and only three numbers of labels. Hollow marks are published errors, of
+# other networks and up to 180,000 steps. Filled stars are our own runs of 24,000 steps.
 #
 # ## 1 · A curve of your own
 #

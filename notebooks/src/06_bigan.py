@@ -67,9 +67,10 @@ n_encoders = 3  # BiGANs in it: seeds `seed`, `seed` + 1, …
 plotting.stored_figure("bigan_reconstructions.png")
 
 # %% [markdown]
-# **Figure.** Top, the first test image of each class of MNIST; below, each one turned into 50 numbers by the encoder E
-# and drawn from them by the generator G (a stored run without labels, seed 0). A classifier sees another digit in 2, 3,
-# 5 and 8. The last two rows are straight walks between the codes of two of these images.
+# **Figure.** Ten digits of MNIST, what comes back of each, and two walks from digit to digit. (A stored run without
+# labels, seed 0.) Top: the first test image of each class. Below: each one turned into 50 numbers by the encoder E, and
+# drawn from them by the generator G. A classifier sees another digit in 2, 3, 5 and 8. The last two rows are straight
+# walks between two codes.
 #
 # ## 1 · Pairs
 #
@@ -86,8 +87,8 @@ pairs = {"(x, E(x))": (x, evaluation.encode(E, x).latent), "(G(z), z)": (evaluat
 plotting.latent_pairs(pairs, "D sees an image and a latent: which row are they from?")
 
 # %% [markdown]
-# **Figure.** Beside each image its latent, 50 numbers from −1 (brown) to 1 (violet). Top, *encoded* pairs: x is real,
-# E(x) is its code. Bottom, *generated* pairs: z is drawn, G(z) is made of it.
+# **Figure.** Two rows of digits, beside each image its latent, 50 numbers from −1 (brown) to 1 (violet). Top, *encoded*
+# pairs: x is real, E(x) is its code. Bottom, *generated* pairs: z is drawn, G(z) is made of it.
 #
 # Let D(x, z) = sigmoid([logit](glossary.md#logit)) be the probability that a pair is encoded. D minimises (Donahue
 # 2016, section 3)
@@ -228,8 +229,8 @@ first = [test.labels.tolist().index(k) for k in range(10)]
 plotting.filmstrip({"x": test.images[first], "G(E(x))": again[first]}, "Many digits come back, redrawn")
 
 # %% [markdown]
-# **Figure.** Top, the first test image of each class; bottom, what comes back. The place of the strokes mostly
-# survives, their shades do not.
+# **Figure.** Ten 8×8 digits, the first test image of each class, and below each what comes back. The place of the
+# strokes mostly survives, their shades do not.
 
 
 # %% tags=["result", "nbval-ignore-output"]
@@ -572,9 +573,8 @@ strong = ["linear on BiGAN's hidden layer", "linear on BiGAN's E(x)"]
 plotting.errors_in_rows(by_method, "100 labels of MNIST: no features come near an SGAN", strong)
 
 # %% [markdown]
-# **Figure.** Test errors on MNIST, logarithmic, a row per method, from BiGAN's E(x) with the highest to the SGAN with
-# the lowest, a dot per split (0 to 2). One BiGAN, in colour, serves all three splits. "Network alone" and the SGAN are
-# the dense network of notebook 03.
+# **Figure.** Test errors on MNIST, logarithmic; a row per classifier, a dot per split (0 to 2). One BiGAN, in colour,
+# serves all three splits. "Network alone" and the SGAN are the dense network of notebook 03.
 
 # %% tags=["nbval-check-output"]
 for n in (20, 100, 1000):

@@ -141,9 +141,9 @@ walk = {f"z {i}": own_draw(seller.layers, path, z.expand(11, -1), torch.arange(1
 plotting.filmstrip(walk, "Between a three and an eight, the open side closes")
 
 # %% [markdown]
-# **Figure.** Three rows of eleven digits, each of which begins as a three (the second takes some good will), ends as an
-# eight, and keeps its hand. In the second row strokes bend. In the others a thin grey stroke appears on the open left
-# side and brightens.
+# **Figure.** Three rows of eleven digits: each begins as a three (the second takes some good will), ends as an eight,
+# and keeps its hand. In the second row strokes bend. In the others a thin grey stroke appears on the open left side
+# and brightens.
 
 # %% tags=["result", "nbval-check-output"]
 widgets.reveal(
@@ -279,8 +279,8 @@ higher = {f"{name} − SGAN": error[name] - error["SGAN"] for name in ("asked on
 plotting.paired_differences(higher, "No lower test error is seen with the order", "test error, points")
 
 # %% [markdown]
-# **Figure.** A row per comparison with the SGAN, a dot per split, at the right the mean; to the right of the dotted line
-# the SGAN is better.
+# **Figure.** Differences in test error from the SGAN, a row per method, a dot per split; to the right of the dotted
+# line the SGAN is better.
 
 # %% tags=["result", "nbval-ignore-output"]
 by = higher["asked only − SGAN"].mean()
@@ -508,9 +508,9 @@ plotting.paired_differences(
 )
 
 # %% [markdown]
-# **Figure.** A row per number of labels, a dot per split; to the right of the dotted line the SGAN classifies better.
-# (A row of five splits also has their mean with its 95 % [t-interval](glossary.md#t-interval), hollow where it covers
-# zero. A single dot is a single pair of runs.)
+# **Figure.** Differences in test error between conditional SGAN and SGAN, a row per number of labels, a dot per split;
+# to the right of the dotted line the SGAN classifies better. From five splits on, a black mark is the mean with its
+# 95 % [t-interval](glossary.md#t-interval), hollow where it covers zero.
 #
 # <!-- numbers: as ordered -->
 # **The order is obeyed**: 87.1 % of the samples are right with 20 labels, 98.7 % with 100, 99.1 % with 1,000 and 99.5 %

@@ -131,7 +131,7 @@ epochs = range(1, n_epochs + 1)
 plotting.curves({"as found": (epochs, found.accuracy)}, "Nothing looks wrong here", "epoch", "test accuracy")
 
 # %% [markdown]
-# **Figure.** Accuracy on the test images after each of 40 epochs. It passes 90 % at the fifth and rises slowly from
+# **Figure.** Accuracy on the test images after each of 40 epochs: it passes 90 % at the fifth and rises slowly from
 # then on. Look at that slow rise again when you are through.
 #
 # ## 2 · Does the network do what it should?
@@ -199,9 +199,9 @@ where = "nowhere: within two points" if abs(gain) < 0.02 else f"{'up' if gain > 
 widgets.reveal("debugging.softmax", where, "The loss pushes less, and for longer; the arg max gets there all the same.")
 
 # %% [markdown]
-# Here it costs time and not the result. After one epoch the program has 58 % with two softmaxes and 71 % with one; at best
-# it has 97 and 96 %. That is why this defect lives long. **Fix**: return the last linear layer, and let the loss do
-# the rest.
+# Here it costs time and not the result. After one epoch the program has 58 % with two softmaxes and 71 % with one; at
+# best it has 97 and 96 %. That is why this defect lives long. **Fix**: return the last linear layer, and let the loss
+# do the rest.
 #
 # **Defect 3 · Verdicts that depend on the batch.** Beside 64 images of noise, the verdict "real or generated" changes
 # for 61 % of the real images. [Batch normalisation](glossary.md#batch-normalisation) subtracts the mean of the batch.
@@ -223,7 +223,8 @@ widgets.reveal("debugging.sorted", round(100 * by_class), "In a batch of zeros t
 # %% [markdown]
 # In a batch of one class, subtracting the mean subtracts what makes it that class. A test loader that shuffles hides
 # this. Whoever uses the network on single images finds it. **Diagnosis**: sort the test file; no answer may change.
-# **Fix**: no batch normalisation in D. (Section 6 of [02](02_gan_baseline.ipynb) shows what else it does there.)
+# **Fix**: no batch normalisation in D. (Running averages and `eval()` are the usual cure, but those of a D mix real
+# and generated batches. Section 6 of [02](02_gan_baseline.ipynb) shows what else it does there.)
 
 # %%
 widgets.quiz("debugging", "shuffled_test")
@@ -232,7 +233,7 @@ widgets.quiz("debugging", "shuffled_test")
 # ### Exercise 1 · Mend the discriminator
 #
 # Write the network anew, without these three defects. Copy the class above, change it, and return one. Its first head
-# goes on giving a probability, as the program expects.
+# goes on giving a probability, as the program expects. `look_at(make_discriminator())` runs the three checks on yours.
 
 
 # %% tags=["nbval-check-output"]
@@ -271,8 +272,8 @@ exercises.check("debugging.make_discriminator", make_discriminator)
 # %% [markdown]
 # ## 3 · Is it semi-supervised?
 #
-# Readers of public SGAN code ask this more often than anything else (PyTorch-GAN on GitHub, issues 73 and 112). Three
-# smaller questions answer it.
+# Readers of public SGAN code keep asking this (PyTorch-GAN on GitHub, issues 73 and 112). Three smaller questions
+# answer it.
 #
 # ### How many labels does it see?
 #
@@ -280,7 +281,7 @@ exercises.check("debugging.make_discriminator", make_discriminator)
 
 # %%
 widgets.predict(
-    "debugging.anew", "How many different labels has the found program used after 40 epochs?", number=(50, 1347)
+    "debugging.anew", "After 40 epochs, of how many images has the program used the label?", number=(50, 1347)
 )
 
 # %% tags=["result", "nbval-ignore-output"]
@@ -416,14 +417,15 @@ print("with its GAN:", matters(with_gan, pixels))
 print("without:", matters(without_gan, pixels))
 
 # %% [markdown]
-# So with its GAN the program does learn something from its unlabelled images. Is it any good?
+# So with its GAN the program does use its unlabelled images. Does it gain anything by them?
 #
 # ## 4 · What is left of the 97 %?
 #
 # Two more defects touch the claim, and you have read both lines.
 #
-# **Defect 7 · Labels as they come.** `randperm` takes 50 images of any class. The papers that one compares with have
-# [balanced](glossary.md#balanced-split) labels: five of each digit. **Fix**: `data.split_indices`.
+# **Defect 7 · Labels as they come.** `randperm` takes 50 images of any class. Your own labels may come like that, but
+# the papers that one compares with have [balanced](glossary.md#balanced-split) ones: as many of each digit. **Fix**:
+# `data.split_indices`.
 #
 # **Defect 8 · The best epoch.** `max(found.accuracy)` chooses among 40 networks by the test images. **Fix**: read the
 # last epoch, or choose on [validation images](glossary.md#validation-set), and read the test set once.
@@ -460,11 +462,12 @@ fall = -claims["mean"].diff()
 widgets.reveal("debugging.repair", fall.idxmax(), "Drawn anew in each epoch, fifty labels had become a thousand.")
 
 # %% [markdown]
-# Drawn once, fifty labels cost the claim 19 points on average. Balanced ones give 12 of them back: at random, seed 2
-# has no six and a single seven. The last epoch costs half a point.
+# Drawn once, fifty labels cost the claim 19 points on average. Balanced ones give 12 of them back, most of it on seed
+# 2, whose random labels have no six and a single seven. The last epoch costs about half a point.
 #
-# The mended discriminator costs four more. So batch statistics had helped, as long as the test images came in mixed
-# batches. But an accuracy that holds for one order of the file is none that you can promise for a single image.
+# The mended discriminator costs four more. It changes three things at once, so the table does not say which of them
+# counts. Batch statistics are the first suspect: they can help while the test images come in mixed batches. But an
+# accuracy that holds for one order of the file is none that you can promise for a single image.
 #
 # And the GAN? **Defect 9 · No baseline.** The same network, labels and steps, with the weight of the real-or-fake
 # loss at 0; and a [baseline](glossary.md#baseline) of one line, logistic regression on the same 50 labels. Nothing is
@@ -500,13 +503,13 @@ figure.axes[0].set_ylim(0.8, 1)
 figure
 
 # %% [markdown]
-# **Figure.** The curve from the beginning, and two of the mended program, with its GAN (red) and without (green);
-# seed 0. These two are at their height by epoch 25. The first goes on rising, since each epoch brings new labels. So
-# the curve did say something.
+# **Figure.** Test accuracy over 40 epochs, seed 0: the curve from the beginning (blue) lies far above two of the mended
+# program, with its GAN (red) and without (green). These two are at their height by epoch 25. The first goes on rising,
+# since each epoch brings new labels. So the curve did say something.
 #
 # On each of the three seeds the mended SGAN is behind its own network, by 1.5 points at most, and logistic regression
-# has the highest mean. Three seeds are too few to order the three; they show no gain by the GAN. (The unmended
-# network has 90.0 %, more than all three, as long as the test images come in mixed batches.)
+# has the highest mean. Three seeds are too few to order the three; they show no gain by the GAN in this network. (The
+# unmended network has 90.0 %, more than all three, as long as the test images come in mixed batches.)
 #
 # ### Exercise 4 · Name the defect
 #
@@ -557,7 +560,7 @@ exercises.check("debugging.diagnosis", diagnosis)
 # | Does a hidden label change anything? Could it? | `checks.hidden_labels_change_nothing`, `checks.hidden_labels_out_of_reach` |
 # | Does the pool change anything? | noise in its place |
 # | Are labels balanced, seeded, and the same for all methods? | `torch.bincount` |
-# | What chose checkpoint and learning rate? | validation images, not more than labels |
+# | What chose checkpoint and learning rate? | validation images, no more than training has labels |
 # | Does the order of the test file matter? | sort it |
 # | Do all weights learn? Are outputs logits? | `checks.gradients_arrive`, `checks.outputs_are_logits` |
 # | What do the same network and a simple classifier reach? | run both: same labels, same splits, at least three |
@@ -571,11 +574,10 @@ exercises.check("debugging.diagnosis", diagnosis)
 # - Two softmaxes: 58 % after one epoch where one has 71 %, and no difference of two points at the end.
 #
 # **Still open.** Whether this GAN gains something with batch normalisation that tests with averages of real images
-# alone. And what to look for next: these checks find what they look for.
+# alone. And what else is wrong: checks find only what they look for.
 #
 # **Read on.** [A2 · More defects](A2_more_defects.ipynb): ten more, in losses, layers and evaluation. Oliver et al.
-# 2018,
-# *Realistic Evaluation of Deep Semi-Supervised Learning Algorithms* (arXiv:1804.09170), section 4.
+# 2018, *Realistic Evaluation of Deep Semi-Supervised Learning Algorithms* (arXiv:1804.09170), section 4.
 #
 # Ten questions to close, and how far you are:
 

@@ -114,10 +114,10 @@ panel.invert_yaxis()
 figure
 
 # %% [markdown]
-# **Figure.** Five dots on a logarithmic axis, the seconds of one core that one run takes: 7 seconds, 1.4 minutes, 10
-# minutes and 38 minutes were measured (the first two are the quickest of many runs, since a busy machine is slower;
-# MNIST in [bfloat16](glossary.md#bfloat16)); the 5.2 weeks of SVHN are an estimate. Between the first and the last lies
-# a factor of 450,000.
+# **Figure.** Five dots on a logarithmic axis: the time of one core that one run takes, from seconds to weeks. 7
+# seconds, 1.4 minutes, 10 minutes and 38 minutes were measured (the first two are the quickest of many runs, since a
+# busy machine is slower; MNIST in [bfloat16](glossary.md#bfloat16)); the 5.2 weeks of SVHN are an estimate. Between the
+# first and the last lies a factor of 450,000.
 #
 # ## 1 · A notebook as a function
 #

@@ -198,8 +198,8 @@ twice = [name for group in groups for name in group][:12]
 own_data.show_files(photos, twice, "The same picture under two names") if twice else "no picture lies there twice"
 
 # %% [markdown]
-# **Figure.** The copies side by side, each with its folder and name. In the example there are three pairs. In one of
-# them the two names stand in the folders of different classes.
+# **Figure.** Pictures that lie there twice, copy beside copy, each with its folder and name. In the example there are
+# three pairs. In one of them the two names stand in the folders of different classes.
 #
 # Here is the picture in the wrong row of part 1: a 4, with a copy among the zeros. The bytes miss one pair, which was
 # packed anew, as happens when a program opens and saves a picture. (Resized copies need more: compare thumbnails.)
@@ -533,8 +533,8 @@ print(pd.DataFrame({"file": [path.name for path in new], "label": captions}).to_
 own_data.show_files(new[0].parent, [path.name for path in new], "Three new pictures")
 
 # %% [markdown]
-# **Figure.** The three pictures. In the example they show 7, 2 and 1. After so few steps the answers above are hardly
-# better than guesses. (On your folder: its last three pictures, which are not new.)
+# **Figure.** Three pictures side by side for the classifier to name. In the example they show 7, 2 and 1. After so few
+# steps the answers above are hardly better than guesses. (On your folder: its last three pictures, which are not new.)
 #
 # The file holds weights, class names, size, scaling, settings and versions, so that a new picture goes the same way
 # as a training picture. If a simple classifier wins, refit it with `baselines.fit_baseline("rbf_svm", parts)` and

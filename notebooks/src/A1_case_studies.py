@@ -109,9 +109,9 @@ captions = 10 * ["split 2"] + [f"read as {k}" for k in some["predicted"]] + 10 *
 plotting.image_grid(shown, "Among the labelled sevens of split 2 none is crossed", captions)
 
 # %% [markdown]
-# **Figure.** Three rows of ten sevens. Top, those with a label on split 2: no bar anywhere. Middle, test images that
-# its network reads as 2 or 4: all ten have a bar across the stem. Bottom, the labelled sevens of split 3: three have
-# the bar.
+# **Figure.** Three rows of ten sevens: none in the top row has a bar across the stem, all in the middle row have one,
+# and three in the bottom row. Top, those with a label on split 2. Middle, test images that its network reads as 2 or 4.
+# Bottom, the labelled sevens of split 3.
 #
 # The [pool](glossary.md#pool) holds hundreds of crossed sevens, and the real-or-fake loss probably makes them a cluster
 # of their own. Which class the cluster belongs to is for the labels to say. Split 2 leaves that open, and its sevens were
@@ -347,9 +347,9 @@ widgets.quiz("case_studies", "fewer")
 plotting.stored_figure("sample_quality.png", width=7.5)
 
 # %% [markdown]
-# **Figure.** The distance on a logarithmic axis, against training steps. Thin lines are runs, thick ones means. The three
-# SGANs (blue) start lower than the plain GAN (black) and flatten out. The plain GAN crosses them between 1,500 and 1,800
-# steps. Feature matching (orange) lies far above all others from 1,200 steps on.
+# **Figure.** The distance between generated and real digits, logarithmic, against training steps. Thin lines are runs,
+# thick ones means. The three SGANs (blue) start lower than the plain GAN (black) and flatten out. The plain GAN crosses
+# them between 1,500 and 1,800 steps. Feature matching (orange) lies far above all others from 1,200 steps on.
 
 # %% tags=["nbval-check-output"]
 looks = stored.stored_table("sample_quality.csv")
@@ -469,10 +469,10 @@ axes[0, 2].legend()
 figure
 
 # %% [markdown]
-# **Figure.** Three panels over 500 training steps, one run per line. Left, the mean scale of the first layer: level where
-# it is frozen; two rising lines, to about 2.5, where it is trained, with either generator. Middle, the matching loss on
-# a logarithmic axis: it falls with frozen scales and swings at a higher level with trained ones. Right, the share: all
-# three lines fall from above 1 to between 0.05 and 0.1.
+# **Figure.** Scale of the first layer, matching loss and its share over 500 training steps, one run per line. Left, the
+# mean scale of the first layer: level where it is frozen; two rising lines, to about 2.5, where it is trained, with
+# either generator. Middle, the matching loss on a logarithmic axis: it falls with frozen scales and swings at a higher
+# level with trained ones. Right, the share: all three lines fall from above 1 to between 0.05 and 0.1.
 
 # %% tags=["result", "nbval-ignore-output"]
 last = {name: history.loc[400:].mean() for name, history in histories.items()}

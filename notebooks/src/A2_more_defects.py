@@ -6,9 +6,9 @@
 # **Your discriminator's loss returns to 2 log 2 = 1.386 again and again. That is what an ideal game ends with. Has
 # yours ended, or is one line wrong?**
 #
-# This is the laboratory behind notebook [08](08_debugging.ipynb): ten more suspects from five texts and from code
-# that many copy. One of them is innocent. The code is ours, the smallest that shows the same mistake. You can read
-# any section alone.
+# This is the laboratory behind notebook [08](08_debugging.ipynb): ten more suspects from five [texts](sources.md) and
+# from code that many copy. One of them is innocent. The code is ours, the smallest that shows the same mistake. You
+# can read any section alone.
 #
 # **After this notebook you can**
 # - *write* a check that says whether a player follows its own loss (exercise 1);
@@ -146,7 +146,7 @@ widgets.reveal("more_defects.broadcast", where, "Every prediction meets every ta
 # `[512, 1]` against `[512]` broadcasts to 512 × 512 pairs. The best answer to the mean of all targets is ½ for every
 # image, with the loss log 2. That is also what each half of an ideal GAN's D ends with, so the curve looks like
 # success. **Diagnosis**: print the shape before `.mean()`. **Fix**: make shapes agree where they arise,
-# `logits.squeeze(1)`; the library's losses compare them. (The least-squares GAN's `nn.MSELoss` only warns.)
+# `logits.squeeze(1)`; the library's losses refuse any other. (The least-squares GAN's `nn.MSELoss` only warns.)
 #
 # ### Defect 11 · Gradients that are never cleared
 #
@@ -232,8 +232,9 @@ axes[0, 0].legend(frameon=False, loc="lower left")
 figure
 
 # %% [markdown]
-# **Figure.** Left: with cleared gradients (blue) D's accuracy rises to 100 % within 60 steps; without (red, dashed)
-# it keeps coming back to ½. Right: the cosine. It is 1 when cleared; without clearing it swings between −0.8 and 0.9.
+# **Figure.** D's accuracy (left) and the cosine (right) over 300 steps, gradients cleared (blue) or not (red, dashed).
+# Left: cleared, the accuracy rises to 100 % within 60 steps; not cleared, it keeps coming back to about ½. Right: the
+# cosine is 1 when cleared; without clearing it swings between −0.8 and 0.9.
 #
 # Each step adds D's gradient and takes away almost the same again, since the losses are opposite. What is left is a
 # sum of small differences over the whole past. It points now with D's loss, now against it. **Fix**: clear before
@@ -251,7 +252,7 @@ widgets.quiz("more_defects", "cosine")
 # NaN. Source 003 gives encoder and generator *minus* D's loss, after a text that swaps the labels instead.
 #
 # Let $\ell$ be the [logit](glossary.md#logit) of what a player wants: of the right class, or of D's being wrong. With
-# $p = \sigma(\ell)$, how hard does each form push on $\ell$?
+# $p = \sigma(\ell)$, how hard does each form push on $\ell$: how large is its derivative by $\ell$?
 
 # %% tags=["nbval-ignore-output"]
 logits = torch.linspace(-30, 10, 161).requires_grad_()
@@ -271,13 +272,14 @@ axes[0, 0].legend(frameon=False, loc="lower right", fontsize=9)
 figure
 
 # %% [markdown]
-# **Figure.** Size of the push, logarithmic, against the logit. −log p from the logit (blue) pushes with 1 wherever
-# the player is losing. With 1e-8 (orange, dashed) the push breaks down below −18. Without the logarithm (red, dotted)
-# it falls exponentially on both sides of 0. Minus the opponent's loss (grey, on top of the red) falls as fast where
-# the player is losing, and pushes with 1 when it has won.
+# **Figure.** How hard four forms of a loss push, on a logarithmic axis, against the logit. −log p from the logit
+# (blue) pushes with 1 wherever the player is losing. With 1e-8 (orange, dashed) the push breaks down below −18.
+# Without the logarithm (red, dotted) it falls exponentially on both sides of 0. Minus the opponent's loss (grey, on
+# top of the red) falls as fast where the player is losing, and pushes with 1 when it has won.
 #
 # So an image that starts far on the wrong side stays there. Does that happen? Train one network on 50 labels with
-# three losses, three seeds each, and look after 20 steps and after 300.
+# cross-entropy and with two broken forms: p without a logarithm, and softmax twice (defect 2), whose push shrinks in
+# the same way. Three seeds each; look after 20 steps and after 300.
 
 # %%
 widgets.predict(
@@ -314,13 +316,13 @@ table.round(1)
 # %% tags=["result", "nbval-ignore-output"]
 n_worse = int((table["step 300"] > table.loc["cross-entropy", "step 300"] + 3).sum())
 worse = ["neither is far worse", "one of them is far worse", "both broken forms are far worse"][n_worse]
-widgets.reveal("more_defects.late", worse, "No image starts so far on the wrong side that it stays there.")
+widgets.reveal("more_defects.late", worse, "Near logit 0, where training starts, every form pushes.")
 
 # %% [markdown]
-# Both broken forms are far behind after 20 steps and not after 300. From an ordinary start, no image is so wrong that
-# it gets stuck. On an easy problem such defects cost time and not the result, and so they live long. **Fix**: logits
-# into `F.cross_entropy` or `F.softplus`; to swap labels, exchange the arguments, as `losses.bigan_encoder_generator`
-# does.
+# Both broken forms are far behind after 20 steps and not after 300. It seems that, from this ordinary start, no image
+# is so wrong that it gets stuck. On this easy problem such defects cost time and not the result, and so they live
+# long. **Fix**: logits into `F.cross_entropy` or `F.softplus`; to swap labels, exchange the arguments, as
+# `losses.bigan_encoder_generator` does.
 
 # %%
 widgets.quiz("more_defects", "negative")
@@ -329,9 +331,9 @@ widgets.quiz("more_defects", "negative")
 # ### Defect 14 · Arguments in opposite orders
 #
 # Source 003 calls `discriminator(E(x), x)` for one kind of pair, and `discriminator(G(z), z)` for the other: (code,
-# image) and (image, code). A D that joins its arguments into one long vector raises no error. It wins at once, and
-# never loses again. To see why, take the content away: both kinds of pairs are real digits with the same fixed code.
-# No honest D can beat a coin.
+# image) and (image, code). A D that joins its arguments into one long vector raises no error, and it can win whatever
+# the others do. To see why, take the content away: both kinds of pairs are real digits, with codes from one fixed
+# random map. No honest D can beat a coin.
 
 
 # %% tags=["nbval-check-output"]
@@ -451,9 +453,10 @@ for trained, draw in draws.items():
 plotting.filmstrip(strips, "Either kind of latent works, if both halves agree")
 
 # %% [markdown]
-# **Figure.** Four rows of twelve 8×8 samples. Trained and drawn alike (first and last row), they vary and look like
-# rough digits. Trained on normal latents and drawn from uniform ones (second row), they are grey and nearly all
-# alike. Trained on uniform latents and drawn from normal ones (third row), they are all black and white.
+# **Figure.** Four rows of twelve generated 8×8 digits, one row per kind of latent in training and in drawing. Where
+# both are alike (first and last row), they vary and look like rough digits. Trained on normal latents and drawn from
+# uniform ones (second row), they are grey and nearly all alike. Trained on uniform latents and drawn from normal ones
+# (third row), they are all black and white.
 
 # %% tags=["result", "nbval-check-output"]
 mixed = all(distance[a, b] > distance[a, a] for a, b in (("normal", "uniform"), ("uniform", "normal")))
@@ -461,8 +464,8 @@ answer = "those that mix the two kinds" if mixed else "none"
 widgets.reveal("more_defects.latents", answer, "A generator knows only the latents that it was trained on.")
 
 # %% [markdown]
-# The suspect is innocent, as long as training and sampling agree. Not everything that differs from the original is a
-# bug, and saying so is part of a review. **Fix** for the mixture: let the generator own its latents, as
+# The suspect is innocent here, as long as training and sampling agree. Not everything that differs from the original
+# is a bug, and saying so is part of a review. **Fix** for the mixture: let the generator own its latents, as
 # `models.Generator.latent` does.
 #
 # ## 4 · Labels and answers
@@ -586,6 +589,8 @@ exercises.check("more_defects.averaged", averaged)
 # exercises.check("more_defects.averaged", averaged)
 # ```
 # </details>
+#
+# Try it on three layers that learn from 50 labels. After 100 steps the network itself has about 12 % error.
 
 # %%
 widgets.predict(
@@ -632,9 +637,9 @@ axes[0, 0].legend(frameon=False)
 figure
 
 # %% [markdown]
-# **Figure.** Test error over 600 steps, 50 labels. The average from zero (red) starts at 90 %, has 72 % at step 100
-# and 24 % at step 200, and needs 500 steps to come near the network itself (grey). The corrected one (blue) is within
-# a few points of the network from the start.
+# **Figure.** Test error over 600 steps, 50 labels: the average from zero (red) starts at 90 % and falls slowly to the
+# other two curves. It has 72 % at step 100 and 24 % at step 200, and needs 500 steps to come near the network itself
+# (grey). The corrected one (blue) is within a few points of the network from the start.
 
 # %% tags=["result", "nbval-ignore-output"]
 widgets.reveal(
@@ -646,8 +651,8 @@ widgets.reveal(
 # %% [markdown]
 # At step 100 each of three layers passes on a tenth of the signal. So a thousandth arrives, beside an output bias of
 # a tenth, and for most images the bias decides. On Salimans' own network this does little harm, since [weight
-# normalisation](glossary.md#weight-normalisation) divides the size out again. Copy the average to another network,
-# and you get the picture above. **Diagnosis**: test the network itself as well. **Fix**: `training.average_of`.
+# normalisation](glossary.md#weight-normalisation) divides the size out again. Take the average to a network without
+# it, and you get the picture above. **Diagnosis**: test the network itself as well. **Fix**: `training.average_of`.
 #
 # ## 5 · Five more, in brief
 #

@@ -71,7 +71,7 @@ def _make_discriminator(answer: Callable[[], Any]) -> str | None:
         idle = report.measured["not reached by the loss"] + report.measured["reached, and all zeros"]
         return f"no gradient reaches {', '.join(idle)}"
     if not all(checks.batch_changes_nothing(_Head(judge, k), images[:32], images[32:]).passed for k in (0, 1)):
-        return "the outputs for an image still depend on the other images of its batch"
+        return "the outputs for an image still depend on the others of its batch, as batch normalisation makes them"
     bend = (judge((images[:32] + images[32:]) / 2)[1] - (digit[:32] + digit[32:]) / 2).abs().max()
     return "the second head is linear in the pixels; keep the body's other layers" if bend < 1e-4 else None
 
