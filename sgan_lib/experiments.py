@@ -121,7 +121,7 @@ def prepare(
             raise ValueError(f"start must hold networks like those of this run; {error}") from error
     elif not method.encoder:
         models.initialise_from_data(modules["discriminator"], images)
-    players, average = _players(modules, settings), average_of(modules, settings.average_decay**settings.average_every)
+    players, average = _players(modules, settings), average_of(modules, settings.average_decay)
     halves = partial(torch.autocast, images.device.type, torch.bfloat16)
     autocast = nullcontext if settings.precision == "float32" else halves
     state = TrainingState(modules, players, average, lambda nets, batch: method.play(nets, batch, settings), autocast)
@@ -181,7 +181,7 @@ def train(run: Run, record_every: int | None = None) -> Iterator[Record]:
     every = max(1, settings.steps // 20) if record_every is None else record_every
     evaluate = validate if METHODS[settings.method].classifies and len(run.data.validation.labels) else None
     rates = settings.hold, settings.last_rate
-    return training.train(run.state, run.batches.at, settings.steps, every, evaluate, *rates, settings.average_every)
+    return training.train(run.state, run.batches.at, settings.steps, every, evaluate, *rates)
 
 
 def finish(run: Run) -> RunResult:

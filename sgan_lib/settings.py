@@ -58,7 +58,6 @@ class Settings:
     generator_rate: float = _number(1.0, "over the discriminator's", "Salimans 2016, code; Dai 2017: a third", above=0)
     weight_decay: float = _number(0.0, "of Adam, added to the gradient", "Adam's own default", at_most=1)
     average_decay: float = _number(0.999, "of the average of weights, a step", "ours", at_most=0.999999)
-    average_every: int = _whole(1, "steps between two updates of that average", "ours", at_least=1, at_most=1000)
     threads: int | None = _whole(None, "CPU threads; None: as they are", "ours", at_least=1, at_most=256)
     feature_norm: str = _choice("l2", "of feature matching", "Salimans 2016, MNIST code; l1 in SVHN's", allowed=NORMS)
     entropy_weight: float = _number(0.1, "of bad GAN's discriminator", "Dai 2017, SVHN code")

@@ -82,18 +82,15 @@ def training_step(state: TrainingState, batch: Any) -> dict[str, Tensor]:
 def train(
     state: TrainingState, batch_at: Callable[[int], Any], n_steps: int, record_every: int = 100,
     evaluate: Callable[[nn.ModuleDict], dict[str, float]] | None = None, hold: float = 1.0, last_rate: float = 0.0,
-    average_every: int = 1,
 ) -> Iterator[Record]:  # fmt: skip
     """Train from `state.step` to `n_steps`, yielding a record every `record_every` steps and at the end.
 
     The state is changed in place, so a caller may save it at any record. `batch_at` gives the batch of a step, always
     the same one; `evaluate` gives named scores of the averaged networks, for the record, and its time does not count.
-    The learning rate follows `hold_then_decay`; every `average_every` steps the average takes in the weights. Raises
-    ValueError or TypeError for a bad number, at the first record, and DivergenceError where a term or a weight is not
-    finite, or exploded.
+    The learning rate follows `hold_then_decay`. Raises ValueError or TypeError for a bad number, at the
+    first record, and DivergenceError where a term or a weight is not finite, or exploded.
     """
     check_whole_number("record_every", record_every, at_least=1)
-    check_whole_number("average_every", average_every, at_least=1)
     check_number("hold", hold, at_most=1)
     check_number("last_rate", last_rate, at_most=1)
     started, sums, n_summed = time.perf_counter(), dict[str, Tensor](), 0
@@ -101,8 +98,7 @@ def train(
         factor = hold_then_decay(state.step, n_steps, hold, last_rate)
         rates = [player.set_learning_rate(factor) for player in state.players.values()]
         terms = training_step(state, batch_at(state.step))
-        if state.step % average_every == 0:
-            state.average.update_parameters(state.modules)
+        state.average.update_parameters(state.modules)
         state.step, n_summed = state.step + 1, n_summed + 1
         if state.step % 50 == 0:  # seldom enough not to hold up a GPU
             guard_against_divergence(terms, state.step)

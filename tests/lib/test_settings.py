@@ -26,7 +26,7 @@ BAD = {
     "one of mlp, ": [("network", "resnet"), ("network", "own")],
     "a whole number of at least 1": [
         ("n_labels", 0), ("n_labels", 2.5), ("n_labels", "50"), ("n_labels", True), ("steps", 0),
-        ("labelled_batch_size", 0), ("threads", 0), ("average_every", 0)],
+        ("labelled_batch_size", 0), ("threads", 0)],
     "a whole number of at least 2": [("batch_size", 1)],
     "a whole number of at least 0": [("shift", -1), ("seed", None)],
     "a whole number of at least 0 and at most 4294967295": [("seed", -1), ("split_seed", 2**32)],

@@ -63,17 +63,6 @@ def test_the_average_is_the_explicit_sum_and_buffers_are_the_last_ones():
         assert torch.equal(average.module["net"].running_mean, modules["net"].running_mean)
 
 
-def test_the_average_takes_in_the_weights_of_every_third_step_from_the_first_on():
-    state, seen = toy(), []
-    for step in range(1, 9):
-        run(state, step)
-        seen.append(state.modules["first"].weight.detach().clone())
-    seldom = toy()
-    run(seldom, 8, average_every=3)
-    expected = (0.9**2 * seen[0] + 0.9 * seen[3] + seen[6]) / (0.9**2 + 0.9 + 1)
-    torch.testing.assert_close(seldom.averaged["first"].weight, expected)
-
-
 @pytest.mark.parametrize(
     ("step", "hold", "last", "factor"),
     [(0, 0.5, 0, 1), (5, 0.5, 0, 1), (6, 0.5, 0, 0.8), (9, 0.5, 0, 0.2), (10, 0.5, 0, 0), (0, 0, 0, 1), (5, 0, 0, 0.5),
