@@ -100,16 +100,16 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         """Write one file with networks, classes, scaling, settings and versions; see `RunResult.save`."""
         check_is_fitted(self)
         parameters = {name: value for name, value in self.get_params().items() if name != "network"}
-        self.result_.save(path, classes=self.classes_.tolist(), parameters=parameters)
+        notes = {"classes": self.classes_.tolist(), "parameters": parameters}
+        replace(self.result_, notes=notes).save(path)
 
     @classmethod
     def load(cls, path: str | Path, network: Any = None) -> "SemiSupervisedClassifier":
         """Read what `save` wrote; arguments and errors as in `RunResult.load`."""
-        result: Any
-        result, notes = RunResult.load_with_notes(path, network)
-        classifier: Any = cls(**notes.get("parameters", {"method": result.settings.method}))
+        result: Any = RunResult.load(path, network)
+        classifier: Any = cls(**result.notes.get("parameters", {"method": result.settings.method}))
         classifier.network = network or result.settings.network
-        classifier.result_, classifier.classes_ = result, np.array(notes.get("classes", result.class_names))
+        classifier.result_, classifier.classes_ = result, np.array(result.notes.get("classes", result.class_names))
         classifier.n_features_in_ = int(np.prod(result.preparation.shape))
         return classifier
 

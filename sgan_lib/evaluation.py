@@ -11,14 +11,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
-from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from sgan_lib.models import EncoderOutput
 from sgan_lib.runtime import check_number, check_tensor
 
 Images = Float[Tensor, "n ..."]
 Classes = Int[Tensor, "n"]
-confusion_matrix = multiclass_confusion_matrix  # of predictions, labels, n_classes: counts, true class by row
 
 
 @contextmanager
@@ -109,10 +107,8 @@ def class_share(images: Images, classes: Classes) -> float:
     total = deviations.square().sum().item()
     if total == 0:
         raise ValueError("images must differ from one another; all of them are the same")
-    means = torch.zeros_like(deviations)
-    for k in classes.unique():
-        means[classes == k] = deviations[classes == k].mean(dim=0)
-    return means.square().sum().item() / total
+    of_class = [deviations[classes == k] for k in classes.unique()]
+    return sum(len(rows) * rows.mean(dim=0).square().sum().item() for rows in of_class) / total
 
 
 def settle(network: nn.Module, inputs: Images, batch_size: int = 500) -> None:

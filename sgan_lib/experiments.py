@@ -180,8 +180,7 @@ def train(run: Run, record_every: int | None = None) -> Iterator[Record]:
     settings = run.settings
     every = max(1, settings.steps // 20) if record_every is None else record_every
     evaluate = validate if METHODS[settings.method].classifies and len(run.data.validation.labels) else None
-    rates = settings.hold, settings.last_rate
-    return training.train(run.state, run.batches.at, settings.steps, every, evaluate, *rates)
+    return training.train(run.state, run.batches.at, settings.steps, every, evaluate, settings.hold, settings.last_rate)
 
 
 def finish(run: Run) -> RunResult:

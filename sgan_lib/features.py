@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -35,6 +34,8 @@ def with_features(data: SemiSupervisedData, weights: str | Path) -> SemiSupervis
 
 
 def _network(path: Path) -> nn.Module:
+    import torchvision  # a second, and few need it
+
     name = path.stem.split("-")[0]
     if name not in torchvision.models.list_models(torchvision.models) or not path.is_file():
         raise ValueError(f"features must be a file named after a network of torchvision.models; got {str(path)!r}")

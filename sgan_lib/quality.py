@@ -3,6 +3,7 @@
 Both formulas are those of the literature; the network under them is not. The numbers compare runs of this library only.
 """
 
+import math
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -10,8 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torchmetrics.functional import kl_divergence
-from torchmetrics.image.fid import FrechetInceptionDistance
+from torch.nn import functional as F
 
 from sgan_lib import data, evaluation, models, networks
 from sgan_lib.runtime import check_tensor
@@ -95,6 +95,8 @@ class _Features(nn.Identity):
 
 
 def _frechet(real: Float[Tensor, "m features"], generated: Float[Tensor, "n features"]) -> float:
+    from torchmetrics.image.fid import FrechetInceptionDistance  # two seconds, which an import of this module need not
+
     metric = FrechetInceptionDistance(feature=_Features())
     metric.update(real, real=True)
     metric.update(generated, real=False)
@@ -103,6 +105,7 @@ def _frechet(real: Float[Tensor, "m features"], generated: Float[Tensor, "n feat
 
 def _score(logits: Float[Tensor, "n classes"]) -> float:
     """From the KL divergence: torchmetrics' InceptionScore draws from the global random numbers."""
-    conditional = logits.softmax(dim=1)
-    marginal = conditional.mean(dim=0, keepdim=True).expand_as(conditional)
-    return max(1.0, kl_divergence(conditional, marginal).exp().item())  # rounding can bring 1 to 1 − 1e-16
+    conditional = logits.log_softmax(dim=1)
+    marginal = (conditional.logsumexp(dim=0) - math.log(len(logits))).expand_as(conditional)
+    divergence = F.kl_div(marginal, conditional, log_target=True, reduction="batchmean")
+    return max(1.0, divergence.exp().item())  # rounding can bring 1 to 1 − 1e-16

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import torch
+from sklearn.metrics import confusion_matrix
 from torch import Tensor, nn
 
 from sgan_lib import evaluation
@@ -42,6 +43,7 @@ class RunResult:
     modules: nn.ModuleDict | None = field(default=None, compare=False, repr=False)  # averaged networks
     class_names: tuple[str, ...] = field(default=(), compare=False, repr=False)
     preparation: Preparation | None = field(default=None, compare=False, repr=False)  # of new images, for the networks
+    notes: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)  # of the caller's, for `save`
 
     def __post_init__(self) -> None:
         check_choice("method", self.settings.method, (*METHODS, *BASELINES))
@@ -80,14 +82,14 @@ class RunResult:
         interval = content["test_error_interval"]
         return cls(**content | read | {"test_error_interval": interval and tuple(interval)})
 
-    def save(self, path: str | Path, **notes: Any) -> None:
+    def save(self, path: str | Path) -> None:
         """Write to `path`, whole or not at all: networks in full precision, what new images go through, and all else.
 
         Raises ValueError where the networks have been dropped, as `repeat` does.
         """
         if self.modules is None or self.preparation is None:
             raise ValueError("modules must hold the networks to save them; this result has none")
-        model = {"class_names": self.class_names, "preparation": asdict(self.preparation), "notes": notes}
+        model = {"class_names": self.class_names, "preparation": asdict(self.preparation), "notes": self.notes}
         write_file(path, "model", {"result": self._content()} | model, self.modules.state_dict())
 
     @classmethod
@@ -96,11 +98,6 @@ class RunResult:
 
         Raises ValueError where the file is foreign or damaged, or has the weights of other networks.
         """
-        return cls.load_with_notes(path, network)[0]
-
-    @classmethod
-    def load_with_notes(cls, path: str | Path, network: Networks | None = None) -> tuple["RunResult", dict[str, Any]]:
-        """The same, and the notes that `save` was given."""
         content, weights = read_file(path, "model")
         try:
             result, names = cls._of_content(content["result"]), tuple(content["class_names"])
@@ -114,7 +111,7 @@ class RunResult:
             modules.load_state_dict(weights)
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError(f"network must be as the one in {path}, a model of this version; {error}") from error
-        return replace(result, modules=modules, class_names=names, preparation=prepared), notes
+        return replace(result, modules=modules, class_names=names, preparation=prepared, notes=notes)
 
 
 def found_on_test(
@@ -127,7 +124,7 @@ def found_on_test(
         predictions, k = predict(data.test.images), max(2, data.n_classes)
         wrong = int((predictions != data.test.labels).sum())
         error, interval = wrong / n_test, evaluation.wilson_interval(wrong, n_test)
-        counts = evaluation.confusion_matrix(predictions, data.test.labels, k)
+        counts = confusion_matrix(data.test.labels.cpu(), predictions.cpu(), labels=range(k))
         confusion = counts[: data.n_classes, : data.n_classes].tolist()
     versions = {"python": platform.python_version(), "sgan_lib": version("sgan-course")}
     versions["cpu_threads"] = str(torch.get_num_threads())

@@ -7,9 +7,8 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float, Int64
 from numpy.random import RandomState
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.transforms import InterpolationMode, v2
 
 from sgan_lib.data.preparation import as_images
 from sgan_lib.data.splits import SemiSupervisedData
@@ -18,12 +17,6 @@ from sgan_lib.settings import LARGEST_SEED
 
 _LABELLED, _POOL, _SHIFT, _STRONG, _AGAIN = range(3, 8)  # second word of the seed; 0 to 2 are for splits
 _BLOCK = 64  # steps whose shifts, or strong views, are made at once
-# Two of RandAugment's distortions (Cubuk 2019, arXiv:1909.13719) at a third of full strength, then Cutout (DeVries
-# 2017, arXiv:1708.04552). So has FixMatch (Sohn 2020, arXiv:2001.07685, §2.3), where the strength is drawn too.
-_DISTORT = v2.Compose([
-    v2.RandAugment(num_ops=2, magnitude=10, interpolation=InterpolationMode.BILINEAR, fill=0.0),
-    v2.RandomErasing(p=1.0, scale=(0.02, 0.25), ratio=(1.0, 1.0), value=0.5),
-])  # fmt: skip
 
 
 class Batch(NamedTuple):
@@ -115,10 +108,22 @@ class Batches:
             images = as_images(pool.index_select(0, self._rows(_POOL, pool, _BLOCK * size, block)))
             # A transform draws once a call (on the CPU), and a call costs much the same for one small image or many: so
             # images with the same index in the batches of a block share a draw.
+            by_index = images.unflatten(0, (_BLOCK, size)).unbind(1)
             with seeded(int(RandomState([self.seed, _STRONG, block]).randint(2**31))):
-                views = [_DISTORT((same_index + 1) / 2) for same_index in images.unflatten(0, (_BLOCK, size)).unbind(1)]
+                views = [_distortion()((same_index + 1) / 2) for same_index in by_index]
             self._views = {block: torch.stack(views, dim=1).clamp(0, 1) * 2 - 1}
         return self._views[block][index].clone()  # a batch is its owner's to change
+
+
+@lru_cache(maxsize=1)
+def _distortion() -> nn.Module:
+    """Two of RandAugment's distortions (Cubuk 2019, arXiv:1909.13719) at a third of full strength, then Cutout (DeVries
+    2017, arXiv:1708.04552). So has FixMatch (Sohn 2020, arXiv:2001.07685, §2.3), where the strength is drawn too.
+    """
+    from torchvision.transforms import InterpolationMode, v2  # a second, and most runs need none of it
+
+    distort = v2.RandAugment(num_ops=2, magnitude=10, interpolation=InterpolationMode.BILINEAR, fill=0.0)
+    return v2.Compose([distort, v2.RandomErasing(p=1.0, scale=(0.02, 0.25), ratio=(1.0, 1.0), value=0.5)])
 
 
 @lru_cache(maxsize=16)

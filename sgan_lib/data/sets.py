@@ -1,6 +1,7 @@
 """The raw data sets: whole, labelled, as tensors, before any split. Those in `OFFLINE` need no network."""
 
 import gzip
+import hashlib
 import os
 from collections.abc import Sequence
 from copy import deepcopy
@@ -16,15 +17,18 @@ from filelock import FileLock
 from sklearn.datasets import load_digits, load_sample_images, make_circles, make_moons
 from sklearn.model_selection import train_test_split
 from torch import Tensor
-from torchvision.datasets import CIFAR10, KMNIST, MNIST, SVHN, USPS, FashionMNIST
-from torchvision.datasets.utils import check_integrity
 
 from sgan_lib.runtime import check_choice
 
 OFFLINE = ("mnist", "digits", "moons", "rings", "mnist_rgb")
 POINTS = ("moons", "rings")  # points in the plane; every other set holds images
-_DOWNLOADED = {"fashion_mnist": FashionMNIST, "kmnist": KMNIST, "usps": USPS, "svhn": SVHN, "cifar10": CIFAR10}
+_DOWNLOADED = {"fashion_mnist": "FashionMNIST", "kmnist": "KMNIST", "usps": "USPS", "svhn": "SVHN",
+               "cifar10": "CIFAR10"}  # in torchvision.datasets  # fmt: skip
 DATASETS = (*OFFLINE, *_DOWNLOADED)
+_MNIST = {"train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",  # the shipped archives: MD5
+          "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+          "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+          "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c"}  # fmt: skip
 _TEN_DIGITS = tuple("0123456789")
 
 
@@ -71,8 +75,10 @@ def _kept(name: str, folder: Path) -> RawSet:
 
 def _downloaded(name: str, folder: Path) -> RawSet:
     """One of torchvision's sets, downloaded at first use; whatever goes wrong becomes a DataError with a way out."""
+    from torchvision import datasets  # a second, and the shipped sets need none of it
+
     choices = [{"split": "train"}, {"split": "test"}] if name == "svhn" else [{"train": True}, {"train": False}]
-    kind = _DOWNLOADED[name]
+    kind = getattr(datasets, _DOWNLOADED[name])
     try:
         try:
             parts = [kind(folder, **choice) for choice in choices]  # as a read-only folder allows
@@ -80,9 +86,10 @@ def _downloaded(name: str, folder: Path) -> RawSet:
             folder.mkdir(parents=True, exist_ok=True)
             with FileLock(folder / f".{name}.lock"):  # torchvision downloads in place; two at a time damage the file
                 parts = [kind(folder, download=True, **choice) for choice in choices]
-        if kind in (FashionMNIST, KMNIST):  # torchvision compares no checksum of what it has unpacked
+        if name in ("fashion_mnist", "kmnist"):  # torchvision compares no checksum of what it has unpacked
             return RawSet(*_archived(folder / kind.__name__ / "raw", kind.resources), class_names=tuple(kind.classes))
-        if kind is USPS and not all(check_integrity(folder / file, md5) for _, file, md5 in USPS.split_list.values()):
+        files = [(folder / file, checksum) for _, file, checksum in kind.split_list.values()] if name == "usps" else ()
+        if not all(datasets.utils.check_integrity(*file) for file in files):
             raise ValueError("a file of it is damaged")
     except Exception as error:
         raise DataError(
@@ -106,7 +113,7 @@ def _mnist() -> RawSet:
     """MNIST (LeCun 1998): 60,000 training and 10,000 test images of 28×28, from the shipped archives."""
     try:
         folder = Path(str(resources.files("sgan_lib"))) / "assets" / "mnist"
-        return RawSet(*_archived(folder, MNIST.resources), class_names=_TEN_DIGITS)
+        return RawSet(*_archived(folder, [*_MNIST.items()]), class_names=_TEN_DIGITS)
     except ValueError as error:
         raise DataError(f"{error}; it is shipped with the library: install sgan_lib again") from error
 
@@ -115,9 +122,10 @@ def _archived(folder: Path, archives: Sequence[tuple[str, str]]) -> tuple[Labell
     """The two parts of a set in MNIST's format; ValueError where one of the archives has another checksum."""
     parts: list[Any] = []
     for file_name, checksum in archives:  # training images, their labels, test images, their labels
-        if not check_integrity(folder / file_name, checksum):
-            raise ValueError(f"the data file {folder / file_name} is missing or damaged")
-        content = np.frombuffer(bytearray(gzip.decompress((folder / file_name).read_bytes())), np.uint8)
+        packed = path.read_bytes() if (path := folder / file_name).is_file() else b""
+        if hashlib.md5(packed, usedforsecurity=False).hexdigest() != checksum:
+            raise ValueError(f"the data file {path} is missing or damaged")
+        content = np.frombuffer(bytearray(gzip.decompress(packed)), np.uint8)
         parts.append(content[16:].reshape(-1, 28, 28) if "images" in file_name else content[8:])  # after its header
     return _labelled(*parts[:2]), _labelled(*parts[2:])
 

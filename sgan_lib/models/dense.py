@@ -29,7 +29,7 @@ class MLPDiscriminator(nn.Module):
         centre: float | None = 0.0, margin: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.crop = _without(margin)
+        self.crop = nn.ConstantPad2d(-margin, 0.0) if margin else nn.Identity()
         sizes = [self.crop(torch.empty(image_shape)).numel(), *widths]
         self.register_buffer("centre", torch.full((sizes[0],), centre or 0.0))
         self.takes_mean_image = centre is None
@@ -44,10 +44,6 @@ class MLPDiscriminator(nn.Module):
             features = torch.relu(layer(hidden))
             hidden = self.hidden_noise(features)
         return DiscriminatorOutput(self.classes(hidden), features)
-
-
-def _without(margin: int) -> nn.Module:
-    return nn.ConstantPad2d(-margin, 0.0) if margin else nn.Identity()
 
 
 class MLPGenerator(Generator):
@@ -69,7 +65,7 @@ class MLPGenerator(Generator):
             norm = nn.BatchNorm1d(n_out, eps=1e-6 if as_published else 1e-5, track_running_stats=False)
             norm.weight.requires_grad_(not as_published)
             layers += [dense, norm, nn.Softplus()]
-        inside = _without(margin)(torch.empty(image_shape)).shape
+        inside = (image_shape[0], *(side - 2 * margin for side in image_shape[1:]))
         output: Any = normalised(nn.Linear(widths[-1], prod(inside)), train_scale=True)
         if as_published:
             nn.init.xavier_uniform_(output.parametrizations.weight.original1)

@@ -126,6 +126,8 @@ heavy = sorted({"matplotlib", "pandas", "sklearn", "papermill", "torchvision"} &
 assert not heavy, f"import sgan_lib brings {heavy}"
 for name in sys.argv[1:]:
     importlib.import_module(name)
+slow = sorted({"torchvision", "torchmetrics"} & set(sys.modules))
+assert not slow, f"{slow}, which few runs need, take longer to import than all the rest"
 """
 
 

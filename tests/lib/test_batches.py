@@ -170,7 +170,7 @@ def test_the_strong_views_are_of_the_pool_images_of_the_step_in_their_order(digi
         seeds.append(torch.initial_seed())
         return images.index_fill(-1, torch.tensor([0]), 0.0)
 
-    monkeypatch.setattr(batches, "_DISTORT", mark)
+    monkeypatch.setattr(batches, "_distortion", lambda: mark)
     made, plain = Batches(digits, 12, 8, seed=2, strong=True, **options), Batches(digits, 12, 8, seed=2)
     for step in (0, 1, 63, 64, 65, 130):
         strong = made.at(step).strong

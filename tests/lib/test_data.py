@@ -18,6 +18,8 @@ from PIL import Image
 from sgan_lib import data
 from sgan_lib.data import sets
 
+from torchvision import datasets  # isort: skip (after sgan_lib, which mends it where it does not fit torch)
+
 SHIPPED = importlib.resources.files("sgan_lib") / "assets" / "mnist"
 ARCHIVES = [f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
 
@@ -250,7 +252,7 @@ def svhn(empty, monkeypatch):
         scipy.io.savemat(path, {"X": images.transpose(2, 3, 1, 0), "y": np.where(labels == 0, 10, labels)[:, None]})
         checksums[part] = ("http://nowhere.invalid", path.name, hashlib.md5(path.read_bytes()).hexdigest())
         parts.append((images, labels))
-    monkeypatch.setattr(sets.SVHN, "split_list", checksums)
+    monkeypatch.setattr(datasets.SVHN, "split_list", checksums)
     return parts
 
 
@@ -275,7 +277,7 @@ def test_altered_copies_beside_checked_archives_are_not_read(empty, monkeypatch)
     (empty / "KMNIST" / "processed").mkdir()
     for name, n in (("training.pt", 30), ("test.pt", 20)):
         torch.save((torch.zeros(n, 28, 28, dtype=torch.uint8), torch.zeros(n)), empty / "KMNIST" / "processed" / name)
-    monkeypatch.setattr(sets.KMNIST, "resources", archives)
+    monkeypatch.setattr(datasets.KMNIST, "resources", archives)
     read = data.read("kmnist")
     assert np.array_equal(read.test.images[:, 0], parts[1])
     assert np.array_equal(read.train.labels, labels[0])
@@ -289,19 +291,21 @@ def test_channels_come_first_whatever_torchvision_gives(empty, monkeypatch):
     """As of CIFAR-10: `train`, and not `split`, says which part; channels are last, labels and class names lists."""
     images = np.random.RandomState(0).randint(256, size=(2, 5, 32, 32, 3)).astype(np.uint8)
     parts = [SimpleNamespace(data=part, targets=[1, 0, 1, 0, 1], classes=["cat", "dog"]) for part in images]
-    monkeypatch.setitem(sets._DOWNLOADED, "cifar10", lambda folder, train: parts[0] if train else parts[1])
+    monkeypatch.setattr(datasets, "CIFAR10", lambda folder, train: parts[0] if train else parts[1])
     *read, class_names = data.read("cifar10")
     assert np.array_equal(np.stack([part.images for part in read]), np.moveaxis(images, -1, 2))
     assert ([part.labels.tolist() for part in read], class_names) == ([[1, 0, 1, 0, 1]] * 2, ("cat", "dog"))
 
 
 def test_two_processes_do_not_download_at_once(svhn, monkeypatch):
+    svhn_of_torchvision = datasets.SVHN
+
     def fetch(folder, download=False, **which):
         if not download:
             raise RuntimeError("Dataset not found")
         with pytest.raises(filelock.Timeout):
             filelock.FileLock(folder / ".svhn.lock").acquire(timeout=0)
-        return sets.SVHN(folder, **which)
+        return svhn_of_torchvision(folder, **which)
 
-    monkeypatch.setitem(sets._DOWNLOADED, "svhn", fetch)
+    monkeypatch.setattr(datasets, "SVHN", fetch)
     assert len(data.read("svhn").test.labels) == 25

@@ -43,14 +43,6 @@ def test_outputs_come_whole_and_in_order_computed_where_the_network_is_returned_
     assert evaluation.encode(network, LOGITS).features.sum() == 5
 
 
-def test_the_confusion_matrix_counts_true_classes_by_row():
-    predictions, labels = torch.randint(0, 4, (2, 50), generator=torch.Generator().manual_seed(0))
-    counts = [[0] * 5 for _ in range(5)]  # a class that never occurs keeps its row and column
-    for prediction, label in zip(predictions.tolist(), labels.tolist(), strict=True):
-        counts[label][prediction] += 1
-    assert evaluation.confusion_matrix(predictions, labels, 5).tolist() == counts
-
-
 @pytest.mark.parametrize(("wrong", "n"), [(0, 10), (93, 10_000), (10, 10)])
 @pytest.mark.parametrize(("confidence", "z"), [(0.95, 1.959963984540054), (0.99, 2.5758293035489004)])
 def test_the_wilson_interval_is_the_textbooks(wrong, n, confidence, z):

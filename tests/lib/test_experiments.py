@@ -84,12 +84,14 @@ def test_training_does_not_depend_on_the_test_set_which_is_read_once_and_last(mo
 
 def test_a_result_says_what_was_found(result):
     test = data.load("digits", 20).test
+    answers = evaluation.predict(result.modules["discriminator"], test.images)
     error = evaluation.error_rate(result.modules["discriminator"], *test)
     wrong = round(error * 450)
     assert result.test_error == pytest.approx(error)
     assert result.test_error_interval == evaluation.wilson_interval(wrong, 450)
-    assert sum(map(sum, result.confusion_matrix)) == 450
     assert sum(row[i] for i, row in enumerate(result.confusion_matrix)) == 450 - wrong
+    for k, row in enumerate(result.confusion_matrix):  # true class by row
+        assert row == answers[test.labels == k].bincount(minlength=10).tolist()
     table = result.history_table()
     columns = ["step", "seconds", "learning_rate", "supervised", "adversarial", "generator", "validation_error"]
     assert list(table.columns) == columns

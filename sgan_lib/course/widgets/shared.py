@@ -7,7 +7,6 @@ import ipywidgets
 import numpy as np
 from matplotlib.image import imsave
 from torch import Tensor
-from torchvision.utils import make_grid
 
 
 def share_slider(label: str, value: float = 0.0) -> Any:
@@ -24,6 +23,8 @@ def png(pixels: np.ndarray) -> bytes:
 
 def sample_grid(images: Tensor, per_row: int) -> np.ndarray:
     """Images [n, channels, height, width] in [-1, 1] side by side: one picture [height, width, 3] in [0, 1]."""
+    from torchvision.utils import make_grid  # a second, and few notebooks need it
+
     sheet = make_grid(images.detach().cpu(), per_row, padding=1, normalize=True, value_range=(-1, 1), pad_value=0.5)
     return sheet.permute(1, 2, 0).numpy()
 
