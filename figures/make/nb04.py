@@ -168,7 +168,7 @@ FIGURES: tables.Figures = {
     # in float32, without the edge of the images: five and ten minutes a run on a core with AVX-512
     "mnist_100_labels_sooner": Table(
         lambda: [run for steps in (16_000, 32_000)
-                 for run in matching(range(10), "standard", network="mlp_cropped", steps=steps, threads=1)], PAPER
+                 for run in matching(range(10), "standard", network="mlp_cropped", steps=steps)], PAPER, curve
     ),
     # five times the steps of `standard`, half an hour a run
     "mnist_100_labels_longer": Table(
