@@ -70,7 +70,7 @@ class SemiSupervisedData:
 
     def describe(self) -> str:
         """Sizes of the parts, shape and range of the images, and how many labelled images each class has."""
-        shape = "×".join(map(str, self.image_shape))
+        shape = "x".join(map(str, self.image_shape))
         low, high = (as_images(end).item() for end in self.pool.aminmax())
         counts = torch.bincount(self.labelled.labels, minlength=self.n_classes).tolist()
         width, longest = max(map(len, self.class_names)), max(counts)
@@ -81,8 +81,8 @@ class SemiSupervisedData:
             f"  validation {len(self.validation.labels):6,d}",
             f"  test       {len(self.test.labels):6,d}",
             *(f"  {note}" for note in self.notes),
-            "labelled images a class",
-            *(f"  {name:>{width}} {count:6,d}  {'█' * round(20 * count / longest)}"
+            "labelled images of each class",
+            *(f"  {name:>{width}} {count:6,d}  {'#' * round(20 * count / longest)}"
               for name, count in zip(self.class_names, counts, strict=True)),
         ])  # fmt: skip
 
