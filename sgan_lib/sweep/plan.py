@@ -30,9 +30,8 @@ class Run:
         """The name of the run's folder, such as "digits-sgan-50-seed0-quick-shift=1"."""
         s = self.settings
         extras = [f"{name}={getattr(s, name)}" for name in self.overrides]
-        return short_name(
-            "-".join([Path(s.dataset).name, s.method, str(s.n_labels), f"seed{s.seed}", s.preset, *extras])
-        )
+        parts = Path(s.dataset).name, s.method, s.n_labels, f"seed{s.seed}", s.preset, *extras
+        return short_name("-".join(map(str, parts)))
 
     def parameters(self, device: str) -> dict[str, Any]:
         """The parameters of the notebook `run_experiment`."""

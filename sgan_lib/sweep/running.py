@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from sgan_lib.course.runner import check_parameters, copy_of, run_notebook
 from sgan_lib.course.stored import course_file
-from sgan_lib.runtime import check_choice, check_whole_number, choose_device
+from sgan_lib.runtime import check_choice, check_whole_number, check_writable, choose_device
 from sgan_lib.sweep.folder import COLUMNS, collect, read_state, record, write_csv
 from sgan_lib.sweep.plan import NOTEBOOK, RESULT, Run, estimate
 
@@ -74,11 +74,12 @@ def _missing(runs: Sequence[Run], out: Path, device: str) -> list[Run]:
 
 def _turn(out: Path, say: Say) -> Any:
     """The folder's lock, held; the system ends it with the process that holds it, however that ends."""
+    lock = FileLock(check_writable("out", out / ".lock"))
     try:
-        return FileLock(out / ".lock").acquire(blocking=False)
+        return lock.acquire(blocking=False)
     except Timeout:
         say(f"another sweep is at work in {out}; waiting for its end")
-        return FileLock(out / ".lock").acquire()
+        return lock.acquire()
 
 
 def show_plan(

@@ -336,6 +336,13 @@ def test_the_command_line_from_a_dry_run_to_the_table(dask, tmp_path, runs, caps
     assert main("--collect") == (0, f"{tmp_path / 'results.csv'}: 10 runs\n")
 
 
+def test_a_folder_that_cannot_be_made_is_named_with_its_argument(dask, runs, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"^out must be a file in a folder that can be written; got .*file/out"):
+        sweep.run(runs, tmp_path / "file" / "out")
+    assert dask.asked == []
+
+
 def test_a_device_that_is_not_there_is_refused_before_a_result_is_set_aside(dask, runs, tmp_path):
     sweep.run(runs[:1], tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.json")}
