@@ -40,8 +40,7 @@ lab: $(STAMP) ## open your own copies of the notebooks, in my/, in JupyterLab
 	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/my/00_start_here.ipynb
 
 test: check ## run all checks and tests: units with coverage, integration, notebooks, browser
-	$(ONE_THREAD) $(BIN)/pytest -n 2 -m "not integration and not browser" --cov --cov-report=term --cov-fail-under=90
-	$(ONE_THREAD) $(BIN)/pytest -n 2 -m integration
+	$(ONE_THREAD) $(BIN)/pytest -n 2 --dist worksteal -m "not browser" --cov --cov-report=term --cov-fail-under=90
 	WIDGETS=7.7.1 PYTHONPATH=$(OLD_WIDGETS) $(ONE_THREAD) $(BIN)/pytest \
 		tests/course/test_widgets.py tests/course/test_choices.py -W ignore::DeprecationWarning
 	$(NBVAL)

@@ -14,8 +14,7 @@
 #
 # **Before you start**: K [logits](glossary.md#logit) are enough ([01](01_theory.ipynb)), and how a GAN is trained
 # ([02](02_gan_baseline.ipynb)). **Time**: about 1 minute of computing on two CPU cores, 52 minutes of reading and
-# exercises.
-# Small digits are trained here; the tables of runs on MNIST are stored.
+# exercises. Small digits are trained here; the tables of runs on MNIST are stored.
 
 # %% tags=["colab"]
 # In Colab, this cell installs the course's library and keeps Colab's own torch. Elsewhere it does nothing.
@@ -49,7 +48,7 @@ import pandas as pd
 import torch
 import torch.nn.functional as F  # noqa: F401  (for your answers)
 
-from sgan_lib import data, evaluation, experiments, methods
+from sgan_lib import data, evaluation, experiments, methods, models
 from sgan_lib.course import exercises, own_method, plotting, stored, widgets
 
 plotting.use_course_style()
@@ -74,8 +73,8 @@ streams = {
 plotting.filmstrip(streams, "Three streams of images, and only the first says what it shows")
 
 # %% [markdown]
-# **Figure.** Three rows of ten digits: labelled, without a label, and generated. The labelled ones are a 0 to a 9, in
-# order. The others are mixed, and most of the generated ones can be read.
+# **Figure.** Three rows of ten digits: labelled, a 0 to a 9 in order; unlabelled, mixed; generated, most of which can be
+# read.
 #
 # ## 1 · One network, two jobs
 #
@@ -308,6 +307,11 @@ widgets.quiz("sgan", "unlabelled")
 # network on the labelled images alone and a [baseline](glossary.md#baseline) without a network, logistic regression
 # ("linear"). All get the same [splits](glossary.md#split). The three networks get the same steps and learning rate, and
 # in choosing them the GANs got more trials than the network alone.
+#
+# D is dense here: from 64 pixels through layers of 256, 128 and 128 units to 10 logits. This is how an image goes through:
+
+# %% tags=["nbval-check-output"]
+print(inspect.getsource(models.MLPDiscriminator.forward))
 
 # %%
 widgets.predict(

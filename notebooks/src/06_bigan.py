@@ -206,7 +206,7 @@ print(f"largest difference of a weight: {max((ours - own).abs().max().item() for
 # ## 3 · Does it come back?
 #
 # Train on `digits`: 1,297 images of 8 × 8 pixels (50 more are for validation), no label, latents of 16 numbers, three
-# dense networks (`print(nets)` shows them). Then encode the test images and draw them again. A judge looks at each
+# dense networks of two hidden layers, 128 units each (`print(nets)` shows them). Then encode the test images and draw them again. A judge looks at each
 # G(E(x)): the nearest of all training images, whose label is known.
 
 # %%
