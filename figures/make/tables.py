@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+import dask
 import pandas as pd
 import torch
 from distributed import Client
@@ -32,6 +33,9 @@ RUNS = FIGURES.parent / "runs" / "figures"  # results of the sweep, and checkpoi
 ASSETS = Path(str(models.ASSETS))
 FOUND = "split_seed steps validation_error test_error seconds device torch"  # the last columns of several tables
 TIMED = "split_seed device torch step validation_error test_error cpu_seconds"  # of others
+
+# By default, Dask's workers give memory back whenever 64 kB are free: a training step then takes almost twice as long.
+KEEP_MEMORY = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**30}
 
 Row = dict[str, Any]
 
@@ -65,7 +69,7 @@ class Table:
             yield cast(list[Row], results.round(dict(self.decimals)).to_dict("records"))
             return
         one_thread_each = {"n_workers": min(workers, len(runs)), "threads_per_worker": 1, "processes": True}
-        with Client(**one_thread_each, dashboard_address="127.0.0.1:0") as client:
+        with dask.config.set(KEEP_MEMORY), Client(**one_thread_each, dashboard_address="127.0.0.1:0") as client:
             submit = client.get_executor(pure=False).submit
             tasks = {submit(_on_one_thread, self.measure, getattr(run, "settings", run)): self.key(run) for run in runs}
             for task in tqdm(as_completed(tasks), total=len(tasks), unit="run"):
