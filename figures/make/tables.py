@@ -34,8 +34,8 @@ ASSETS = Path(str(models.ASSETS))
 FOUND = "split_seed steps validation_error test_error seconds device torch"  # the last columns of several tables
 TIMED = "split_seed device torch step validation_error test_error cpu_seconds"  # of others
 
-# By default, Dask's workers give memory back whenever 64 kB are free: a training step then takes almost twice as long.
-KEEP_MEMORY = {"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**30}
+# Dask's workers give memory back whenever 64 kB are free: a training step then takes almost twice as long.
+KEEP_MEMORY = {f"distributed.nanny.pre-spawn-environ.MALLOC_{name}_THRESHOLD_": 2**25 for name in ("TRIM", "MMAP")}
 
 Row = dict[str, Any]
 
