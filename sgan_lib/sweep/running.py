@@ -155,6 +155,7 @@ def execute(template: str, parameters: Mapping[str, Any]) -> tuple[str, str, str
 
     Returns the executed notebook and the result, as JSON or "", and the reason where the run failed, or "".
     """
+    os.environ.pop("MALLOC_TRIM_THRESHOLD_", None)  # Dask sets it; with it a kernel's steps take almost twice as long
     with tempfile.TemporaryDirectory(prefix="sgan-run-") as name:
         folder, result, reason = Path(name), "", ""
         executed = copy_of(folder / NOTEBOOK, parameters, folder / "executed")
