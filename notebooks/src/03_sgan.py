@@ -351,8 +351,8 @@ plotting.paired_differences(
 # %% [markdown]
 # **Figure.** Gains over the network alone, a row per method, a dot per split: how much lower its test error is.
 #
-# In the stored run (worked solutions, splits 0 to 2) the network alone has 12.7 % error, no better than "linear" with
-# 12.4 %. N+1 classes have 8.7 %, and gain about four points on each split. Two heads have 12.5 %: no gain is seen in 300
+# In the stored run (worked solutions, splits 0 to 2) the network alone has 12.5 % error, no better than "linear" with
+# 12.4 %. N+1 classes have 8.7 %, and gain about four points on each split. Two heads have 12.6 %: no gain is seen in 300
 # steps. Three splits give a direction and no interval.
 #
 # Which digits does the unlabelled stream put right?
@@ -557,7 +557,7 @@ widgets.quiz("sgan", "log_87")
 #
 # - In the N+1 form an image without a label moves the class logits, by p(fake) times the softmax. With two heads it
 #   reaches them through the body alone.
-# - On `digits` (50 labels, splits 0 to 2, 300 steps) the network alone has 12.7 %, two heads 12.5 %, N+1
+# - On `digits` (50 labels, splits 0 to 2, 300 steps) the network alone has 12.5 %, two heads 12.6 %, N+1
 #   classes 8.7 %.
 # - Neither form always wins: on MNIST with a dense network two heads are ahead with 20 labels, N+1 classes with 100
 #   (five splits each, 3,000 steps).

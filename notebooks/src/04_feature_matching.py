@@ -570,20 +570,17 @@ for name in ("linear", "label_spreading"):
 shifted = "network == 'cnn' and shift == 2 and preset == 'standard'"
 ends["convolutional network, shifts"] = by_split("baseline_tuned.csv", shifted)
 ends["feature matching, paper, 100,000 steps"] = by_split("mnist_100_labels_paper.csv")
+for steps in (16_000, 32_000):
+    last = f"step == steps and steps == {steps}"
+    ends[f"feature matching, cropped, {steps:,} steps"] = by_split("mnist_100_labels_sooner.csv", last)
 ends = pd.DataFrame(ends)
 ends = ends[ends.mean().sort_values(ascending=False).index]
 
 # %%
-figure, axes = plotting.new_figure(8, 3.4)
-for height, (name, errors) in enumerate(ends.items()):
-    colour = plotting.COLOURS["vermilion" if "feature" in name else "grey"]
-    axes[0, 0].scatter(errors, [height] * len(errors), color=colour, alpha=0.6)
-axes[0, 0].axvline(0.93, color="black", linestyle=":")
-axes[0, 0].annotate("published: 180,000 steps", (0.95, 0.2), fontsize=8)
-axes[0, 0].set(xscale="log", xlabel="test error, %", yticks=range(len(ends.columns)), yticklabels=ends)
-axes[0, 0].set_xticks([1, 2, 5, 10, 20], ["1", "2", "5", "10", "20"])
-axes[0, 0].minorticks_off()
-axes[0, 0].set_title("100 labels: these three GANs are far below these baselines")
+rows, title = ends.to_dict("list"), "100 labels: these three GANs are far below these baselines"
+figure = plotting.errors_in_rows(rows, title, strong=[name for name in rows if "feature" in name])
+figure.axes[0].axvline(0.93, color="black", linestyle=":")
+figure.axes[0].annotate("published: 180,000 steps", (0.95, 0.2), fontsize=8)
 figure
 
 # %% [markdown]

@@ -100,7 +100,7 @@ def lines_of(paths: list[Path]) -> int:
 def test_the_library_is_small() -> None:
     sweep, course = (sorted((PACKAGE / name).rglob("*.py")) for name in ("sweep", "course"))
     own = [PACKAGE / f"{name}.py" for name in OWN_DATA]
-    assert lines_of(sweep) <= 446
+    assert lines_of(sweep) <= 450
     assert lines_of(own) <= 1000
     assert lines_of([*FILES, PACKAGE / "__init__.py"]) - lines_of([*sweep, *course, *own]) <= 3100
     assert {path.name: lines_of([path]) for path in FILES if lines_of([path]) > 300} == {}
