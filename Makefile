@@ -39,12 +39,11 @@ lab: $(STAMP) ## open your own copies of the notebooks, in my/, in JupyterLab
 	@$(BIN)/python -m sgan_lib.course copy my
 	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/my/00_start_here.ipynb
 
-test: check ## run all checks and tests: units with coverage, integration, notebooks, browser
-	$(ONE_THREAD) $(BIN)/pytest -n 2 --dist worksteal -m "not browser" --cov --cov-report=term --cov-fail-under=90
+test: check ## run all checks and tests: units with coverage, whole processes, a browser, every notebook
+	$(ONE_THREAD) $(BIN)/pytest -n 2 --dist worksteal -m "not play" --cov --cov-report=term --cov-fail-under=90
 	WIDGETS=7.7.1 PYTHONPATH=$(OLD_WIDGETS) $(ONE_THREAD) $(BIN)/pytest \
 		tests/course/test_widgets.py tests/course/test_choices.py -W ignore::DeprecationWarning
 	$(NBVAL)
-	$(ONE_THREAD) $(BIN)/pytest -m "browser and not play"
 
 play: $(STAMP) ## play the whole course in a browser: every exercise wrong and then right, every question
 	$(ONE_THREAD) $(BIN)/pytest tests/browser/test_play.py
