@@ -602,7 +602,8 @@ print_gain(f"after 3,000 steps {after.mean():.1f} %, against consistency with {b
 # %% [markdown]
 # <!-- numbers: gain on MNIST -->
 # **Unlabelled images help, and much.** The dense network has 22.7 % alone. With feature matching it has 1.72 %, a
-# thirteenth (`standard`, five splits). Notebook 02's convolutional baseline with shifted images has seven times as much.
+# thirteenth (`standard`, products in bfloat16, five splits). Notebook 02's convolutional baseline with shifted images
+# has seven times as much.
 #
 # <!-- numbers: due to the GAN -->
 # **How much is due to the GAN?** Label spreading, which uses the same images without a GAN, has 11.2 %. Feature matching
