@@ -582,7 +582,7 @@ plotting.errors_by_method(table.rename(columns={"split": "seed"}), "With six lab
 
 # %% [markdown]
 # **Figure.** Test errors without and with the GAN, one small marker per split, grey lines between runs on the same split,
-# large markers for the means. Three grey lines fall from left to right, one rises.
+# large markers for the means. Grey lines fall from left to right, but one rises.
 #
 # In the stored run the mean error falls from 17.5 % to 13.4 %. But the gain is positive on three splits and negative on
 # one: undecided. In these four splits it matters more which six points have a label than which method learns from them.
@@ -623,7 +623,7 @@ plotting.decision_regions(maps, moons.unlabelled, moons.labelled, title, generat
 # - **At a logit of −8 the non-saturating loss pushes 2,981 times harder** than the minimax loss.
 # - **K logits are enough.** Their softmax says which class, the sigmoid of their log-sum-exp says real or generated.
 # - **On the moons** (six labels, preset `quick`, training seed 0, splits 0 to 3) the mean error is 17.5 % without
-#   and 13.4 % with the GAN. The error falls on three splits and doubles on one: undecided.
+#   and 13.4 % with the GAN. The gain has both signs, and on split 3 the error doubles: undecided.
 #
 # **Still open.** Nothing here proves that a GAN *helps* a classifier: both tasks fit into the same logits, and that is all.
 # [04](04_feature_matching.ipynb) asks which generated points help. And the best discriminator says nothing of how two

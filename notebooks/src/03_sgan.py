@@ -523,7 +523,7 @@ plotting.paired_differences(
 
 # %% [markdown]
 # **Figure.** The SGAN's gain in one row: five splits, their mean and its interval. In the stored run (400 labels,
-# splits 0 to 4, 300 steps) the gain is 0.5 points, from −0.2 to 1.2: undecided.
+# splits 0 to 4, 300 steps) the gain is 0.4 points, from −0.2 to 1.0: undecided.
 #
 # ## 7 · A log that says 50 %
 #

@@ -534,7 +534,7 @@ widgets.quiz("conditional_sgan", "price")
 #
 # - A class goes in as a vector added to z; each player's loss gets one cross-entropy more.
 # - On `digits` (50 labels, splits 0 to 2, 500 steps) 96.5 % of ordered samples are right, and 77 % of those that the
-#   SGAN's classifier names. No lower test error is seen, and with $w_D = 0$ it is 3.3 points higher.
+#   SGAN's classifier names. The mean test error is no lower, and with $w_D = 0$ it is 3.3 points higher.
 # - A discriminator finds 100 % of ten kinds of noise right, an independent judge 12 %.
 # - Vectors that start as large as z: 99.9 % right after 600 steps, and the class decides 93 % of the variance (one
 #   run).

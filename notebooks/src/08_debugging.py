@@ -200,7 +200,7 @@ widgets.reveal("debugging.softmax", where, "The loss pushes less, and for longer
 
 # %% [markdown]
 # Here it costs time and not the result. After one epoch the program has 58 % with two softmaxes and 71 % with one; at
-# best it has 97 % with either. That is why this defect lives long. **Fix**: return the last linear layer, and let the loss
+# best the two hardly differ. That is why this defect lives long. **Fix**: return the last linear layer, and let the loss
 # do the rest.
 #
 # **Defect 3 · Verdicts that depend on the batch.** Beside 64 images of noise, the verdict "real or generated" changes
@@ -463,7 +463,7 @@ widgets.reveal("debugging.repair", fall.idxmax(), "Drawn anew in each epoch, fif
 
 # %% [markdown]
 # Drawn once, fifty labels cost the claim 19 points on average. Balanced ones give 12 of them back, most of it on seed
-# 2, whose random labels have no six and a single seven. The last epoch costs nearly a point.
+# 2, whose random labels have no six and a single seven. The last epoch costs less than a point.
 #
 # The mended discriminator costs four more. It changes three things at once, so the table does not say which of them
 # counts. Batch statistics are the first suspect: they can help while the test images come in mixed batches. But an
@@ -507,8 +507,8 @@ figure
 # program, with its GAN (red) and without (green). These two are at their height by epoch 25. The first goes on rising,
 # since each epoch brings new labels. So the curve did say something.
 #
-# On each of the three seeds the mended SGAN is behind its own network, by 1.5 points at most, and logistic regression
-# has the highest mean. Three seeds are too few to order the three; they show no gain by the GAN in this network. (The
+# In the stored run the mended SGAN is about a point behind its own network on average, and logistic regression has the
+# highest mean. Three seeds are too few to order the three; they show no gain by the GAN in this network. (The
 # unmended network has 89.9 %, more than all three, as long as the test images come in mixed batches.)
 #
 # ### Exercise 4 · Name the defect

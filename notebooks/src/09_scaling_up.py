@@ -426,10 +426,11 @@ figure.axes[0].set(xlim=(0, None), ylim=(0, None))
 figure
 
 # %% [markdown]
-# **Figure.** Time of a step against the unlabelled images in a batch, one thread. Both lines are nearly straight, and
-# neither would start at zero: a step has a price of its own, whatever the batch. Part of it is for the 50 labelled images
-# that each step sees beside the batch; the rest is for the weights: Adam reads and writes each of them, weight norm
-# divides each, and that is the same work for 10 images as for 200. The pair with wider layers, `mlp`, costs more in both.
+# **Figure.** Time of a step against the unlabelled images in a batch, one thread. From 25 images on both lines are
+# nearly straight, and neither would start at zero: a step has a price of its own, whatever the batch. Part of it is for
+# the 50 labelled images that each step sees beside the batch; the rest is for the weights: Adam reads and writes each of
+# them, weight norm divides each, and that is the same work for 10 images as for 200. The pair with wider layers, `mlp`,
+# takes longer.
 
 # %% tags=["result", "nbval-ignore-output"]
 factor = times["mlp"][-1] / times["mlp"][-2]

@@ -323,7 +323,7 @@ for row in published.query("n_labels != 100").itertuples():
     print(f"published for {row.n_labels} labels: {row.value:.2f} ± {row.spread} % ({row.source})")
 
 # %% [markdown]
-# Feature matching is better on all nine pairs, but look at how much. With 50 labels the error falls from 31.7 to 5.0 %.
+# Feature matching is better on all nine pairs, on one of them by 0.2 points. With 50 labels the error falls from 31.7 to 5.0 %.
 # With 20, two images per class, it falls from 45.9 to 39.8 %. A likely reason: unlabelled images sharpen the classes
 # that the labels have begun, and where two images of a digit give a wrong idea of it, they sharpen the wrong idea. The
 # published values come from 30 times as many steps; our 6,000 do not say what 180,000 would do.
@@ -472,7 +472,7 @@ figure
 # **Figure.** Scale of the first layer, matching loss and its share over 500 training steps, one run per line. Left, the
 # mean scale of the first layer: level where it is frozen; two rising lines, to about 2.5, where it is trained, with
 # either generator. Middle, the matching loss on a logarithmic axis: it falls with frozen scales and swings at a higher
-# level with trained ones. Right, the share: all three lines fall from above 1 to between 0.05 and 0.1.
+# level with trained ones. Right, the share: all three lines fall from above 1 to about 0.1 or less.
 
 # %% tags=["result", "nbval-ignore-output"]
 last = {name: history.loc[400:].mean() for name, history in histories.items()}

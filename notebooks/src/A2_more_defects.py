@@ -537,7 +537,7 @@ pd.DataFrame.from_dict(table, orient="index", columns=[*(f"{k}, %" for k in rang
 # ### Defect 18 · Test images that are called fake
 #
 # The classifier has K + 1 outputs, and source 001's accuracy takes the arg max over all of them. For a test image
-# "fake" is wrong by definition. One run of the library's N+1 SGAN, 50 labels, has about 7 % error over its ten
+# "fake" is wrong by definition. One run of the library's N+1 SGAN, 50 labels, has 6 to 7 % error over its ten
 # classes.
 
 # %%
@@ -552,8 +552,8 @@ print(f"error over eleven classes {with_fake:.1%}, over ten {sgan.test_error:.1%
 widgets.reveal("more_defects.fake", called_fake, "For them the fake logit, 0, is larger than all ten class logits.")
 
 # %% [markdown]
-# The same network, and twice the errors. **Diagnosis**: count the answers by class, "fake" included. **Fix**: arg max
-# over the first K.
+# The same network, and more than twice the errors. **Diagnosis**: count the answers by class, "fake" included.
+# **Fix**: arg max over the first K.
 #
 # ### Defect 19 · An average of weights that starts at zero
 #
@@ -674,7 +674,7 @@ widgets.quiz("more_defects", "order")
 #   cleared gradients D's accuracy returns to ½.
 # - **Slow, and right in the end**: without its logarithm a class loss has 36 % error after 20 steps and 11 % after 300,
 #   where cross-entropy has 19 and 12 % (means of seeds 0 to 2).
-# - **Wrong in what is reported**: a class that is lost whole; 15 % error instead of 7 %, since "fake" may be an answer; 72 %
+# - **Wrong in what is reported**: a class that is lost whole; 16 % error instead of 6 %, since "fake" may be an answer; 72 %
 #   at step 100, since an average starts at zero.
 #
 # **Still open.** Whether a log alone can prove a cause. In all these cases you needed the code, or the network.
