@@ -18,13 +18,14 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise, zip_longest
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
 import nbstripout
 from nbformat import NotebookNode
 
-from sgan_lib.course import widgets
+from sgan_lib.course import exercises, widgets
 from sgan_lib.course.runner import WORKERS, Outcome, run_all
 from sgan_lib.course.widgets.choices import as_text
 
@@ -165,8 +166,8 @@ def _store(outcome: Outcome, folder: Path) -> str | None:
 def rewrite_text(sources: Sequence[Path], folder: Path = NOTEBOOKS) -> list[str]:
     """Give built notebooks the text of their sources; code cells keep their outputs. Returns what was refused, and why.
 
-    Quizzes, which compute nothing, are asked as their files have them now. A notebook whose code differs from its
-    source stays as it is: its outputs would not be those of the new code.
+    Quizzes and tables of progress, which compute nothing, are brought up to date. A notebook whose code differs from
+    its source stays as it is: its outputs would not be those of the new code.
     """
     problems = []
     for source in sources:
@@ -179,16 +180,20 @@ def rewrite_text(sources: Sequence[Path], folder: Path = NOTEBOOKS) -> list[str]
             continue
         for ours, theirs in pairs:
             ours.outputs, ours.execution_count = theirs.outputs, theirs.execution_count
-            if page := quiz_page(ours.source):
-                ours.outputs[0].data |= {"text/html": page, "text/plain": as_text(page)}
+            if shown := shown_by(ours.source):
+                ours.outputs[0].data |= shown
         nbformat.write(normalise(new), path)
     return problems
 
 
-def quiz_page(source: str) -> str | None:
-    """What a cell that is a quiz and nothing else shows in HTML; None for other cells."""
+def shown_by(source: str) -> dict[str, str] | None:
+    """What a cell shows that is a quiz, or the progress of somebody who begins; None for other cells."""
+    if source == "exercises.progress()":
+        table: Any = exercises.progress()
+        return {"text/html": table._repr_html_(), "text/plain": table.to_string()}
     asked = re.fullmatch(r"widgets\.quiz\((.+)\)", source)
-    return widgets.quiz(*ast.literal_eval(f"({asked[1]},)")).page if asked else None
+    page = widgets.quiz(*ast.literal_eval(f"({asked[1]},)")).page if asked else ""
+    return {"text/html": page, "text/plain": as_text(page)} if page else None
 
 
 def _code_cells(notebook: NotebookNode) -> list[NotebookNode]:
@@ -266,6 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--text", action="store_true", help="rewrite their text alone, and run nothing")
     parser.add_argument("--badges", nargs="?", const="", metavar="OWNER/REPO", help="set the Colab badges instead")
     options = parser.parse_args(arguments)
+    os.environ["SGAN_PROGRESS"] = ""  # notebooks show the progress of somebody who begins
     try:
         if options.badges is not None:
             repository = choose_repository(options.badges)

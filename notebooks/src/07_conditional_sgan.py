@@ -276,7 +276,7 @@ print(table.round(1).to_string(), table.mean().unstack(0).round(1).to_string(), 
 # %% tags=["result", "nbval-ignore-output"]
 error = table["test error"]
 higher = {f"{name} − SGAN": error[name] - error["SGAN"] for name in ("asked only", "yours")}
-plotting.paired_differences(higher, "No lower test error is seen with the order", "test error, points")
+plotting.paired_differences(higher, "No lower mean test error is seen with the order", "test error, points")
 
 # %% [markdown]
 # **Figure.** Differences in test error from the SGAN, a row per method, a dot per split; to the right of the dotted
