@@ -191,6 +191,17 @@ def test_the_central_result() -> None:
     states("the rule", f"{paper.mean():.2f}", 208, 209, *written((paper.drop(2).sum() + luck[[208, 209]]) / 5, 2))
 
 
+def test_feature_matching_in_minutes() -> None:
+    ends = stored_table("mnist_100_labels_sooner.csv").query("step == steps").groupby("steps")
+    errors = {steps: 100 * rows.set_index("seed")["test_error"] for steps, rows in ends}
+    minutes = {steps: f"{rows['cpu_seconds'].mean() / 60:.1f}" for steps, rows in ends}
+    expected = [*minutes.values(), "16,000", "32,000", 25]
+    for of_splits in errors.values():
+        expected += [f"{of_splits.mean():.2f}", *bounds(of_splits, 2), of_splits.index.max()]
+    states("in minutes", *expected)
+    assert all(set(of_splits.nlargest(2).index) == {1, 2} for of_splits in errors.values())
+
+
 def test_how_much_of_the_central_result_is_due_to_the_gan() -> None:
     spread = error_of("simple_baselines.csv", "seed", "method", where="dataset == 'mnist' and n_labels == 100")
     spread, matching = spread.unstack()["label_spreading"].dropna(), of_standard()["feature_matching"]
