@@ -630,10 +630,10 @@ widgets.quiz("feature_matching", "published")
 # steps (splits 0 to 9, 1.66 to 2.22; 5.9 minutes of one core, float32), 1.65 % after 32,000 (splits 0 to 5, 1.08 to
 # 2.23; 11.9 minutes). In both, splits 1 and 2 are the worst.
 #
-# **How the settings were found.** Never by test error, but on splits 100 to 102 with up to 10,000 training images held
-# out: far more labels than 100. The GANs' recipes got more trials than the network alone.
+# **How the settings were found.** Not by test error, but on splits 100 to 102 with up to 10,000 labels held out: far more
+# than 100. The GANs' recipes got more trials than the network alone.
 #
-# And what is wrong with splits 1 and 2? [A1](A1_case_studies.ipynb) looks at their mistakes, and finds one digit.
+# What is wrong with splits 1 and 2? [A1](A1_case_studies.ipynb) looks at their mistakes.
 #
 # ## What you found
 #
