@@ -177,10 +177,11 @@ def test_what_cannot_run_is_refused_before_it_starts(words, message, tmp_path, m
 def test_the_command_line_writes_to_any_terminal_and_without_a_home(tmp_path):
     environment = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
     start = [sys.executable, "-c"]
-    code = "from sgan_lib import data, runtime; runtime.run_command(lambda: print(data.load('digits', 20)))"
+    code = "from sgan_lib import data, runtime; runtime.run_command(lambda: print(data.load('digits', 20), '3×3'))"
     done = subprocess.run([*start, code], env=environment, cwd=tmp_path, capture_output=True, timeout=100)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert b"digits: values of shape 1?8?8" in done.stdout
+    assert done.stdout.startswith(b"digits: values of shape 1x8x8")
+    assert done.stdout.endswith(b" 3?3\n")
     lines = "sys.exit(r.run_command(lambda: r.refusals_as_lines(lambda: [print('line') for _ in iter(int, 1)])))"
     endless = f"import sys, sgan_lib.runtime as r; {lines}"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

@@ -77,12 +77,13 @@ def results_in(folder):
 
 def test_a_killed_sweep_goes_on_where_it_was(tmp_path, start):
     """kill -9 in the middle: what was done stays, nothing is left locked or half written, no process stays behind."""
-    arguments = [*SWEEP, "--seeds", 0, 1, "--workers", 2, "--notebook", stand_in(tmp_path, pause=0.5)]
+    arguments = [*SWEEP, "--seeds", 0, 1, "--workers", 2, "--notebook", stand_in(tmp_path, pause=1)]
     first = start(*arguments)
-    wait_until(lambda: len(results_in(tmp_path)) >= 2 or first.poll() is not None, tmp_path)
+    wait_until(lambda: "/status" in printed_in(tmp_path) or first.poll() is not None, tmp_path)
     [dashboard] = re.findall(r"watch it at (http://127\.0\.0\.1:\d+/status)", printed_in(tmp_path))
     with urllib.request.urlopen(dashboard, timeout=30) as page:
         assert b"Bokeh" in page.read()  # without that package, the page asks for it
+    wait_until(lambda: len(results_in(tmp_path)) >= 2 or first.poll() is not None, tmp_path)
     family = psutil.Process(first.pid).children(recursive=True)
     first.send_signal(signal.SIGKILL)
     first.wait()

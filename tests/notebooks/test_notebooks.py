@@ -8,7 +8,7 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from sgan_lib.course import runner
+from sgan_lib.course import exercises, runner
 
 FOLDER = Path(__file__).resolve().parents[2] / "notebooks"
 STEMS = sorted({path.stem for path in [*FOLDER.glob("*.ipynb"), *FOLDER.glob("src/*.py")]})
@@ -82,6 +82,7 @@ def test_parameters_imports_and_the_headline_have_their_cells(path: Path, notebo
 def test_quizzes_are_asked_as_their_files_have_them_and_progress_counts_them(
     notebook: NotebookNode, build: ModuleType
 ) -> None:
+    exercises.reset()  # other tests have solved some
     shown = [(build.shown_by(cell.source), cell.outputs) for cell in code_cells(notebook)]
     pages = [(now, outputs[0].data) for now, outputs in shown if now]
     assert len(pages) > 1
