@@ -165,7 +165,7 @@ FIGURES: tables.Figures = {
                  *matching((2, 206), **FIRST, **NO_SHORT_CUTS)],
         f"{LUCK} step adversarial feature_matching", losses_at_the_start,
     ),
-    # in float32, without the edge of the images: five and ten minutes a run on a core with AVX-512
+    # in float32, without the edge of the images: six and twelve minutes a run, two side by side
     "mnist_100_labels_sooner": Table(
         lambda: [run for steps, n in ((16_000, 10), (32_000, 6))
                  for run in matching(range(n), "standard", network="mlp_cropped", steps=steps)], PAPER, curve

@@ -504,7 +504,7 @@ widgets.reveal("conditional_sgan.twenty", wrong, "Its only teacher, D, does not 
 wide = records.pivot(index="seed", columns=["n_labels", "method"], values="test error, %")
 price = {f"{n:,} labels": (wide[n]["conditional_sgan"] - wide[n]["sgan"]).dropna() for n in by_labels.index}
 plotting.paired_differences(
-    price, "The fewer labels, the more the order costs", "conditional SGAN − SGAN, test error, points"
+    price, "One pair each: the fewer labels, the dearer the order", "conditional SGAN − SGAN, test error, points"
 )
 
 # %% [markdown]
