@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from importlib.metadata import version
+from multiprocessing import current_process
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -50,10 +51,13 @@ def run(
         strict: raise where runs failed; otherwise they are rows like the others.
 
     Raises:
-        RuntimeError: where runs failed, once all have ended; names each, and its reason.
+        RuntimeError: where runs failed, once all have ended; names each, and its reason. Also where a script does not
+            call this below `if __name__ == "__main__":`, as whatever starts processes must be called.
         ValueError, TypeError: for a bad argument, before anything starts.
         OSError: where no cluster answers or it is lost, and where the folder cannot be written.
     """
+    if getattr(current_process(), "_inheriting", False):  # a worker importing the caller's script: the lock is taken
+        raise RuntimeError('a sweep must start in the main process: in a script, below if __name__ == "__main__":')
     template = show_plan(runs, out, workers, scheduler, device, say, notebook)
     if out.is_dir() and not os.access(out, os.W_OK) and not _missing(runs, out, device):
         table = collect(out, object)  # complete, and for reading only

@@ -123,6 +123,14 @@ def test_a_run_that_kills_its_worker_costs_itself_alone(tmp_path, start):
     assert sorted(line for line in log if line != "supervised 20 0") == ["sgan 20 0", "sgan 50 0", "supervised 50 0"]
 
 
+def test_a_script_whose_workers_would_start_the_sweep_again_is_told_so_and_ends(tmp_path):
+    call = 'sweep.run(sweep.grid(["linear"], "digits", [20], [0]), Path("out"))'
+    (tmp_path / "script.py").write_text(f"from pathlib import Path\nfrom sgan_lib import sweep\n{call}\n")
+    ended = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, timeout=300, capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert "a sweep must start in the main process" in ended.stderr
+
+
 @pytest.fixture
 def cluster(tmp_path, start):
     """The scheduler's address and process; it has one worker, which shares no folder with the sweep."""
