@@ -1,7 +1,6 @@
 """The command line for images of one's own: python -m sgan_lib --help"""
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ import pandas as pd
 from sgan_lib.comparison import METHODS, compare, summarise
 from sgan_lib.data import from_folder, image_files
 from sgan_lib.estimator import SemiSupervisedClassifier
-from sgan_lib.runtime import refusals_as_lines, run_command
+from sgan_lib.runtime import check_writable, parse_settings, refusals_as_lines, run_command
 
 
 def _command_line() -> argparse.ArgumentParser:
@@ -42,24 +41,12 @@ def _command_line() -> argparse.ArgumentParser:
     return parser
 
 
-def _settings(pairs: Sequence[str]) -> dict[str, Any]:
-    """Settings from NAME=VALUE, where a value that is no JSON is a text."""
-    split = dict(pair.partition("=")[::2] for pair in pairs)
-    return {name: _value(text) for name, text in split.items()}
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
 def _fit(options: argparse.Namespace) -> None:
+    check_writable("--out", options.out)
     parts = from_folder(options.folder, labels=options.labels, image_size=options.image_size, test=0)
     print(parts)
     classifier = SemiSupervisedClassifier(
-        options.method, options.network, options.preset, _settings(options.set), random_state=options.seed,
+        options.method, options.network, options.preset, parse_settings(options.set), random_state=options.seed,
         class_weight="balanced" if options.balanced else None, device=options.device, progress=True,
     ).fit(parts)  # fmt: skip
     classifier.save(options.out)
@@ -81,7 +68,7 @@ def _compare(options: argparse.Namespace) -> None:
     print(parts)
     rows: list[dict[str, Any]] = []
     for row in compare(parts, options.methods, options.folds, options.features, preset=options.preset,
-                       seed=options.seed, device=options.device, **_settings(options.set)):  # fmt: skip
+                       seed=options.seed, device=options.device, **parse_settings(options.set)):  # fmt: skip
         rows.append(row)
         print(f"fold {row['fold']}, {row['method']}: error {row['error']:.1%}, {row['seconds']:.0f} s", flush=True)
         if options.out is not None:

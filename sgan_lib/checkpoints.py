@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sgan_lib.runtime import available_devices, check_tensor
+from sgan_lib.runtime import available_devices, check_number, check_tensor, check_whole_number
 from sgan_lib.saved import read_file, write_file
 from sgan_lib.training import Record, TrainingState
 
@@ -36,14 +36,17 @@ def load_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any
         for name, player in state.players.items():
             by_index = {}
             for index, weight in enumerate(player.optimizer.param_groups[0]["params"]):
-                by_index[index] = _below(f"optimizer.{name}.{index}.", tensors)
-                for moment, tensor in by_index[index].items():  # one that is too short would end the process
-                    check_tensor(moment, tensor, weight.shape if tensor.ndim else (), weight.dtype)
+                shapes = {"step": (), "exp_avg": weight.shape, "exp_avg_sq": weight.shape}
+                by_index[index] = {moment: tensors[f"optimizer.{name}.{index}.{moment}"] for moment in shapes}
+                for moment, shape in shapes.items():  # one that is too short would end the process
+                    check_tensor(moment, by_index[index][moment], shape, weight.dtype)
             player.optimizer.load_state_dict({**player.optimizer.state_dict(), "state": by_index})
         for name, device in _random_numbers().items():
-            device.set_rng_state(tensors.get(name, device.get_rng_state()))
+            if name == "random.cpu" or name in tensors:
+                device.set_rng_state(tensors[name])
         state.history = [Record(**record) for record in header["history"]]
-        state.step, state.seconds = state.history[-1].step, state.history[-1].seconds
+        state.step = check_whole_number("step", state.history[-1].step, 1, settings["steps"])
+        state.seconds = check_number("seconds", state.history[-1].seconds)
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"checkpoint {path} does not fit this run: {error}") from error
 

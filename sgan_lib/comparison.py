@@ -38,10 +38,10 @@ def compare(
     Raises ValueError for fewer than two classes, or fewer labelled images than folds.
     """
     labels, folds = data.labelled.labels, check_whole_number("folds", folds, at_least=2)
+    known, n_classes = [name for name, row in experiments.METHODS.items() if row.classifies], len(labels.unique())
     for method in methods:
-        check_choice("methods", method, (*BASELINES, *experiments.METHODS))
-    if len(labels.unique()) < 2 or len(labels) < folds:
-        n_classes = len(labels.unique())
+        check_choice("methods", method, (*BASELINES, *known))
+    if n_classes < 2 or len(labels) < folds:
         raise ValueError(f"data must hold {folds} labels and two classes; got {len(labels)} of {n_classes} classes")
     described = {"": data} | ({f" on {Path(features).stem}": with_features(data, features)} if features else {})
     for fold, parts in enumerate(zip(*(folds_of(each, folds) for each in described.values()), strict=True)):

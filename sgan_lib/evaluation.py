@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from sgan_lib.models import EncoderOutput
-from sgan_lib.runtime import check_number, check_tensor
+from sgan_lib.runtime import check_number, check_signed, check_tensor
 
 Images = Float[Tensor, "n ..."]
 Classes = Int[Tensor, "n"]
@@ -38,6 +38,8 @@ def _check_images(images: Tensor) -> None:
         got = f"{images.dtype} in [{low:g}, {high:g}]" if shaped else f"shape {list(np.shape(images))}"
         wanted = "floats in [-1, 1] (data.as_images makes them of bytes), [n, channels, height, width], or rows"
         raise ValueError(f"images must be {wanted}; got {got}")
+    if images.ndim == 4:
+        check_signed("images", images)
 
 
 @torch.no_grad()
@@ -45,8 +47,11 @@ def outputs(network: nn.Module, images: Images, batch_size: int = 2000) -> tuple
     """What a network returns for many images, in evaluation mode: computed on its device, returned on theirs."""
     _check_images(images)
     device = next(network.parameters(), images).device
-    with evaluating(network):
-        batches = [network(batch.to(device)) for batch in images.split(batch_size)]
+    try:
+        with evaluating(network):
+            batches = [network(batch.to(device).float()) for batch in images.split(batch_size)]
+    except RuntimeError as error:
+        raise ValueError(f"the network cannot take images of shape {list(images.shape[1:])}: {error}") from error
     return tuple(torch.cat(parts).to(images.device) for parts in zip(*batches, strict=True))
 
 
@@ -62,16 +67,20 @@ def encode(encoder: nn.Module, images: Images) -> EncoderOutput:
 
 def predict(discriminator: nn.Module, images: Images) -> Classes:
     """The class of the largest of the K logits; "fake" is never an answer. ValueError where a logit is NaN."""
-    logits = class_logits(discriminator, images)
+    return _largest(class_logits(discriminator, images))
+
+
+def _largest(logits: Float[Tensor, "n classes"]) -> Classes:
     if logits.isnan().any():
         raise ValueError("the discriminator's logits must not be NaN; its weights are, or the images")
     return logits.argmax(dim=1)
 
 
 def error_rate(discriminator: nn.Module, images: Images, labels: Classes) -> float:
-    """Share of wrong predictions, a fraction in [0, 1]."""
-    check_tensor("labels", labels, (len(images) or "images",))
-    return int((predict(discriminator, images) != labels).sum()) / len(labels)
+    """Share of wrong predictions, in [0, 1]. ValueError for labels that are not int64 [n], from 0 to K - 1."""
+    logits = class_logits(discriminator, images)
+    check_tensor("labels", labels, (len(images) or "images",), torch.int64, 0, logits.shape[1] - 1)
+    return int((_largest(logits) != labels).sum()) / len(labels)
 
 
 def wilson_interval(n_wrong: int, n: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -5,6 +5,7 @@ import platform
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from sgan_lib.data import Preparation, SemiSupervisedData
 from sgan_lib.methods import METHODS
 from sgan_lib.models import Networks
 from sgan_lib.networks import row_of
-from sgan_lib.runtime import check_choice, check_number, check_path, forked_random, write_whole
+from sgan_lib.runtime import check_choice, check_number, check_path, check_whole_number, forked_random, write_whole
 from sgan_lib.saved import read_file, write_file
 from sgan_lib.settings import Settings
 from sgan_lib.training import Record
@@ -49,7 +50,13 @@ class RunResult:
         check_choice("method", self.settings.method, (*METHODS, *BASELINES))
         check_number("seconds", self.seconds)
         check_number("test_error", 0.0 if self.test_error is None else self.test_error, at_most=1)
+        for bound in self.test_error_interval or ():
+            check_number("test_error_interval", bound, at_most=1)
         matrix = self.confusion_matrix or []
+        for count in chain(*matrix):
+            check_whole_number("confusion_matrix", count, at_least=0)
+        for value in chain(*({**record.terms, **record.scores}.values() for record in self.history)):
+            check_number("history", value, at_least=-1e9)
         if not self.history or any(len(row) != len(matrix) for row in matrix):
             raise ValueError("history must hold at least one record, and confusion_matrix as many columns as rows")
 

@@ -1,9 +1,9 @@
 """Device choice, seeding, argument checks, and the guard against divergence."""
 
+import ast
 import hashlib
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -78,6 +78,12 @@ def check_tensor(name: str, value: Any, shape: Sequence[int | str], dtype: Any =
         raise ValueError(f"{name} must have shape {wanted}; got {got}")
 
 
+def check_signed(name: str, images: torch.Tensor) -> None:
+    """Raise a ValueError where no number of twenty images or more is below 0: these are in [0, 1], not in [-1, 1]."""
+    if len(images) >= 20 and images.is_floating_point() and images.min() >= 0 and images.max() > 0:
+        raise ValueError(f"{name} must be images in [-1, 1]; none of these {len(images)} has a number below 0")
+
+
 def check_path(name: str, value: Any) -> Path:
     """Return `value` as a path, ~ resolved, else raise a ValueError that names the argument."""
     try:
@@ -89,14 +95,19 @@ def check_path(name: str, value: Any) -> Path:
 @contextmanager
 def whole_file(path: str | Path) -> Iterator[Path]:
     """A file to write to instead; it replaces `path` at the end of the block, unless that raises. Makes the folder."""
-    path = check_path("path", path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    path = check_writable("path", path)
+    partial = _partial(path)
     try:
         yield partial
         partial.replace(path)
+    except OSError as error:
+        raise OSError(f"{path} could not be written: {error}") from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f"{path.name}.{os.getpid()}.partial")
 
 
 def check_writable(name: str, path: str | Path) -> Path:
@@ -106,9 +117,10 @@ def check_writable(name: str, path: str | Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and not path.is_file():
             raise OSError(f"{path} is a folder, or no plain file")
-        with tempfile.TemporaryFile(dir=path.parent):
-            return path
-    except OSError as error:
+        _partial(path).touch()
+        _partial(path).unlink()
+        return path
+    except (OSError, ValueError) as error:  # the latter for a name that none can have
         raise OSError(f"{name} must be a file in a folder that can be written; got {path} ({error})") from error
 
 
@@ -168,6 +180,22 @@ def plain_arithmetic() -> Iterator[None]:
     finally:
         torch.set_default_dtype(dtype)
         torch.set_float32_matmul_precision(precision)
+
+
+def parse_literal(text: str) -> Any:
+    """What a Python literal on the command line stands for; any other text stands for itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
+    """Settings from NAME=VALUE. Raises ValueError where a name comes twice."""
+    split = dict(pair.partition("=")[::2] for pair in pairs)
+    if len(split) < len(pairs):
+        raise ValueError(f"--set must name each setting once; got {', '.join(pairs)}")
+    return {name: parse_literal(text) for name, text in split.items()}
 
 
 def refusals_as_lines(command: Callable[[], int]) -> int:

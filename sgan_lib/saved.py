@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from sgan_lib.runtime import check_path, check_writable, whole_file
+from sgan_lib.runtime import check_path, whole_file
 
 
 def write_file(path: str | Path, kind: str, content: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
@@ -18,7 +18,7 @@ def write_file(path: str | Path, kind: str, content: Mapping[str, Any], tensors:
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     text = json.dumps(content, default=lambda x: x.tolist() if hasattr(x, "tolist") else json.JSONEncoder().default(x))
     metadata = {"sgan_lib": kind, "content": text, "sha256": _checksum(text, plain)}
-    with whole_file(check_writable("path", path)) as partial:
+    with whole_file(path) as partial:
         partial.write_bytes(safetensors.torch.save(plain, metadata))
 
 

@@ -6,7 +6,6 @@ a stop loses only what was under way. To measure a table or to draw a picture an
 """
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -26,6 +25,7 @@ from tqdm.auto import tqdm
 from sgan_lib import evaluation, models, sweep
 from sgan_lib.course import plotting
 from sgan_lib.runtime import write_whole
+from sgan_lib.saved import write_file
 from sgan_lib.settings import Settings
 
 FIGURES = Path(__file__).resolve().parents[1]
@@ -145,7 +145,7 @@ def sampled(generator: Any, n: int, classes: Tensor | None = None) -> Tensor:
 
 
 def store_network(network: nn.Module, path: Path, settings: Settings, **notes: object) -> None:
-    """Put a trained network among the library's assets, with notes on how it was trained; each becomes a text."""
-    script, texts = Path(sys.argv[0]).name, {name: str(value) for name, value in notes.items()}
-    texts |= {"trained by": f"figures/make/{script} {path.stem}", "settings": json.dumps(asdict(settings))}
-    models.save_weights(network, path, texts | {"torch": torch.__version__})
+    """Put a trained network among the library's assets, with notes on how it was trained."""
+    made = {"trained by": f"figures/make/{Path(sys.argv[0]).name} {path.stem}", "settings": asdict(settings)}
+    halves = {name: each.half() if each.is_floating_point() else each for name, each in network.state_dict().items()}
+    write_file(path, "network", {**notes, **made, "torch": torch.__version__}, halves)

@@ -18,7 +18,7 @@ import nbformat
 import papermill
 
 from sgan_lib.course.stored import course_file
-from sgan_lib.runtime import short_name
+from sgan_lib.runtime import parse_literal, short_name
 
 Job = tuple[Path, Mapping[str, Any]]  # a notebook and its parameters
 RUNS = Path("runs/course")
@@ -121,18 +121,18 @@ def check_parameters(path: Path, parameters: Mapping[str, Any]) -> dict[str, Any
 
 
 def parse_value(text: str, default: Any) -> Any:
-    """Read a value from the command line as a Python literal; for a parameter whose default is a text, as it stands."""
-    if isinstance(default, str):
-        return text
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text  # stays a text, which `check_parameters` refuses where another type is wanted
+    """A parameter's value from the command line: a text, where the default is one, else a Python literal.
+
+    What is no literal stays a text, which `check_parameters` refuses where another type is wanted.
+    """
+    return text if isinstance(default, str) else parse_literal(text)
 
 
 def copy_of(path: Path, parameters: Mapping[str, Any], out: Path) -> Path:
-    """Where in the folder `out` the executed copy goes: each set of parameters has a name of its own."""
-    name = re.sub(r"[^\w.=+-]+", "_", "-".join([path.stem, *(f"{key}={value}" for key, value in parameters.items())]))
+    """Where in the folder `out` the executed copy goes: a name for each set of parameters, and folder of one's own."""
+    folder = path.resolve().parent
+    first = path.stem if folder.name == "notebooks" else f"{folder.name}-{path.stem}"
+    name = re.sub(r"[^\w.=+-]+", "_", "-".join([first, *(f"{key}={value}" for key, value in parameters.items())]))
     return out / f"{short_name(name)}.ipynb"
 
 

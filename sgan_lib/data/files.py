@@ -70,7 +70,7 @@ def _labels_from_csv(file: Path, folder: Path, paths: Sequence[Path]) -> list[st
     """The label of each path by a CSV file with the columns file and label."""
     try:
         table = pd.read_csv(file, dtype=str, keep_default_na=False)
-        names, labels = table["file"], table["label"]
+        names, labels = table["file"], table["label"].str.strip()
     except (KeyError, OSError, ValueError) as error:
         raise ValueError(f"labels must be a CSV file with the columns file, label; got {file} ({error})") from error
     named = [folder / name for name in names]
@@ -78,7 +78,7 @@ def _labels_from_csv(file: Path, folder: Path, paths: Sequence[Path]) -> list[st
         raise ValueError(f"labels must name each file once; {file} names {twice[0]!r} again")
     if absent := [name for name, path in zip(names, named, strict=True) if path not in set(paths)]:
         raise ValueError(f"labels must name images in {folder}; {file} names {absent[0]!r}")
-    by_path = {path: label or None for path, label in zip(named, labels, strict=True)}
+    by_path = {path: label if label not in ("", "-1") else None for path, label in zip(named, labels, strict=True)}
     return [by_path.get(path) for path in paths]
 
 

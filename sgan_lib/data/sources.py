@@ -19,7 +19,7 @@ from sgan_lib.runtime import check_choice, check_number, check_path
 
 
 def load(
-    name: str = "mnist", n_labels: int | None = 100, split_seed: int = 0, validation: int | None = None,
+    name: str | Path = "mnist", n_labels: int | None = 100, split_seed: int = 0, validation: int | None = None,
     image_size: int | None = None, draw: str = "balanced",
 ) -> SemiSupervisedData:  # fmt: skip
     """Read a data set and hide all but `n_labels` of its training labels.
@@ -36,11 +36,11 @@ def load(
 
     Raises TypeError or ValueError for bad arguments, DataError for data that are damaged or cannot be had.
     """
-    if isinstance(name, str) and name not in DATASETS and Path(name).is_dir():
+    if isinstance(name, (str, Path)) and name not in DATASETS and Path(name).is_dir():
         return from_folder(name, image_size=image_size, n_labels=n_labels, split_seed=split_seed,
                            validation=validation, draw=draw)  # fmt: skip
-    raw = shared(check_choice("name", name, DATASETS, "a folder of images"))
-    return split_of(raw, name, n_labels, split_seed, validation, image_size, draw)
+    name = check_choice("name", name, DATASETS, "a folder of images")
+    return split_of(shared(name), name, n_labels, split_seed, validation, image_size, draw)
 
 
 def from_arrays(

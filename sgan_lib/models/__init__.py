@@ -20,12 +20,12 @@ from sgan_lib.models.layers import (
     normalised,
     squash_in_float32,
 )
-from sgan_lib.models.stored import ASSETS, load_weights, save_weights
+from sgan_lib.models.stored import ASSETS, load_weights
 
 __all__ = [
     "ASSETS", "NORMAL", "SYMMETRIC", "UNIFORM", "ConvDiscriminator", "DCGANGenerator", "DiscriminatorOutput", "Encoder",
     "EncoderOutput", "Generator", "JointDiscriminator", "Latents", "MLPDiscriminator", "MLPGenerator", "Networks",
     "Noise", "PooledDiscriminator", "ReLUGenerator", "RealHead", "Shape", "Tanh", "TransposedGenerator",
-    "UpsampledConv", "initialise_from_data", "initialise_normal", "load_weights", "normalised", "save_weights",
+    "UpsampledConv", "initialise_from_data", "initialise_normal", "load_weights", "normalised",
     "squash_in_float32",
 ]  # fmt: skip

@@ -8,9 +8,8 @@ from pathlib import Path
 from dask.system import CPU_COUNT
 from tqdm import tqdm
 
-from sgan_lib.course.runner import parse_value
 from sgan_lib.experiments import METHODS, PRESETS
-from sgan_lib.runtime import refusals_as_lines, run_command
+from sgan_lib.runtime import parse_settings, refusals_as_lines, run_command
 from sgan_lib.sweep.folder import TABLE, summarise, write_csv
 from sgan_lib.sweep.plan import grid
 from sgan_lib.sweep.running import run, show_plan
@@ -48,10 +47,8 @@ def _sweep(options: argparse.Namespace) -> int:
     if options.collect:
         print(f"{out / TABLE}: {len(write_csv(out))} runs")
         return 0
-    more = {name: parse_value(value, None) for name, _, value in (text.partition("=") for text in options.set)}
-    if len(more) < len(options.set):
-        raise ValueError(f"--set must name each setting once; got {', '.join(options.set)}")
-    runs = grid(options.methods, options.dataset, options.n_labels, options.seeds, options.preset, **more)
+    more = {"preset": options.preset} | parse_settings(options.set)
+    runs = grid(options.methods, options.dataset, options.n_labels, options.seeds, **more)
     if options.dry_run:
         show_plan(runs, out, options.workers, options.scheduler, device, print, options.notebook, every=True)
         return 0

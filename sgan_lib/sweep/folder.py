@@ -50,7 +50,7 @@ def read_state(folder: Path, settings: Settings | None = None, device: str = "au
             return State("stale", f"{RESULT} has {', '.join(other)}") if other else State("done", "", row)
         with suppress(FileNotFoundError):
             failure = json.loads((folder / FAILURE).read_text("utf-8"))
-            return State("failed", failure["reason"], dict(failure["settings"]))
+            return State("failed", failure["reason"], asdict(Settings(**failure["settings"])))
     except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError) as error:
         return State("corrupt", str(error) if folder.name in str(error) else f"{folder.name}: {error}")
     return State("missing")

@@ -41,7 +41,7 @@ class Run:
 
 
 def grid(
-    methods: Sequence[str], dataset: str, n_labels: Sequence[int], seeds: Sequence[int], preset: str = "quick",
+    methods: Sequence[str], dataset: str, n_labels: Sequence[int], seeds: Sequence[int], /, preset: str = "quick",
     **more: Any,
 ) -> list[Run]:  # fmt: skip
     """All combinations, each once; the seeds outermost, so that a sweep that is stopped has whole pairs of runs.
@@ -52,7 +52,7 @@ def grid(
     """
     if not (methods and n_labels and seeds):
         raise ValueError(f"methods, n_labels and seeds must each hold at least one; got {methods}, {n_labels}, {seeds}")
-    if taken := {"method", "dataset", "n_labels", "seed", "preset"} & {*more}:
+    if taken := {"method", "dataset", "n_labels", "seed"} & {*more}:
         raise ValueError(f"{', '.join(sorted(taken))} cannot be set for the whole grid: there is an argument for it")
     own, runs = data.load(dataset, None) if dataset not in data.DATASETS and Path(dataset).is_dir() else None, []
     for seed, n, method in product(seeds, n_labels, methods):

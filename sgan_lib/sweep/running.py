@@ -102,9 +102,10 @@ def show_plan(
     for run, state in states.items():
         if every or state.reason:
             say(f"{run.name}: {state.status}" + (f", to be run again ({state.reason})" if state.reason else ""))
-    versions = {str(state.row.get("sgan_lib")) for state in states.values() if state.status == "done"}
-    if mixed := sorted(versions - {ours := version("sgan-course")}):
-        say(f"results of sgan_lib {', '.join(mixed)} are among them; this is {ours}")
+    for name, ours in {"sgan_lib": version("sgan-course"), "torch": version("torch")}.items():
+        versions = {str(state.row.get(name)) for state in states.values() if state.status == "done"}
+        if mixed := sorted(versions - {ours}):
+            say(f"results of {name} {', '.join(mixed)} are among them; this is {ours}")
     todo = [run for run, state in states.items() if state.status != "done"]
     table = collect(out) if out.is_dir() else pd.DataFrame(columns=COLUMNS)
     time = f"; {estimate(todo, table, 1 if scheduler else workers)}" if todo else ""
@@ -136,7 +137,9 @@ def _run_all(
 ) -> None:
     """Run all on Dask and write down what became of each. Raises ConnectionError where the cluster has dropped one."""
     local = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
-    with dask.config.set(_DASK), Client(scheduler) if scheduler else Client(**local) as client:
+    scratch = tempfile.TemporaryDirectory(prefix="sgan-sweep-", ignore_cleanup_errors=True)
+    settings = _DASK | {"distributed.nanny.pre-spawn-environ.TMPDIR": scratch.name}  # those that are killed leave files
+    with scratch, dask.config.set(settings), Client(scheduler) if scheduler else Client(**local) as client:
         say(f"watch it at {client.dashboard_link}")
         where = _equal_workers(client, say)
         tasks = {client.submit(execute, template, each.parameters(device), pure=False, workers=where): each

@@ -244,6 +244,9 @@ def test_bytes_are_drawn_as_the_images_that_they_are():
     drawn = [figure.axes[0].images[0].get_array() for figure in figures]
     np.testing.assert_allclose(drawn[0], drawn[1], atol=1e-6)
     assert (drawn[0].min(), drawn[0].max()) == (0, 1)
+    for other in (bytes_.float(), bytes_[0]):
+        with pytest.raises(ValueError, match="images must "):
+            plotting.image_grid(other, "none", per_row=1)
 
 
 def test_a_confusion_matrix_takes_any_names_and_many_classes():
@@ -253,3 +256,6 @@ def test_a_confusion_matrix_takes_any_names_and_many_classes():
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert labels[:2] == [r"cost \$5 and \$6", "a name of very …"]
     assert figure.get_size_inches()[0] > 10
+    strip = plotting.filmstrip({"$5 or $6": GREY, "a" * 40: GREY}, "rows")
+    strip.canvas.draw()
+    assert [panel.get_ylabel() for panel in strip.axes if panel.get_ylabel()] == [r"\$5 or \$6", "a" * 29 + "…"]

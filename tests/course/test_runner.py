@@ -116,6 +116,12 @@ def test_the_library_function_refuses_too(folder, parameters, out, allowed):
     assert not Path("out").exists()
 
 
+def test_copies_of_notebooks_from_different_folders_do_not_replace_each_other():
+    paths = (Path("notebooks/03_sgan.ipynb"), Path("anna/03_sgan.ipynb"), Path("ben/03_sgan.ipynb"))
+    names = [runner.copy_of(path, {"seed": 1}, Path("out")).name for path in paths]
+    assert names == ["03_sgan-seed=1.ipynb", "anna-03_sgan-seed=1.ipynb", "ben-03_sgan-seed=1.ipynb"]
+
+
 @pytest.mark.parametrize(("text", "default", "value"), [
     ("50", 7, 50), ("50", "digits", "50"), ("1e-3", 0.1, 0.001), ("[1, 2]", (1,), [1, 2]), ("None", None, None),
 ])  # fmt: skip

@@ -358,6 +358,8 @@ def test_compare_by_command(photos, tmp_path, capsys):
         (["compare", "PHOTOS", "--folds", "2", "--methods", "magic"], "methods must be"),
         (["compare", "PHOTOS", "--features", "x.pth"], "features must be a file"),
         (["fit", "PHOTOS", "--out", "x", "--method", "gan"], "method must be"),
+        (["fit", "PHOTOS", "--out", "PHOTOS"], "--out must be a file in a folder that can be written"),
+        (["compare", "PHOTOS", "--methods", "gan"], "methods must be one of"),
     ],
 )
 def test_what_cannot_be_done_is_refused_by_name(photos, command, message, capsys, monkeypatch, tmp_path):

@@ -138,5 +138,15 @@ def test_images_in_another_range_than_in_training_are_refused(images, monkeypatc
         evaluation.predict(judge, images)
     with pytest.raises(ValueError, match=r"images must be floats in \[-1, 1\] .*; got shape \[1, 8, 8\]"):
         evaluation.predict(judge, torch.zeros(1, 8, 8))
-    with pytest.raises(ValueError, match=r"labels must have shape \[3\]; got \[1\]"):
-        evaluation.error_rate(judge, torch.zeros(3, 1, 8, 8), torch.tensor([0]))
+    with pytest.raises(ValueError, match=r"images must be images in .* none of these 20 has a number below 0"):
+        evaluation.predict(judge, torch.rand(20, 1, 8, 8))
+    with pytest.raises(ValueError, match=r"the network cannot take images of shape \[1, 9, 9\]"):
+        evaluation.predict(judge, torch.zeros(2, 1, 9, 9))
+    for labels in (torch.tensor([0]), torch.tensor([1, 10, 3]), torch.tensor([0.0, 1.0, 2.0])):
+        with pytest.raises(ValueError, match=r"labels must have shape \[3\] and torch.int64 in \[0, 9\]; got"):
+            evaluation.error_rate(judge, torch.zeros(3, 1, 8, 8), labels)
+
+
+def test_images_in_double_precision_are_judged_as_those_in_single():
+    judge, images = networks.build("mlp_digits", (1, 8, 8), 10).discriminator, random(50, 1, 8, 8).clamp(-1, 1)
+    assert torch.equal(evaluation.class_logits(judge, images.double()), evaluation.class_logits(judge, images))

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from sgan_lib import data, evaluation, experiments, losses, methods, runtime, training
 from sgan_lib.experiments import RunResult
+from sgan_lib.saved import read_file, write_file
 
 TINY = {"dataset": "digits", "n_labels": 20, "steps": 6, "batch_size": 8, "labelled_batch_size": 8, "record_every": 2}
 
@@ -139,6 +140,9 @@ CORRUPT = [
     {"settings": None}, {"history": None}, {"history": []}, {"history": [1]}, {"history": [{"step": 1}]}, {"mood": 1},
     {"modules": None}, {"test_error": "low"}, {"test_error": 1.5}, {"seconds": None}, {"seconds": -1.0},
     {"confusion_matrix": 5}, {"confusion_matrix": [[1], [2, 3]]}, {"test_error_interval": 3},
+    {"confusion_matrix": [[1, "a"], [0, 2]]}, {"test_error_interval": ["low", "high"]},
+    {"history": [{"step": 1, "seconds": 1.0, "terms": None, "learning_rate": 0.1}]},
+    {"history": [{"step": 1, "seconds": 1.0, "terms": {"supervised": "low"}, "learning_rate": 0.1}]},
 ]  # fmt: skip
 
 
@@ -198,6 +202,18 @@ def test_a_checkpoint_of_other_settings_or_cut_off_is_refused_by_name_and_kept(t
     with pytest.raises(ValueError, match=f"^{re.escape(str(path))} is a damaged checkpoint: "):
         run(checkpoint=path)
     assert path.stat().st_size == len(whole) - 5000
+
+
+def test_a_checkpoint_that_no_run_has_written_is_refused_though_its_checksum_is_right(tmp_path):
+    path, first = tmp_path / "run.safetensors", "optimizer.discriminator.0.exp_avg"
+    run(checkpoint=path)
+    header, tensors = read_file(path, "checkpoint")
+    late = header | {"history": [header["history"][-1] | {"step": 10**6}]}
+    for content, changes in [(late, {}), (header, {first: torch.zeros(())}), (header, {first: None}),
+                             (header, {"random.cpu": None}), (header, {"average.n_averaged": None})]:  # fmt: skip
+        write_file(path, "checkpoint", content, {k: v for k, v in (tensors | changes).items() if v is not None})
+        with pytest.raises(ValueError, match=f"^checkpoint {re.escape(str(path))} does not fit this run: ."):
+            run(checkpoint=path)
 
 
 # --- what is refused, what is shown

@@ -19,6 +19,7 @@ RANDOM = np.random.RandomState(0)
 GREY = RANDOM.randint(256, size=(40, 9, 12)).astype(np.uint8)
 LABELS = np.array([0, 1, 2, 3] * 5 + [-1] * 20)
 DIGITS = data.load("digits", 20)
+PARTS = {name: getattr(DIGITS, name) for name in ("labelled", "validation", "test")}
 
 
 def save(folder, name, pixels, **options):
@@ -295,6 +296,12 @@ SPOILT = [
     ({"test": Labelled(DIGITS.test.images, DIGITS.test.labels[1:])}, r"test.images must have shape \[449, 1, 8, 8\]"),
     ({"validation": Labelled(DIGITS.test.images * 2, DIGITS.test.labels)}, r"validation.images must .* in \[-1, 1\]"),
     ({"class_names": ("a", "b")}, r"labelled.labels must .* in \[0, 1\]; got .* in \[0, 9\]"),
+    ({"pool": (DIGITS.pool + 1) / 2}, "pool must be images in .* none of these 1327 has a number below 0"),
+    (
+        {"pool": DIGITS.pool.movedim(1, 3)}
+        | {name: Labelled(part.images.movedim(1, 3), part.labels) for name, part in PARTS.items()},
+        r"pool must have 1 to 4 channels, which come first; got shape \[1327, 8, 8, 1\]",
+    ),
     ({"labelled_in_pool": DIGITS.labelled_in_pool[:0]}, r"labelled_in_pool must have shape \[20\]"),
     ({"labelled_in_pool": DIGITS.labelled_in_pool + 1327}, r"labelled_in_pool must .* in \[0, 1326\]"),
 ]
@@ -307,10 +314,11 @@ def test_parts_put_together_by_hand_that_do_not_fit_are_refused_by_name(changes,
         replace(DIGITS, **changes)
 
 
-def test_a_table_that_nobody_has_scaled_is_refused():
+@pytest.mark.parametrize("factor", [1000, 0.001])
+def test_a_table_that_nobody_has_scaled_is_refused(factor):
     table = from_arrays(RANDOM.rand(40, 3), LABELS)
     with pytest.raises(ValueError, match="pool must have columns of mean 0 and deviation 1; the numbers"):
-        replace(table, pool=table.pool * 1000)
+        replace(table, pool=table.pool * factor)
 
 
 # --- folders
@@ -328,7 +336,7 @@ def test_a_folder_has_its_classes_in_subfolders_and_other_files_are_counted(phot
 def test_a_folder_goes_wherever_the_name_of_a_data_set_goes(photos):
     result = experiments.run("sgan", str(photos), n_labels=6, steps=2)
     assert (result.settings.n_labels, result.class_names) == (6, ("cat", "dog"))
-    assert data.load(str(photos), 6, split_seed=1).labelled.labels.bincount().tolist() == [3, 3]
+    assert data.load(photos, 6, split_seed=1).labelled.labels.bincount().tolist() == [3, 3]
     assert experiments.run("linear", str(photos)).settings.n_labels == 9  # 3 of 12 are for testing
     with pytest.raises(ValueError, match="n_labels and split_seed must be None where data are given; got 5 and None"):
         experiments.run("sgan", data=from_folder(photos), n_labels=5)
@@ -338,7 +346,7 @@ def test_a_folder_goes_wherever_the_name_of_a_data_set_goes(photos):
 
 def test_labels_from_a_csv_file_or_from_file_names(photos, tmp_path_factory):
     table = tmp_path_factory.mktemp("labels") / "labels.csv"
-    pd.DataFrame({"file": ["cat/1.png", "unlabelled/0.png", "dog/0.png"], "label": ["x", "y", ""]}).to_csv(
+    pd.DataFrame({"file": ["cat/1.png", "unlabelled/0.png", "dog/0.png"], "label": ["x ", "y", "-1"]}).to_csv(
         table, index=False
     )
     made = from_folder(photos, labels=table, test=0)

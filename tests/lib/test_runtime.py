@@ -1,6 +1,8 @@
 """Argument checks, devices, seeds, and the guard against divergence."""
 
 from functools import partial
+from pathlib import Path
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -61,6 +63,22 @@ def test_auto_takes_the_fastest_device_there_is_and_others_are_refused(monkeypat
         else:
             with pytest.raises(ValueError, match=f"device must be one of auto, {', '.join(names)}; got '{name}'"):
                 runtime.choose_device(name)
+
+
+@pytest.mark.parametrize("name", ["a" * 250, "nul\0", "folder"])
+def test_a_file_that_cannot_be_written_is_refused_with_its_argument_and_nothing_is_left(tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match=r"^checkpoint must be a file in a folder that can be written; got "):
+        runtime.check_writable("checkpoint", tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_full_disk_is_reported_with_the_file_which_stays_as_it_was(tmp_path, monkeypatch):
+    (tmp_path / "table.csv").write_text("old")
+    monkeypatch.setattr(Path, "write_text", MagicMock(side_effect=OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match=r"table\.csv could not be written: .* No space left on device"):
+        runtime.write_whole(tmp_path / "table.csv", "new")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("table.csv", "old")]
 
 
 def test_seeded_numbers_repeat_and_the_global_state_comes_back():

@@ -267,7 +267,7 @@ def test_failed_and_damaged_runs_have_a_row_too(dask, runs, tmp_path):
     assert list(summary.loc["supervised", 20]) == pytest.approx(wanted, rel=1e-4)
     assert list(summary.loc["sgan", 50])[:2] == [0, 2]
     (tmp_path / runs[0].name / "result.json").write_text("{")
-    (tmp_path / runs[7].name / "failure.json").write_text("{")
+    (tmp_path / runs[7].name / "failure.json").write_text('{"reason": "", "settings": {"n_labels": [1]}}')
     (tmp_path / "notes").mkdir()
     table = sweep.write_csv(tmp_path).set_index("run")
     assert table["status"].value_counts().to_dict() == {"done": 4, "failed": 2, "corrupt": 2}
@@ -289,6 +289,7 @@ def test_failed_and_damaged_runs_have_a_row_too(dask, runs, tmp_path):
         ("--set network=cnn", "method 'sgan' needs a network with a generator"),
         ("--set network=own", "network must be one of"),
         ("--set seed=1", "seed cannot be set for the whole grid"),
+        ("--set n_labels=7", "n_labels cannot be set for the whole grid"),
         ("--set shift=1 --set shift=2", "--set must name each setting once"),
         ("--notebook nowhere.ipynb", "nowhere.ipynb"),
         (f"--notebook {course_file('notebooks', '00_start_here.ipynb')}", "00_start_here has no parameter 'method'"),

@@ -107,7 +107,9 @@ def test_two_sweeps_at_once_run_everything_once(tmp_path, start):
     assert "another sweep is at work in out; waiting for its end" in printed_in(tmp_path)
 
 
-def test_a_run_that_kills_its_worker_costs_itself_alone(tmp_path, start):
+def test_a_run_that_kills_its_worker_costs_itself_alone_and_leaves_no_files(tmp_path, start, monkeypatch):
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     notebook = stand_in(tmp_path, pause=0)
     killer = "\nimport os\nif (method, n_labels) == ('supervised', 20):\n    os.kill(os.getppid(), 9)\n"
     written = nbformat.read(notebook, as_version=4)
@@ -121,6 +123,7 @@ def test_a_run_that_kills_its_worker_costs_itself_alone(tmp_path, start):
     assert (table["status"] == "done").sum() == 3
     log = (tmp_path / "log").read_text().splitlines()
     assert sorted(line for line in log if line != "supervised 20 0") == ["sgan 20 0", "sgan 50 0", "supervised 50 0"]
+    assert list((tmp_path / "tmp").glob("sgan-*")) == []
 
 
 def test_a_script_whose_workers_would_start_the_sweep_again_is_told_so_and_ends(tmp_path):

@@ -15,6 +15,7 @@ from torch import Tensor
 from sgan_lib.course.plotting.style import COLOURS, add_title, new_figure
 from sgan_lib.course.stored import course_file
 from sgan_lib.data import as_images
+from sgan_lib.runtime import check_tensor
 
 _CLASS_MARKS = (("o", "vermilion"), ("s", "blue"))  # of classes 0 and 1
 _REAL = LinearSegmentedColormap.from_list("real", ["#FFFFFF", "#8FCDB4"])  # of p(real | x), unlike both classes
@@ -22,7 +23,13 @@ _TWO_CLASSES = LinearSegmentedColormap.from_list("classes", ["#F6CDB8", "#FFFFFF
 
 
 def _as_pictures(images: Tensor) -> np.ndarray:
-    """[n, channels, height, width], bytes or in [-1, 1] -> [n, height, width] or [n, height, width, 3] in [0, 1]."""
+    """[n, channels, height, width], bytes or in [-1, 1] -> [n, height, width] or [n, height, width, 3] in [0, 1].
+
+    What lies beyond, as noise does, is cut off; numbers beyond 10 are no such images.
+    """
+    check_tensor("images", images, ("n", "channels", "height", "width"))
+    if images.is_floating_point() and images.numel() and images.abs().max() > 10:
+        raise ValueError(f"images must be bytes, or floats in [-1, 1]; got numbers up to {images.abs().max():g}")
     pictures = ((as_images(images.detach().cpu()).float() + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).numpy()
     return pictures[..., 0] if pictures.shape[-1] == 1 else pictures
 
@@ -63,7 +70,7 @@ def filmstrip(frames: Mapping[str, Tensor], title: str, size: float = 0.6) -> Fi
         for cell, picture in zip(row, _as_pictures(images), strict=True):
             _show(cell, picture)
             cell.spines[:].set_visible(False)
-        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
+        row[0].set_ylabel(_label(name, 30), rotation=0, ha="right", va="center")
     return add_title(figure, title)
 
 
@@ -166,9 +173,9 @@ def confusion(matrix: Sequence[Sequence[int]], class_names: Sequence[str], title
     return figure
 
 
-def _label(name: str) -> str:
-    """A class's name as a label: at most 16 letters, and a dollar is a dollar, no mathematics."""
-    return (name if len(name) <= 16 else f"{name[:15]}…").replace("$", r"\$")
+def _label(name: str, longest: int = 16) -> str:
+    """A class's name as a label: at most so many letters, and a dollar is a dollar, no mathematics."""
+    return (name if len(name) <= longest else f"{name[: longest - 1]}…").replace("$", r"\$")
 
 
 def stored_figure(name: str, width: float = 8.0) -> Figure:
