@@ -179,6 +179,9 @@ def run_notebook(
     finally:  # a failed notebook has its copy too
         if executed.exists():
             _join_streams(executed)
+    cells = nbformat.read(executed, as_version=4).cells
+    if any(cell.metadata.get("papermill", {}).get("status") == "pending" for cell in cells):
+        raise RuntimeError("a cell ended the kernel, as sys.exit() does; the cells after it did not run")
     return executed
 
 
@@ -195,7 +198,7 @@ def read_headline(executed: Path) -> str:
 def _explain(error: Exception) -> str:
     """The failing cell and its error, without colours; for any other failure its type and message."""
     if isinstance(error, papermill.PapermillExecutionError):
-        last_frames = "\n".join(error.traceback).strip().splitlines()[-12:]
+        last_frames = [line[:500] for line in "\n".join(error.traceback).strip().splitlines()[-12:]]
         return _ANSI_COLOUR.sub("", f"in cell [{error.exec_count}]:\n{error.source}\n\n" + "\n".join(last_frames))
     return f"with {type(error).__name__}: {error}"
 

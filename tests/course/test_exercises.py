@@ -6,6 +6,7 @@ import math
 import re
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from sgan_lib.course import exercises
-from sgan_lib.course.exercises import checking
+from sgan_lib.course.exercises import checking, debugging, theory
 from sgan_lib.networks import NETWORKS
 
 SOURCES = Path(__file__).parents[2] / "notebooks" / "src"
@@ -722,6 +723,39 @@ def test_a_checker_goes_on_whatever_an_answer_does(kind, capsys, monkeypatch):
     answer, told = ODD[kind]
     exercises.check("scaling.makespan", answer)
     assert capsys.readouterr().out.startswith(told)
+
+
+def spoiling_loss(labelled, labels, unlabelled, generated, w):
+    loss = theory.sgan_loss(labelled, labels, unlabelled, generated, w)
+    for logits in (labelled, unlabelled, generated):
+        logits.data.zero_()
+    return loss
+
+
+def endless(nets, batch):
+    while True:
+        with suppress(Exception):
+            time.sleep(60)
+    yield
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "told"),
+    [
+        ("sgan.two_heads", lambda nets, batch: (sys.exit("bye") for _ in "a"), "your answer raised SystemExit: bye"),
+        ("sgan.two_heads", endless, "your answer raised TimeoutError: it takes more than"),
+        ("debugging.pool_matters", lambda train, pool: np.bool_(debugging.pool_matters(train, pool)), "Right."),
+        ("theory.sgan_loss", spoiling_loss, "Right."),
+        ("label_scarcity.plan", [{"method": "s" * 10**6, "dataset": "digits"}], "a run of the plan cannot be made: "),
+        ("label_scarcity.plan", [{"method": "sgan", "dataset": "moons", "device": "cpu"}], "the question is about"),
+    ],
+)
+def test_a_checker_goes_on_whatever_an_answer_returns(name, answer, told, capsys, monkeypatch):
+    monkeypatch.setattr(checking, "_SECONDS", 0.5)
+    exercises.check(name, answer)
+    printed = capsys.readouterr().out
+    assert printed.removeprefix("Not yet: ").startswith(told)
+    assert len(printed) < 1000
 
 
 def test_a_message_of_any_length_is_cut(capsys):

@@ -66,6 +66,12 @@ def test_what_a_cell_prints_is_one_output_however_long_its_lines(tmp_path):
     assert len(outputs) == 2
 
 
+def test_a_notebook_whose_kernel_is_ended_by_a_cell_has_failed(tmp_path):
+    write_notebook(tmp_path / "exit.ipynb", "import sys\nsys.exit()", "after = 8")
+    [exit_] = runner.run_all([(tmp_path / "exit.ipynb", {})], tmp_path / "out", workers=1)
+    assert exit_.error.startswith("with RuntimeError: a cell ended the kernel")
+
+
 def test_the_rest_runs_when_one_fails(folder, capsys):
     (folder / "broken.ipynb").write_text("{")
     [broken] = runner.run_all([(folder / "broken.ipynb", {})], folder.parent / "out", workers=1)

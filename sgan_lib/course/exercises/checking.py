@@ -26,13 +26,18 @@ Checker = Callable[[Any], str | None]
 CHECKERS: dict[str, Checker] = {}
 HINTS: dict[str, Sequence[str]] = {}  # of the exercises that have some
 _hints_given: Counter[str] = Counter()
+_NO_SETTINGS = ("device", "progress", "record_every", "observe", "checkpoint")  # of `experiments.run`
 _EMPTY = "this is still the empty answer; fill it in"
-_SECONDS = 120  # that a learner's function may take
-_LONGEST = 300  # characters of a learner's message that are shown
+_SECONDS = 120  # that checking an answer may take
+_LONGEST = 300  # characters of a learner's message that are shown; of a whole complaint, three times as many
 
 
 class WrongAnswer(Exception):
     """Raised with the sentence that a checker would return, by the functions below."""
+
+
+class _TooSlow(BaseException):  # no Exception, which an answer may well catch
+    pass
 
 
 def checker(name: str, hints: Sequence[str] = ()) -> Callable[[Checker], Checker]:
@@ -65,11 +70,17 @@ def complaint_about(name: str, answer: Any) -> str | None:
     """What is not right yet in an answer to the exercise of that name, or None; nothing is printed or recorded."""
     check_choice("name", name, sorted(CHECKERS))
     try:
-        return CHECKERS[name](_filled_in(answer))
+        with _time_limit():
+            complaint = CHECKERS[name](_filled_in(answer))
     except WrongAnswer as wrong:
-        return str(wrong)
+        complaint = str(wrong)
+    except KeyboardInterrupt:
+        raise
     except Exception as error:  # a checker that stumbles over an answer of another form
-        return f"the answer does not have the form that is asked for ({_short(error)})"
+        complaint = f"the answer does not have the form that is asked for ({_short(error)})"
+    except BaseException as error:  # sys.exit, or the limit of time, in what an answer returned
+        complaint = f"your answer raised {_short(error)}"
+    return complaint if complaint is None else _cut(complaint, 3 * _LONGEST)
 
 
 def hint(name: str) -> None:
@@ -88,19 +99,22 @@ def hint(name: str) -> None:
 
 
 def _short(error: BaseException) -> str:
-    text = f"{type(error).__name__}: {error}"
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} …"
+    return _cut(str(error) if isinstance(error, _TooSlow) else f"{type(error).__name__}: {error}", _LONGEST)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]} …"
 
 
 @contextmanager
 def _time_limit() -> Iterator[None]:
-    """Raise TimeoutError in the block after `_SECONDS`, where the system can: on Unix, in the main thread."""
+    """Raise _TooSlow in the block after `_SECONDS`, where the system can: on Unix, in the main thread."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def stop(*_: Any) -> None:
-        raise TimeoutError(f"it takes more than {_SECONDS} seconds")
+        raise _TooSlow(f"TimeoutError: it takes more than {_SECONDS} seconds")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, _SECONDS)
@@ -112,9 +126,9 @@ def _time_limit() -> Iterator[None]:
 
 
 def _copied(value: Any) -> Any:
-    """A copy of plain data, which an answer may change as it likes; networks and what they computed stay themselves."""
+    """A copy of data, which an answer may change as it likes; networks and their parameters stay themselves."""
     if isinstance(value, Tensor):
-        return value if value.requires_grad else value.clone()
+        return value if isinstance(value, nn.Parameter) else value.clone()  # through which gradients go on
     if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
         return type(value)(map(_copied, value))
     if isinstance(value, dict):
@@ -132,8 +146,7 @@ def _filled_in(answer: Any) -> Any:
 
     def call(*arguments: Any) -> Any:
         try:
-            with _time_limit():
-                result = answer(*_copied(arguments))
+            result = answer(*_copied(arguments))
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # whatever a learner's code does wrong, sys.exit among it
@@ -209,8 +222,9 @@ def plan_complaint(runs: Any, free: Sequence[str], min_splits: int, question: tu
     if not are_runs or not runs:
         return "the plan must be a list of dictionaries, one a run, each with at least a method"
     for run in runs:
+        settings = {name: value for name, value in run.items() if name not in _NO_SETTINGS}
         try:
-            resolve(**{"dataset": question[0], **run})
+            resolve(**{"dataset": question[0], **settings})
         except (TypeError, ValueError) as error:
             return f"a run of the plan cannot be made: {error}"
     if any((run.get("dataset"), run.get("n_labels")) != question for run in runs):

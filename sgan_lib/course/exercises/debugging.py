@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -123,7 +124,7 @@ def _pool_matters(answer: Callable[[Callable[[Tensor], Tensor], Tensor], Any]) -
     pool = 2 * torch.rand(12, 1, 4, 4, generator=torch.Generator().manual_seed(1)) - 1
     for name, (train, matters) in _TRAINING.items():
         result = answer(train, pool.clone())
-        if not isinstance(result, bool):
+        if not isinstance(result, (bool, np.bool_)):
             return f"return True or False; got {type(result).__name__}"
         if result != matters:
             return f"for a training function that {name}, your check says {result}"
