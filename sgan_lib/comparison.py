@@ -41,8 +41,9 @@ def compare(
     known, n_classes = [name for name, row in experiments.METHODS.items() if row.classifies], len(labels.unique())
     for method in methods:
         check_choice("methods", method, (*BASELINES, *known))
-    if n_classes < 2 or len(labels) < folds:
-        raise ValueError(f"data must hold {folds} labels and two classes; got {len(labels)} of {n_classes} classes")
+    if n_classes < 2 or labels.bincount().max() < folds:
+        most = int(labels.bincount().max())
+        raise ValueError(f"data must hold two classes and {folds} labels of one; got {n_classes} and {most} at most")
     described = {"": data} | ({f" on {Path(features).stem}": with_features(data, features)} if features else {})
     for fold, parts in enumerate(zip(*(folds_of(each, folds) for each in described.values()), strict=True)):
         for suffix, part in zip(described, parts, strict=True):

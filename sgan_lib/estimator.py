@@ -1,5 +1,6 @@
 """scikit-learn's interface: fit on images or a table with few labels, predict, keep in a file."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,12 +54,15 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         if self.class_weight is not None:
             check_choice("class_weight", self.class_weight, ("balanced",), "None")
             parts = _balanced(parts)
+        own, taken = self.settings or {}, {"method", "seed", "preset", "device", "progress", "network", "data", "start"}
+        if not isinstance(own, Mapping) or taken & {*own}:
+            raise ValueError(f"settings must be a dictionary of settings without a parameter of their own; got {own!r}")
         warm = check_flag("warm_start", self.warm_start) and hasattr(self, "result_")
         network = None if isinstance(self.network, str) and self.network == "auto" else self.network
         seed = int(np.random.default_rng().integers(2**31)) if self.random_state is None else self.random_state
         self.result_: Any = experiments.run(
             self.method, seed=seed, preset=self.preset, device=self.device, progress=self.progress, network=network,
-            data=parts, start=self.result_.modules if warm else None, **dict(self.settings or {}),
+            data=parts, start=self.result_.modules if warm else None, **own,
         )  # fmt: skip
         self.classes_, self.n_features_in_ = classes, int(np.prod(parts.image_shape))
         return self
@@ -85,7 +89,7 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
     def _logits(self, X: Any) -> Tensor:
         check_is_fitted(self)
         prepared = self.result_.preparation
-        if isinstance(X, (str, Path)) or (isinstance(X, list) and X and isinstance(X[0], (str, Path))):
+        if isinstance(X, (str, Path)) or (isinstance(X, list) and all(isinstance(each, (str, Path)) for each in X)):
             X = data.read_new(X, prepared)
         elif len(prepared.shape) == 1:
             X = validate_data(self, X, reset=False)

@@ -130,6 +130,8 @@ def nearest_neighbour_accuracy(
     references: Float[Tensor, "m width"], reference_labels: Int[Tensor, "m"], batch_size: int = 500,
 ) -> float:  # fmt: skip
     """Share of the features whose nearest reference, by Euclidean distance, has the same label, in [0, 1]."""
+    check_tensor("labels", labels, (len(features),))
+    check_tensor("reference_labels", reference_labels, (len(references),))
     nearest = [torch.cdist(part, references).argmin(dim=1) for part in features.split(batch_size)]
     return (reference_labels[torch.cat(nearest)] == labels).double().mean().item()
 

@@ -150,6 +150,8 @@ def _check_outputs(networks: models.Networks, images: Tensor, n_classes: int) ->
     shapes = [list(part.shape) if isinstance(part, Tensor) else type(part).__name__ for part in parts]
     if len(shapes) != 2 or shapes[0] != [2, n_classes] or len(shapes[1]) != 2:
         raise ValueError(f"the discriminator must return ([2, {n_classes}], [2, F]) for 2 images; it returned {shapes}")
+    if not all(part.isfinite().all() for part in parts):
+        raise ValueError("the discriminator must return finite numbers; NaN or infinity may stand in its weights")
     return int(shapes[1][1])
 
 
@@ -166,6 +168,8 @@ def _players(modules: nn.ModuleDict, settings: Settings) -> dict[str, Player]:
 def player(modules: list[nn.Module], learning_rate: float, settings: Settings) -> Player:
     """A player that moves these networks with Adam, set as the settings say."""
     weights = [p for module in modules for p in module.parameters() if p.requires_grad]
+    if not weights:
+        raise ValueError("network must have weights to train in each part; all weights of one are frozen")
     betas = settings.beta1, settings.beta2
     adam = torch.optim.Adam(weights, learning_rate, betas, settings.epsilon, settings.weight_decay, fused=True)
     return Player(adam, learning_rate)
@@ -232,6 +236,8 @@ def run(
         raise TypeError(f"data must be SemiSupervisedData, as data.from_arrays makes them; got {type(data).__name__}")
     if data is not None and (n_labels, split_seed) != (None, None):
         raise ValueError(f"n_labels and split_seed must be None where data are given; got {n_labels} and {split_seed}")
+    if not (observe is None or callable(observe)):
+        raise TypeError(f"observe must be a function of a record and networks; got {observe!r}")
     split = seed if split_seed is None else split_seed
     if data is None and dataset not in DATASETS:
         data = _read_folder(dataset, n_labels, split)

@@ -226,7 +226,7 @@ def guard_against_divergence(terms: Mapping[str, torch.Tensor], step: int, limit
         if not abs(value) <= limit:  # written so that NaN fails too
             raise DivergenceError(
                 f"training diverged at step {step}: the term {name!r} is {value:.4g} (allowed: within ±{limit:g}). Try "
-                "a smaller learning_rate (half), a smaller adversarial_weight, a larger batch_size, or another seed."
+                "a smaller learning_rate (half), a larger batch_size, or another seed."
             )
     return values
 

@@ -26,8 +26,11 @@ def progress_file() -> Path | None:
     named = os.environ.get("SGAN_PROGRESS")
     if named == "":
         return None
-    own = platformdirs.user_data_path("sgan_lib", appauthor=False) / "progress.json"
-    return Path(named).expanduser() if named else own
+    try:
+        own = platformdirs.user_data_path("sgan_lib", appauthor=False) / "progress.json"
+        return Path(named).expanduser() if named else own
+    except RuntimeError:  # the user has no home, as in some containers
+        return None
 
 
 def read() -> Records:

@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
+from sgan_lib import data
 from sgan_lib.course import exercises, progress, quizzes
 from sgan_lib.course.exercises import overview
 
@@ -89,6 +91,10 @@ def test_a_file_that_cannot_be_written_stops_nobody(tmp_path, monkeypatch, capsy
 def test_where_it_is_kept(monkeypatch, tmp_path):
     monkeypatch.setenv("SGAN_PROGRESS", "~/elsewhere.json")
     assert progress.progress_file() == Path.home() / "elsewhere.json"
+    monkeypatch.setattr(Path, "expanduser", MagicMock(side_effect=RuntimeError("Could not determine home directory.")))
+    assert progress.progress_file() is None
+    with pytest.raises(data.DataError, match="there is no folder for downloads: Could not determine home directory"):
+        data.cache_folder()
     monkeypatch.delenv("SGAN_PROGRESS")
     monkeypatch.setattr(progress.platformdirs, "user_data_path", lambda name, appauthor: tmp_path / name)
     assert progress.progress_file() == tmp_path / "sgan_lib" / "progress.json"

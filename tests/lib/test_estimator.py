@@ -107,7 +107,8 @@ def test_balanced_shows_every_class_equally_often(monkeypatch):
         ({"method": "gan"}, "method must be one of supervised, sgan"),
         ({"class_weight": "even"}, "class_weight must be one of balanced, or None"),
         ({"warm_start": 1}, "warm_start must be True or False"), ({"network": "resnet"}, "network must be one of"),
-        ({"settings": {"step": 5}}, "no argument 'step'"), ({"preset": "slow"}, "preset must be one of"),
+        ({"settings": {"step": 5}}, "no argument 'step'"), ({"settings": {"seed": 3}}, "settings must be a dictionary"),
+        ({"settings": "steps=5"}, "settings must be a dictionary"), ({"preset": "slow"}, "preset must be one of"),
         ({"random_state": -1}, "seed must be"), ({"device": "tpu"}, "device must be one of"),
     ],
 )  # fmt: skip
@@ -285,7 +286,7 @@ def test_the_comparison_measures_all_methods_on_the_same_folds():
                                [gains.mean(), gains.mean() - half, gains.mean() + half], rtol=1e-4)  # fmt: skip
     assert summary.loc[best, "gain"] == 0
     for labels in ([0] * 300, [0, 1] + [-1] * 298):
-        with pytest.raises(ValueError, match="data must hold 5 labels and two classes"):
+        with pytest.raises(ValueError, match="data must hold two classes and 5 labels of one; got"):
             next(compare(data.from_arrays(IMAGES[:300], labels, test=0)))
 
 

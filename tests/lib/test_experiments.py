@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
+import jaxtyping
 import pytest
 import torch
 from hypothesis import given, settings
@@ -230,6 +231,13 @@ def test_bad_arguments_are_refused_before_anything_is_trained(monkeypatch, chang
     monkeypatch.setattr(training, "training_step", None)  # calling it fails
     with pytest.raises(ValueError, match=message):
         run(**changes)
+
+
+def test_an_observer_that_cannot_be_called_is_refused_before_anything_is_trained(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no checks of signatures
+    monkeypatch.setattr(training, "training_step", None)
+    with pytest.raises(TypeError, match="observe must be a function of a record and networks; got 5"):
+        run(observe=5)
 
 
 def test_a_progress_bar_shows_the_scores(capsys):

@@ -130,6 +130,8 @@ def test_every_method_trains_copies_of_a_pair_of_ones_own(method):
         ([Own(returned=lambda logits, features: logits)], ValueError, r"discriminator must .* returned \[\[2, 10\]\]"),
         ([Own(returned=lambda logits, features: (logits, None))], ValueError, "discriminator must .* 'NoneType'"),
         ([Own(returned=lambda *both: (both[0], both[1][None]))], ValueError, r"discriminator must .* \[1, 2, 12\]"),
+        ([Own().requires_grad_(False)], ValueError, "network must have weights to train"),
+        ([Own(returned=lambda logits, features: (logits * torch.nan, features))], ValueError, "finite numbers"),
         ([Own(11)], ValueError, r"discriminator must .* \[\[2, 11\], \[2, 12\]\]"),
         ([Own(), 9], ValueError, r"generator must .* \[1, 8, 8\]; .* \[1, 9, 8\]"),
         ([Own(), 8, nn.Linear(3, 64)], TypeError, "network must be .* models.Generator .*; got .*'Linear'"),
