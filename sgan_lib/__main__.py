@@ -64,6 +64,8 @@ def _predict(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
+    if options.out is not None:
+        check_writable("--out", options.out)
     parts = from_folder(options.folder, labels=options.labels, image_size=options.image_size, test=0)
     print(parts)
     rows: list[dict[str, Any]] = []

@@ -58,6 +58,8 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         if not isinstance(own, Mapping) or taken & {*own}:
             raise ValueError(f"settings must be a dictionary of settings without a parameter of their own; got {own!r}")
         warm = check_flag("warm_start", self.warm_start) and hasattr(self, "result_")
+        if warm and not np.array_equal(classes, getattr(self, "classes_", ())):
+            raise ValueError(f"y must have the classes of the last fit where warm_start is True; got {classes}")
         network = None if isinstance(self.network, str) and self.network == "auto" else self.network
         seed = int(np.random.default_rng().integers(2**31)) if self.random_state is None else self.random_state
         self.result_: Any = experiments.run(

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from sgan_lib.models import EncoderOutput
-from sgan_lib.runtime import check_number, check_signed, check_tensor
+from sgan_lib.runtime import check_number, check_tensor
 
 Images = Float[Tensor, "n ..."]
 Classes = Int[Tensor, "n"]
@@ -38,8 +38,6 @@ def _check_images(images: Tensor) -> None:
         got = f"{images.dtype} in [{low:g}, {high:g}]" if shaped else f"shape {list(np.shape(images))}"
         wanted = "floats in [-1, 1] (data.as_images makes them of bytes), [n, channels, height, width], or rows"
         raise ValueError(f"images must be {wanted}; got {got}")
-    if images.ndim == 4:
-        check_signed("images", images)
 
 
 @torch.no_grad()

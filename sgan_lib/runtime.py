@@ -78,12 +78,6 @@ def check_tensor(name: str, value: Any, shape: Sequence[int | str], dtype: Any =
         raise ValueError(f"{name} must have shape {wanted}; got {got}")
 
 
-def check_signed(name: str, images: torch.Tensor) -> None:
-    """Raise a ValueError where no number of twenty images or more is below 0: these are in [0, 1], not in [-1, 1]."""
-    if len(images) >= 20 and images.is_floating_point() and images.min() >= 0 and images.max() > 0:
-        raise ValueError(f"{name} must be images in [-1, 1]; none of these {len(images)} has a number below 0")
-
-
 def check_path(name: str, value: Any) -> Path:
     """Return `value` as a path, ~ resolved, else raise a ValueError that names the argument."""
     try:
@@ -213,10 +207,15 @@ def refusals_as_lines(command: Callable[[], int]) -> int:
 
 
 def run_command(main: Callable[[], int]) -> int:
-    """Run a command line on any terminal: what it cannot write becomes "?"."""
+    """Run a command line on any terminal: what it cannot write becomes a code such as \\u732b. 130 for Ctrl-C."""
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    return main()
+        if stream is not None:  # closed by the shell
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        return main()
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped\n")
+        return 130
 
 
 def guard_against_divergence(terms: Mapping[str, torch.Tensor], step: int, limit: float = 1e3) -> dict[str, float]:
@@ -225,8 +224,8 @@ def guard_against_divergence(terms: Mapping[str, torch.Tensor], step: int, limit
     for name, value in values.items():
         if not abs(value) <= limit:  # written so that NaN fails too
             raise DivergenceError(
-                f"training diverged at step {step}: the term {name!r} is {value:.4g} (allowed: within ±{limit:g}). Try "
-                "a smaller learning_rate (half), a larger batch_size, or another seed."
+                f"training diverged at step {step}: the term {name!r} is {value:.4g} (at most {limit:g} in size). "
+                "Try a smaller learning_rate (half), a larger batch_size, or another seed."
             )
     return values
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from sgan_lib.course import runner
 from sgan_lib.course.copies import make_copies
 from sgan_lib.runtime import check_choice, check_whole_number, check_writable, refusals_as_lines, run_command
-from sgan_lib.settings import PRESETS
+from sgan_lib.settings import LARGEST_SEED, PRESETS
 
 
 def _command_line() -> argparse.ArgumentParser:
@@ -46,8 +46,9 @@ def _jobs(paths: Sequence[Path], texts: Mapping[str, str]) -> list[runner.Job]:
     """Each notebook with its parameters, all checked before the first one runs."""
     if "preset" in texts:
         check_choice("preset", texts["preset"], PRESETS)
-    if texts.get("seed", "").lstrip("-").isdigit():
-        check_whole_number("seed", int(texts["seed"]), at_least=0)
+    for name, low, high in (("seed", 0, LARGEST_SEED), ("n_labels", 1, None)):
+        if texts.get(name, "").lstrip("-").isdigit():
+            check_whole_number(name, int(texts[name]), low, high)
     jobs: list[runner.Job] = []
     for path in paths:
         defaults = runner.default_parameters(path)

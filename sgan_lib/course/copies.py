@@ -18,12 +18,13 @@ def make_copies(originals: Path, folder: Path) -> list[str]:
     original. Links between notebooks and to `../figures` work if both folders have the same parent.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for page in originals.glob("*.md"):
-        shutil.copyfile(page, folder / page.name)
     record = folder / _RECORD
-    copied: dict[str, str] = json.loads(record.read_text("utf-8")) if record.exists() else {}
+    try:
+        copied = dict[str, str](json.loads(record.read_text("utf-8")) if record.exists() else {})
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{record} must say which copies are unchanged, and is damaged: {error}") from error
     notes = []
-    for original in find_notebooks([], originals):
+    for original in [*find_notebooks([], originals), *sorted(originals.glob("*.md"))]:
         copy, now, then = folder / original.name, _digest(original), copied.get(original.name, "")
         mine = _digest(copy) if copy.exists() else then
         if mine in (then, now):

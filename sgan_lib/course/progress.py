@@ -91,7 +91,7 @@ def _load(path: Path) -> Records:
         content = json.loads(path.read_text("utf-8")) if path.exists() else {}
         if not _is_well_formed(content):
             raise ValueError("its content is no table of records")
-    except ValueError as error:  # JSON's and Unicode's errors are ValueErrors
+    except (RecursionError, ValueError) as error:  # JSON's and Unicode's errors are ValueErrors
         aside = _free_name(path)
         path.rename(aside)
         print(f"The file of your progress is damaged ({error}). It is kept as {aside}, and a new one begins.")

@@ -39,13 +39,14 @@ def image_table(folder: Path, unlabelled: str, labels: str | Path | None, patter
             raise ValueError(f"pattern must be a regular expression; got {pattern!r} ({error})") from error
         table["label"] = [match[1] if match and match.re.groups else None for match in matches]
     else:
+        table["label"] = table["label"].replace("unlabeled", unlabelled)  # spelt as in America
         table["test"] = table["label"] == "test"
         table.loc[table["test"], "label"] = [_class_in_test(path, folder) for path in table["path"][table["test"]]]
         table.loc[table["label"] == unlabelled, "label"] = None
     classes = set(table["label"].dropna())
     if labels is None and pattern is None:  # a class whose folder is empty is a class all the same
         subfolders = (path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
-        classes |= {*subfolders} - {unlabelled, "test"}
+        classes |= {*subfolders} - {unlabelled, "test", "unlabeled"}
     if not classes:
         raise ValueError(f"folder must have a subfolder for each class, or labels= or pattern= to go by; got {folder}")
     table.attrs = {"classes": sorted(classes), "notes": notes}
@@ -107,7 +108,7 @@ def read_images(
             broken[path] = f"{type(error).__name__}: {error}"
             if on_error == "raise":
                 raise DataError(f"{path} cannot be read as an image: {error}") from error
-    notes = [f"images of {len(sizes)} sizes brought to {sides[0]}×{sides[1]}"] if set(sizes) != {sides[::-1]} else []
+    notes = [f"images of {len(sizes)} sizes brought to {sides[0]}x{sides[1]}"] if set(sizes) != {sides[::-1]} else []
     notes += [f"modes {', '.join(sorted(modes))} as {'grey' if channels == 1 else 'RGB'}"] if len(modes) > 1 else []
     if broken:
         first, reason = next(iter(broken.items()))

@@ -126,7 +126,10 @@ def _scaled(array: np.ndarray, value_range: Range | None) -> Tensor:
         value_range = _WHOLE[array.dtype.name]
     if array.dtype == np.uint8 and value_range == _WHOLE["uint8"]:
         return torch.from_numpy(np.ascontiguousarray(array))
-    low, high = value_range = value_range or _range_of(array, None) or (0.0, 1.0)
+    try:
+        low, high = value_range = value_range or _range_of(array, None) or (0.0, 1.0)
+    except ValueError as error:
+        raise ValueError(str(error).partition(". If")[0]) from error  # no range can be given for new images
     _check_within(array, value_range, "the range of the training images must hold the values of X")
     return torch.from_numpy(np.clip((array.astype(np.float32) - low) / (high - low) * 2 - 1, -1, 1))
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sgan_lib.data.preparation import Preparation, as_images, resized, sides_of
 from sgan_lib.data.sets import Labelled, RawSet
-from sgan_lib.runtime import check_choice, check_signed, check_tensor, check_whole_number
+from sgan_lib.runtime import check_choice, check_tensor, check_whole_number
 from sgan_lib.settings import LARGEST_SEED
 
 
@@ -44,9 +44,10 @@ class SemiSupervisedData:
             check_tensor(f"{name}.labels", labels, (len(labels),), torch.int64, 0, self.n_classes - 1)
         check_tensor("labelled_in_pool", self.labelled_in_pool, (len(self.labelled[1]),), torch.int64, 0, len(pool) - 1)
         if is_image:
-            check_signed("pool", pool)
             if self.image_shape[0] > 4:
                 raise ValueError(f"pool must have 1 to 4 channels, which come first; got shape {list(pool.shape)}")
+            if self.preparation is None and pool.is_floating_point() and 0 <= pool.min() < pool.max():
+                raise ValueError("pool must hold images in [-1, 1]; none has a number below 0, so they are in [0, 1]")
         elif not 0.01 < (size := pool.abs().mean(dim=0).max().item()) < 10:
             raise ValueError(f"pool must have columns of mean 0 and deviation 1; the numbers are of size {size:.3g}")
 

@@ -136,10 +136,10 @@ def _run_all(
     runs: Sequence[Run], out: Path, workers: int, scheduler: str | None, device: str, template: str, say: Say
 ) -> None:
     """Run all on Dask and write down what became of each. Raises ConnectionError where the cluster has dropped one."""
-    local = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
     scratch = tempfile.TemporaryDirectory(prefix="sgan-sweep-", ignore_cleanup_errors=True)
-    settings = _DASK | {"distributed.nanny.pre-spawn-environ.TMPDIR": scratch.name}  # those that are killed leave files
-    with scratch, dask.config.set(settings), Client(scheduler) if scheduler else Client(**local) as client:
+    local: Any = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
+    local |= {"env": {"TMPDIR": scratch.name}}  # a worker that is killed leaves files
+    with scratch, dask.config.set(_DASK), Client(scheduler) if scheduler else Client(**local) as client:
         say(f"watch it at {client.dashboard_link}")
         where = _equal_workers(client, say)
         tasks = {client.submit(execute, template, each.parameters(device), pure=False, workers=where): each

@@ -32,6 +32,12 @@ def test_copies_hold_the_learners_work_whatever_happens_to_the_originals(
         texts, said = copies()
         assert texts == {"00_start.ipynb": "work", "01_more.ipynb": "second", "glossary.md": "second"}
         assert said == "my/00_start.ipynb keeps your work. The original has changed; rename yours to get the new one.\n"
+    (mine / "glossary.md").write_text("my notes")
+    assert copies()[0]["glossary.md"] == "my notes"
+    (mine / "glossary.md").write_text("second")
     (mine / "00_start.ipynb").rename(mine / "00_mine.ipynb")
     texts, said = copies()
     assert (texts["00_start.ipynb"], texts["00_mine.ipynb"], said) == ("second", "work", "")
+    (mine / ".originals.json").write_text("[1]")
+    assert main(["copy", "my"]) == 2
+    assert capsys.readouterr().err.startswith("error: my/.originals.json must say which copies are unchanged, and is")

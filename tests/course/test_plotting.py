@@ -258,4 +258,4 @@ def test_a_confusion_matrix_takes_any_names_and_many_classes():
     assert figure.get_size_inches()[0] > 10
     strip = plotting.filmstrip({"$5 or $6": GREY, "a" * 40: GREY}, "rows")
     strip.canvas.draw()
-    assert [panel.get_ylabel() for panel in strip.axes if panel.get_ylabel()] == [r"\$5 or \$6", "a" * 29 + "…"]
+    assert [panel.get_ylabel() for panel in strip.axes if panel.get_ylabel()] == [r"\$5 or \$6", "a" * 23 + "…"]

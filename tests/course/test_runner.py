@@ -193,7 +193,12 @@ def test_the_command_line_writes_to_any_terminal_and_without_a_home(tmp_path):
     done = subprocess.run([*start, code], env=environment, cwd=tmp_path, capture_output=True, timeout=100)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(b"digits: values of shape 1x8x8")
-    assert done.stdout.endswith(b" 3?3\n")
+    assert done.stdout.endswith(b" 3\\xd73\n")
+    stop = (
+        "from sgan_lib import runtime; raise SystemExit(runtime.run_command(lambda: exec('raise KeyboardInterrupt')))"
+    )
+    stopped = subprocess.run([*start, stop], env=environment, capture_output=True, timeout=100)
+    assert (stopped.returncode, stopped.stderr) == (130, b"stopped\n")
     lines = "sys.exit(r.run_command(lambda: r.refusals_as_lines(lambda: [print('line') for _ in iter(int, 1)])))"
     endless = f"import sys, sgan_lib.runtime as r; {lines}"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

@@ -138,8 +138,6 @@ def test_images_in_another_range_than_in_training_are_refused(images, monkeypatc
         evaluation.predict(judge, images)
     with pytest.raises(ValueError, match=r"images must be floats in \[-1, 1\] .*; got shape \[1, 8, 8\]"):
         evaluation.predict(judge, torch.zeros(1, 8, 8))
-    with pytest.raises(ValueError, match=r"images must be images in .* none of these 20 has a number below 0"):
-        evaluation.predict(judge, torch.rand(20, 1, 8, 8))
     with pytest.raises(ValueError, match=r"the network cannot take images of shape \[1, 9, 9\]"):
         evaluation.predict(judge, torch.zeros(2, 1, 9, 9))
     for labels in (torch.tensor([0]), torch.tensor([1, 10, 3]), torch.tensor([0.0, 1.0, 2.0])):

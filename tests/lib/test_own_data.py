@@ -69,6 +69,12 @@ def test_images_are_the_same_in_whatever_form_they_come(form, options):
         torch.testing.assert_close(data.as_images(made.preparation(GREY[0])), wanted[:1], atol=1e-5, rtol=0)
 
 
+def test_bright_images_without_a_dark_pixel_are_trained_on_and_judged():
+    bright = (200 + GREY // 5).astype(np.uint8)
+    result = experiments.run("sgan", data=from_arrays(bright, LABELS, test=0.4), steps=2, device="cpu")
+    assert 0 <= result.test_error <= 1
+
+
 def test_columns_get_mean_0_and_deviation_1_over_the_training_part_alone():
     table = RANDOM.normal(7, 3, size=(40, 5))
     table[:, 4] = 2.0  # a constant column
@@ -296,7 +302,7 @@ SPOILT = [
     ({"test": Labelled(DIGITS.test.images, DIGITS.test.labels[1:])}, r"test.images must have shape \[449, 1, 8, 8\]"),
     ({"validation": Labelled(DIGITS.test.images * 2, DIGITS.test.labels)}, r"validation.images must .* in \[-1, 1\]"),
     ({"class_names": ("a", "b")}, r"labelled.labels must .* in \[0, 1\]; got .* in \[0, 9\]"),
-    ({"pool": (DIGITS.pool + 1) / 2}, "pool must be images in .* none of these 1327 has a number below 0"),
+    ({"pool": (DIGITS.pool + 1) / 2, "preparation": None}, "pool must hold images in .* none has a number below 0"),
     (
         {"pool": DIGITS.pool.movedim(1, 3)}
         | {name: Labelled(part.images.movedim(1, 3), part.labels) for name, part in PARTS.items()},
@@ -342,6 +348,12 @@ def test_a_folder_goes_wherever_the_name_of_a_data_set_goes(photos):
         experiments.run("sgan", data=from_folder(photos), n_labels=5)
     with pytest.raises(ValueError, match=r"dataset must be one of mnist, .*, or a folder of images; got '/no/such'"):
         experiments.run("sgan", "/no/such")
+
+
+def test_images_without_a_label_may_be_spelt_as_in_america(photos):
+    (photos / "unlabelled").rename(photos / "unlabeled")
+    made = from_folder(photos, test=0)
+    assert (made.class_names, len(made.pool), len(made.labelled.labels)) == (("cat", "dog"), 18, 12)
 
 
 def test_labels_from_a_csv_file_or_from_file_names(photos, tmp_path_factory):

@@ -55,10 +55,10 @@ def image_grid(
         cell.set_axis_off()
     for i, (cell, picture) in enumerate(zip(axes.flat, _as_pictures(images), strict=False)):
         _show(cell, picture)
-        is_marked = bool(marked is not None and marked[i])
-        cell.spines[:].set(visible=True, color=COLOURS["vermilion"] if is_marked else "white", linewidth=2.5)
+        frame, words = (COLOURS["vermilion"],) * 2 if marked is not None and marked[i] else ("white", "black")
+        cell.spines[:].set(visible=True, color=frame, linewidth=2.5)
         if captions:
-            cell.set_xlabel(captions[i], fontsize=8, color=COLOURS["vermilion"] if is_marked else "black", labelpad=2)
+            cell.set_xlabel(_label(captions[i], 60), fontsize=8, color=words, labelpad=2)
     return add_title(figure, title)
 
 
@@ -70,7 +70,7 @@ def filmstrip(frames: Mapping[str, Tensor], title: str, size: float = 0.6) -> Fi
         for cell, picture in zip(row, _as_pictures(images), strict=True):
             _show(cell, picture)
             cell.spines[:].set_visible(False)
-        row[0].set_ylabel(_label(name, 30), rotation=0, ha="right", va="center")
+        row[0].set_ylabel(_label(name, 24), rotation=0, ha="right", va="center")
     return add_title(figure, title)
 
 
