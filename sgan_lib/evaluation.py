@@ -42,12 +42,12 @@ def _check_images(images: Tensor) -> None:
 
 @torch.no_grad()
 def outputs(network: nn.Module, images: Images, batch_size: int = 2000) -> tuple[Tensor, ...]:
-    """What a network returns for many images, in evaluation mode: computed on its device, returned on theirs."""
+    """What a network returns for many images, in evaluation mode: on its device, by its dtype; returned on theirs."""
     _check_images(images)
-    device = next(network.parameters(), images).device
+    like = next(network.parameters(), images)
     try:
         with evaluating(network):
-            batches = [network(batch.to(device).float()) for batch in images.split(batch_size)]
+            batches = [network(batch.to(like)) for batch in images.split(batch_size)]
     except RuntimeError as error:
         raise ValueError(f"the network cannot take images of shape {list(images.shape[1:])}: {error}") from error
     return tuple(torch.cat(parts).to(images.device) for parts in zip(*batches, strict=True))

@@ -96,7 +96,7 @@ def from_folder(
 
     Args:
         folder: any format that Pillow reads, of any size, grey or in colour. Hidden files and others are passed over.
-        unlabelled: the subfolder of the images without a label. A subfolder "test" has classes of its own, to test on.
+        unlabelled: the subfolder of images without a label, as "unlabeled" is. One named "test" has classes to test on.
         labels: a CSV file with columns file (relative to the folder) and label instead of subfolders.
         pattern: a regular expression instead: its first group, found in the file's name, is the label.
         on_error: "skip" files that cannot be read, with a warning, or "raise" a DataError at the first.
