@@ -627,8 +627,8 @@ widgets.quiz("feature_matching", "published")
 # %% [markdown]
 # <!-- numbers: in minutes -->
 # **In minutes.** Without the two dark pixels at each edge, and with 25 labelled images a step, it is 1.94 % after 16,000
-# steps (splits 0 to 9, 1.66 to 2.22; 5.9 minutes of one core, float32), 1.65 % after 32,000 (splits 0 to 5, 1.08 to
-# 2.23; 11.9 minutes). In both, splits 1 and 2 are the worst.
+# steps (1.66 to 2.22; 5.9 minutes of one core, float32), 1.56 % after 32,000 (1.26 to 1.87; 12.2 minutes). Both are of
+# splits 0 to 9, of which 1 and 2 are the worst.
 #
 # **How the settings were found.** Not by test error, but on splits 100 to 102 with up to 10,000 labels held out: far more
 # than 100. The GANs' recipes got more trials than the network alone.

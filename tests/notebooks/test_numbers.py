@@ -195,11 +195,37 @@ def test_feature_matching_in_minutes() -> None:
     ends = stored_table("mnist_100_labels_sooner.csv").query("step == steps").groupby("steps")
     errors = {steps: 100 * rows.set_index("seed")["test_error"] for steps, rows in ends}
     minutes = {steps: f"{rows['cpu_seconds'].mean() / 60:.1f}" for steps, rows in ends}
-    expected = [*minutes.values(), "16,000", "32,000", 25]
+    expected = [*minutes.values(), "16,000", "32,000", 25, 0, 9]
     for of_splits in errors.values():
-        expected += [f"{of_splits.mean():.2f}", *bounds(of_splits, 2), of_splits.index.max()]
+        assert of_splits.index.tolist() == list(range(10))
+        expected += [f"{of_splits.mean():.2f}", *bounds(of_splits, 2)]
     states("in minutes", *expected)
     assert all(set(of_splits.nlargest(2).index) == {1, 2} for of_splits in errors.values())
+
+
+def test_feature_matching_with_fewer_labels_and_more() -> None:
+    at_length = error_of("label_scarcity_at_length.csv", "split_seed", "n_labels").unstack()
+    sooner = error_of("mnist_100_labels_sooner.csv", "split_seed", where="step == steps == 16000")
+    alone = error_of("label_scarcity.csv", "n_labels", where="dataset == 'mnist' and method == 'supervised'")
+    assert [len(at_length), len(sooner)] == [5, 10]
+    errors = {n: at_length[n] for n in at_length} | {100: sooner}
+    ends = {n: evaluation.mean_interval(of_splits.tolist()) for n, of_splits in errors.items()}
+    said = {n: written([of_splits.mean(), *ends[n]], 1 if n == 20 else 2) for n, of_splits in errors.items()}
+    published = stored_table("published.csv").query("method == 'feature matching' and dataset == 'mnist'")
+    theirs = published.set_index("n_labels")[["value", "spread"]]
+    pairs = [
+        *said[20],
+        *said[50],
+        *said[100],
+        *said[200],
+        *written(theirs["value"], 2),
+        *written(theirs["spread"][:2], 2),
+    ]
+    states("at length", *pairs, "16,000", "1,000", said[1000][0])
+    scatter = written([alone[50], alone[20], at_length[20].min(), at_length[20].max()], 1)
+    states("fewer labels", *said[50], *said[20], *scatter, said[200][0], said[1000][0], f"{theirs['value'][50]:.2f}")
+    assert ends[50][0] < theirs["value"][50] < ends[50][1]
+    assert all(ends[n][0] > theirs["value"][n] for n in (100, 200))
 
 
 def test_how_much_of_the_central_result_is_due_to_the_gan() -> None:
