@@ -27,8 +27,8 @@ def made_of(pool, n_labelled=1):
 
 
 def numbers(images):
-    """What each image carries in all of its pixels, in parts of 8192."""
-    return (images[:, 0, 0, 0] * 8192).int().tolist()
+    """What each image carries in all of its pixels, in parts of -8192."""
+    return (images[:, 0, 0, 0] * -8192).int().tolist()
 
 
 def equal(batch, other):
@@ -37,7 +37,7 @@ def equal(batch, other):
 
 @pytest.mark.parametrize(("n_labelled", "n_pool"), [(7, 50), (20, 5000), (10, 64), (2, 4097)])
 def test_each_pass_uses_every_image_once_in_an_order_of_its_own(n_labelled, n_pool):
-    pool = (torch.arange(n_pool) / 8192).reshape(-1, 1, 1, 1).expand(-1, 1, 4, 4).contiguous()
+    pool = (torch.arange(n_pool) / -8192).reshape(-1, 1, 1, 1).expand(-1, 1, 4, 4).contiguous()
     made = Batches(made_of(pool, n_labelled), 64, 16, seed=0, again=True)
     drawn = [made.at(step) for step in range(160)]
     assert all(numbers(batch.images) == batch.labels.tolist() for batch in drawn)
@@ -146,7 +146,7 @@ def test_every_image_of_a_batch_is_moved_by_an_offset_of_its_own(digits, mixed):
 
 
 def test_every_step_draws_new_shifts():
-    made = Batches(made_of(torch.arange(64.0).reshape(1, 1, 8, 8) / 64), 50, 50, seed=0, shift=2, again=True)
+    made = Batches(made_of(torch.arange(64.0).reshape(1, 1, 8, 8) / -64), 50, 50, seed=0, shift=2, again=True)
     drawn = [made.at(step) for step in (0, 1, 63, 64, 65, 128)]
     parts = [part for batch in drawn for part in (batch.images, batch.unlabelled, batch.again)]
     assert not any(torch.equal(*pair) for pair in combinations(parts, 2))

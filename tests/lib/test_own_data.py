@@ -398,7 +398,7 @@ def test_any_size_colour_and_depth(tmp_path):
     assert (made.image_shape, len(made.pool)) == ((3, 32, 32), 5)
     levels = sorted({int(image.float().mean().round()) for image in made.pool if image.float().std() == 0})
     assert levels == [0, 128, 255]
-    assert "images of 3 sizes brought to 32×32" in made.describe()
+    assert "images of 3 sizes brought to 32x32" in made.describe()
     assert from_folder(tmp_path, image_size=(8, 16), test=0).image_shape == (3, 8, 16)
 
 
