@@ -237,15 +237,15 @@ def test_a_complete_folder_for_reading_only_gives_its_table(dask, runs, tmp_path
 
 
 def test_damaged_results_are_named_and_the_others_stay(dask, runs, tmp_path):
-    """200 mutations: a flipped bit, a cut, a value of another kind. Each is corrupt, by name, or reads as it was."""
+    """300 mutations: a flipped bit, a cut, a value of another kind. Each is corrupt, by name, or reads as it was."""
     table, random = sweep.run(runs, tmp_path), np.random.RandomState(0)
     path, others = tmp_path / runs[3].name / "result.json", table[table["run"] != runs[3].name]
     whole, content = path.read_bytes(), json.loads(path.read_text())
     odd = [None, [], {}, "seven", -1, 1e400, [[[[]]]], True]
-    variants = [whole[:place] for place in random.randint(len(whole) - 1, size=60)]
-    for place, bit in zip(random.randint(len(whole), size=80), random.randint(8, size=80), strict=True):
+    variants = [whole[:place] for place in random.randint(len(whole) - 1, size=90)]
+    for place, bit in zip(random.randint(len(whole), size=120), random.randint(8, size=120), strict=True):
         variants.append(whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :])
-    for _ in range(60):
+    for _ in range(90):
         name = random.choice(sorted(content))
         variants.append(json.dumps(content | {name: odd[random.randint(len(odd))]}).encode())
     for variant in variants:
