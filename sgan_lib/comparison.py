@@ -35,14 +35,15 @@ def compare(
             baselines are measured on its features too.
         arguments: of `experiments.run`, such as preset, seed, device, or a setting.
 
-    Raises ValueError for fewer than two classes, or fewer labelled images than folds.
+    Raises ValueError for fewer than two classes, or where each class has fewer labels than folds.
     """
     labels, folds = data.labelled.labels, check_whole_number("folds", folds, at_least=2)
-    known, n_classes = [name for name, row in experiments.METHODS.items() if row.classifies], len(labels.unique())
+    known = [name for name, row in experiments.METHODS.items() if row.classifies]
     for method in methods:
         check_choice("methods", method, (*BASELINES, *known))
-    if n_classes < 2 or labels.bincount().max() < folds:
-        most = int(labels.bincount().max())
+    counts = labels.bincount(minlength=1)
+    n_classes, most = int((counts > 0).sum()), int(counts.max())
+    if n_classes < 2 or most < folds:
         raise ValueError(f"data must hold two classes and {folds} labels of one; got {n_classes} and {most} at most")
     described = {"": data} | ({f" on {Path(features).stem}": with_features(data, features)} if features else {})
     for fold, parts in enumerate(zip(*(folds_of(each, folds) for each in described.values()), strict=True)):

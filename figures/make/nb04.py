@@ -163,8 +163,8 @@ FIGURES: tables.Figures = {
     ),
     # in float32, without the edge of the images: six and twelve minutes a run, two side by side
     "mnist_100_labels_sooner": Table(
-        lambda: [run for steps, n in ((16_000, 10), (32_000, 10))
-                 for run in matching(range(n), "standard", network="mlp_cropped", steps=steps)], PAPER, curve
+        lambda: [run for steps in (16_000, 32_000)
+                 for run in matching(range(10), "standard", network="mlp_cropped", steps=steps)], PAPER, curve
     ),
     # five times the steps of `standard`, half an hour a run
     "mnist_100_labels_longer": Table(

@@ -36,9 +36,9 @@ def scarcity() -> Iterator[sweep.Run]:
 
 
 def scarcity_at_length() -> Iterator[sweep.Run]:
-    """The GANs on MNIST until they no longer gain much: five times the steps, in float32, without the images' edge.
+    """Feature matching on MNIST for five times as many steps, in float32, without the images' edge.
 
-    Feature matching with 100 labels is in `mnist_100_labels_sooner.csv`, on the same splits.
+    With 100 labels it is in `mnist_100_labels_sooner.csv`, on the same splits.
     """
     settings: dict[str, Any] = {"preset": "standard", "network": "mlp_cropped", "steps": 16_000}
     for seed in range(5):

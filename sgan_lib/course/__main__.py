@@ -9,13 +9,14 @@ python -m sgan_lib.course run 03_sgan -p n_labels 50 -p seed 3  one notebook wit
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
 from sgan_lib.course import runner
 from sgan_lib.course.copies import make_copies
 from sgan_lib.runtime import check_choice, check_whole_number, check_writable, refusals_as_lines, run_command
-from sgan_lib.settings import LARGEST_SEED, PRESETS
+from sgan_lib.settings import PRESETS, Settings
 
 
 def _command_line() -> argparse.ArgumentParser:
@@ -46,9 +47,10 @@ def _jobs(paths: Sequence[Path], texts: Mapping[str, str]) -> list[runner.Job]:
     """Each notebook with its parameters, all checked before the first one runs."""
     if "preset" in texts:
         check_choice("preset", texts["preset"], PRESETS)
-    for name, low, high in (("seed", 0, LARGEST_SEED), ("n_labels", 1, None)):
+    checks = {each.name: each.metadata["check"] for each in fields(Settings)}
+    for name in ("seed", "n_labels"):
         if texts.get(name, "").lstrip("-").isdigit():
-            check_whole_number(name, int(texts[name]), low, high)
+            checks[name](name, int(texts[name]))
     jobs: list[runner.Job] = []
     for path in paths:
         defaults = runner.default_parameters(path)

@@ -136,8 +136,8 @@ def copy_of(path: Path, parameters: Mapping[str, Any], out: Path) -> Path:
     return out / f"{short_name(name)}.ipynb"
 
 
-def _join_streams(executed: Path) -> None:
-    """Make what each cell prints one output, however it arrived; of a line that was written over, the last state."""
+def _join_streams(executed: Path) -> list[nbformat.NotebookNode]:
+    """Make what each cell prints one output, of a line that was written over the last state; returns the cells."""
     notebook = nbformat.read(executed, as_version=4)
     for cell in notebook.cells:
         joined: list[nbformat.NotebookNode] = []
@@ -154,6 +154,7 @@ def _join_streams(executed: Path) -> None:
         if cell.cell_type == "code":
             cell.outputs = joined
     nbformat.write(notebook, executed)
+    return notebook.cells
 
 
 def run_notebook(
@@ -178,8 +179,7 @@ def run_notebook(
         papermill.execute_notebook(path.resolve(), executed, checked, resources=resources, **_PAPERMILL_SETTINGS)
     finally:  # a failed notebook has its copy too
         if executed.exists():
-            _join_streams(executed)
-    cells = nbformat.read(executed, as_version=4).cells
+            cells = _join_streams(executed)
     if any(cell.metadata.get("papermill", {}).get("status") == "pending" for cell in cells):
         raise RuntimeError("a cell ended the kernel, as sys.exit() does; the cells after it did not run")
     return executed

@@ -96,7 +96,7 @@ def to_array(X: Any, shape: tuple[int, ...] = ()) -> np.ndarray:
     return array
 
 
-def _range_of(array: np.ndarray, given: Range | None) -> Range | None:
+def _range_of(array: np.ndarray, given: Range | None, new: bool = False) -> Range | None:
     """The range that training images run over: the given one, or one found in numbers that are not bytes."""
     if given is not None:
         low, high = given if np.shape(given) == (2,) and np.asarray(given).dtype.kind in "iuf" else (0, 0)
@@ -108,10 +108,9 @@ def _range_of(array: np.ndarray, given: Range | None) -> Range | None:
     fitting = [found for found in _FOUND if found[0] <= low and high <= found[1]]
     if array.dtype.name in _WHOLE or fitting:
         return fitting[0] if array.dtype.name not in _WHOLE else None
-    raise ValueError(
-        f"X must hold bytes in [0, 255], or numbers in [0, 1] or [-1, 1]; got {array.dtype} from {low:g} to {high:g}. "
-        f"If that is their whole range, say value_range=({low:g}, {high:g})"
-    )
+    advice = "" if new else f". If that is their whole range, say value_range=({low:g}, {high:g})"
+    what = "bytes in [0, 255], or numbers in [0, 1] or [-1, 1]"
+    raise ValueError(f"X must hold {what}; got {array.dtype} from {low:g} to {high:g}{advice}")
 
 
 def _check_within(array: np.ndarray, allowed: Range, what: str) -> None:
@@ -126,10 +125,7 @@ def _scaled(array: np.ndarray, value_range: Range | None) -> Tensor:
         value_range = _WHOLE[array.dtype.name]
     if array.dtype == np.uint8 and value_range == _WHOLE["uint8"]:
         return torch.from_numpy(np.ascontiguousarray(array))
-    try:
-        low, high = value_range = value_range or _range_of(array, None) or (0.0, 1.0)
-    except ValueError as error:
-        raise ValueError(str(error).partition(". If")[0]) from error  # no range can be given for new images
+    low, high = value_range = value_range or _range_of(array, None, new=True) or (0.0, 1.0)
     _check_within(array, value_range, "the range of the training images must hold the values of X")
     return torch.from_numpy(np.clip((array.astype(np.float32) - low) / (high - low) * 2 - 1, -1, 1))
 

@@ -137,8 +137,8 @@ def _run_all(
 ) -> None:
     """Run all on Dask and write down what became of each. Raises ConnectionError where the cluster has dropped one."""
     scratch = tempfile.TemporaryDirectory(prefix="sgan-sweep-", ignore_cleanup_errors=True)
-    local: Any = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0"}
-    local |= {"env": {"TMPDIR": scratch.name}}  # a worker that is killed leaves files
+    local: Any = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": "127.0.0.1:0",
+                  "env": {"TMPDIR": scratch.name}}  # a worker that is killed leaves files  # fmt: skip
     with scratch, dask.config.set(_DASK), Client(scheduler) if scheduler else Client(**local) as client:
         say(f"watch it at {client.dashboard_link}")
         where = _equal_workers(client, say)

@@ -213,15 +213,9 @@ def test_feature_matching_with_fewer_labels_and_more() -> None:
     said = {n: written([of_splits.mean(), *ends[n]], 1 if n == 20 else 2) for n, of_splits in errors.items()}
     published = stored_table("published.csv").query("method == 'feature matching' and dataset == 'mnist'")
     theirs = published.set_index("n_labels")[["value", "spread"]]
-    pairs = [
-        *said[20],
-        *said[50],
-        *said[100],
-        *said[200],
-        *written(theirs["value"], 2),
-        *written(theirs["spread"][:2], 2),
-    ]
-    states("at length", *pairs, "16,000", "1,000", said[1000][0])
+    beside = written([*theirs["value"], *theirs["spread"][:2]], 2)
+    beside.append(f"{errors[20].mean() - theirs['value'][20]:.1f}")
+    states("at length", *said[20], *said[50], *said[100], *said[200], *beside, "16,000", "1,000", said[1000][0])
     scatter = written([alone[50], alone[20], at_length[20].min(), at_length[20].max()], 1)
     states("fewer labels", *said[50], *said[20], *scatter, said[200][0], said[1000][0], f"{theirs['value'][50]:.2f}")
     assert ends[50][0] < theirs["value"][50] < ends[50][1]
