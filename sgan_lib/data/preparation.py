@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -39,8 +40,10 @@ class Preparation:
             for name, value in {"image_size": image_size, "value_range": value_range}.items():
                 if value is not None:
                     raise ValueError(f"{name} must be None for a table of columns; got {value!r}")
-            mean, deviation = array.mean(axis=0, dtype=float), array.std(axis=0, dtype=float)
-            return cls(array.shape[1:], None, tuple(mean.tolist()), tuple(np.where(deviation, deviation, 1).tolist()))
+            if (array == array[0]).all():
+                raise ValueError(f"X must have a column that varies; all {len(array)} training rows are equal")
+            scaler = StandardScaler().fit(array.astype(float))
+            return cls(array.shape[1:], None, tuple(scaler.mean_.tolist()), tuple(scaler.scale_.tolist()))
         if array.dtype == np.uint8 and value_range is None and array.max() <= 16:
             raise ValueError(
                 f"X must use the range of its bytes, [0, 255]; got bytes in [0, {array.max()}]: value_range says theirs"

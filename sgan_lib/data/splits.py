@@ -34,7 +34,7 @@ class SemiSupervisedData:
     notes: tuple[str, ...] = ()  # on what was found in data of the reader's own
 
     def __post_init__(self) -> None:
-        pool, is_image = self.pool, np.ndim(self.pool) == 4
+        pool, is_image, by_hand = self.pool, np.ndim(self.pool) == 4, self.preparation is None
         floats = (torch.float32, -1, 1) if is_image else (torch.float32,)
         kind: Any = (torch.uint8, 0, 255) if getattr(pool, "dtype", None) == torch.uint8 else floats
         check_tensor("pool", pool, ("n", "channels", "height", "width") if is_image else ("n", "columns"), *kind)
@@ -46,9 +46,9 @@ class SemiSupervisedData:
         if is_image:
             if self.image_shape[0] > 4:
                 raise ValueError(f"pool must have 1 to 4 channels, which come first; got shape {list(pool.shape)}")
-            if self.preparation is None and pool.is_floating_point() and 0 <= pool.min() < pool.max():
+            if by_hand and pool.is_floating_point() and 0 <= pool.min() < pool.max():
                 raise ValueError("pool must hold images in [-1, 1]; none has a number below 0, so they are in [0, 1]")
-        elif not 0.01 < (size := pool.abs().mean(dim=0).max().item()) < 10:
+        elif by_hand and not 0.01 < (size := pool.abs().mean(dim=0).max().item()) < 10:
             raise ValueError(f"pool must have columns of mean 0 and deviation 1; the numbers are of size {size:.3g}")
 
     @property

@@ -77,7 +77,7 @@ def test_bright_images_without_a_dark_pixel_are_trained_on_and_judged():
 
 def test_columns_get_mean_0_and_deviation_1_over_the_training_part_alone():
     table = RANDOM.normal(7, 3, size=(40, 5))
-    table[:, 4] = 2.0  # a constant column
+    table[:, 4] = 0.1  # a constant column, whose deviation is rounding
     made = from_arrays(pd.DataFrame(table), LABELS, test=0.25)
     pool = made.pool.double().numpy()
     np.testing.assert_allclose(pool.mean(axis=0), 0, atol=1e-6)
@@ -86,6 +86,7 @@ def test_columns_get_mean_0_and_deviation_1_over_the_training_part_alone():
     again = made.preparation(table).double().numpy()  # the test rows by the training rows' mean and deviation
     restored = again[:, :4] * np.asarray(made.preparation.deviation[:4]) + np.asarray(made.preparation.mean[:4])
     np.testing.assert_allclose(restored, table[:, :4], rtol=1e-5)
+    assert made.preparation(np.full((2, 5), 0.2))[0, 4] == pytest.approx(0.1)  # and stays of its size
     settled = experiments.run("sgan", data=made, steps=3)
     assert settled.settings.network == "mlp_table"
 
@@ -187,6 +188,7 @@ BAD = [
     ),
     ({"X": GREY[:, 0], "value_range": (0, 255)}, "value_range must be None for a table"),
     ({"X": np.ma.masked_less(GREY, 9)}, "X must hold numbers; got uint8 and masked ones"),
+    ({"X": np.full((40, 3), 0.1)}, "X must have a column that varies; all 36 training rows are equal"),
     ({"X": GREY[:, 0] * 1e160}, "X must hold finite numbers below 1e150"),
     ({"y": [0, "a"] * 20}, r"y must hold numbers or texts, not both; got \[0, 'a'\]"),
     ({"test": (GREY[:2], [0, 1], 2)}, r"test must be a pair \(X, y\), or a share; got 3"),
@@ -324,7 +326,12 @@ def test_parts_put_together_by_hand_that_do_not_fit_are_refused_by_name(changes,
 def test_a_table_that_nobody_has_scaled_is_refused(factor):
     table = from_arrays(RANDOM.rand(40, 3), LABELS)
     with pytest.raises(ValueError, match="pool must have columns of mean 0 and deviation 1; the numbers"):
-        replace(table, pool=table.pool * factor)
+        replace(table, pool=table.pool * factor, preparation=None)
+
+
+def test_columns_that_are_zero_but_for_one_row_in_many_are_as_good_as_others():
+    made = from_arrays(np.eye(50_000, 1), [0, 1] + [-1] * 49_998, test=0)
+    assert made.pool.max().item() == pytest.approx(50_000**0.5, rel=1e-3)
 
 
 # --- folders
