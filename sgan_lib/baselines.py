@@ -15,8 +15,6 @@ from torch import Tensor
 
 from sgan_lib.data import SemiSupervisedData, as_images
 
-UNLABELLED = -1  # scikit-learn's convention
-
 
 def linear(tolerance: float = 1e-4) -> BaseEstimator:
     """Logistic regression on the labelled images alone."""
@@ -51,7 +49,7 @@ def fit_baseline(name: str, data: SemiSupervisedData) -> Any:
     """The baseline of that name, fitted to the labelled images and, where it can use them, to the pool."""
     baseline, images, labels = BASELINES[name](), data.labelled.images, data.labelled.labels
     if isinstance(baseline, (SelfTrainingClassifier, LabelSpreading)):
-        images, known = as_images(data.pool), torch.full((len(data.pool),), UNLABELLED)
+        images, known = as_images(data.pool), torch.full((len(data.pool),), -1)  # -1: no label
         labels = known.index_copy(0, data.labelled_in_pool.cpu(), labels.cpu())
     with warnings.catch_warnings():  # logistic regression may stop after 200 rounds, near enough to its end
         warnings.simplefilter("ignore", ConvergenceWarning)

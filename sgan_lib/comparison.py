@@ -33,7 +33,7 @@ def compare(
         methods: of `METHODS` and of `experiments.METHODS`.
         features: weights of one of torchvision's networks in a file named after it, such as "resnet18.pth": the
             baselines are measured on its features too.
-        arguments: of `experiments.run`, such as preset, seed, device, or a setting.
+        arguments: of `experiments.run`, such as preset, seed, device, or a setting of the networks.
 
     Raises ValueError for fewer than two classes, or where each class has fewer labels than folds.
     """
@@ -45,11 +45,12 @@ def compare(
     n_classes, most = int((counts > 0).sum()), int(counts.max())
     if n_classes < 2 or most < folds:
         raise ValueError(f"data must hold two classes and {folds} labels of one; got {n_classes} and {most} at most")
+    plain: dict[str, Any] = {name: arguments[name] for name in ("preset", "seed", "device") if name in arguments}
     described = {"": data} | ({f" on {Path(features).stem}": with_features(data, features)} if features else {})
     for fold, parts in enumerate(zip(*(folds_of(each, folds) for each in described.values()), strict=True)):
         for suffix, part in zip(described, parts, strict=True):
             for method in (name for name in methods if not suffix or name in BASELINES):
-                result = experiments.run(method, data=part, **arguments)
+                result = experiments.run(method, data=part, **(plain if method in BASELINES else arguments))
                 yield {"method": method + suffix, "fold": fold, "error": result.test_error,
                        "macro_f1": macro_f1(result.confusion_matrix or []), "seconds": result.seconds}  # fmt: skip
 
@@ -88,9 +89,10 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     simple = [name for name in errors if str(name).split(" on ")[0] in BASELINES]
     gains = -errors.sub(errors[errors[simple].mean().idxmin()] if simple else np.nan, axis=0)
     columns: dict[str, pd.Series] = {}
-    for name, values in {"error": errors, "macro_f1": f1, "gain": gains}.items():
+    for name, values, least in (("error", errors, 0), ("macro_f1", f1, 0), ("gain", gains, -100)):
         k = values.count()  # of a comparison that was stopped, not all methods have all folds
         half = stats.t.ppf(0.975, k - 1) * values.std() * np.sqrt(1 / k + 1 / (k - 1))
-        columns |= {name: values.mean(), f"{name}_low": values.mean() - half, f"{name}_high": values.mean() + half}
+        low, high = (values.mean() - half).clip(least, 100), (values.mean() + half).clip(least, 100)
+        columns |= {name: values.mean(), f"{name}_low": low, f"{name}_high": high}
     columns["seconds"] = table.groupby("method")["seconds"].mean()
     return pd.DataFrame(columns).loc[table["method"].unique()]

@@ -47,7 +47,10 @@ def resolve(
     values = {"n_labels": len(data.labelled.labels) if data else 100, "seed": 0, "split_seed": given.get("seed", 0)}
     named = {"method": method, "dataset": dataset, "preset": preset}
     if method in BASELINES:
-        return Settings(**named | values | given | {"network": "none", "steps": 1})
+        settled = Settings(**named | {n: given.get(n, value) for n, value in values.items()}, network="none", steps=1)
+        if unused := [n for n, v in (given | {"network": network}).items() if v not in (None, getattr(settled, n))]:
+            raise ValueError(f"{', '.join(unused)} must be left out for {method!r}, which trains no network")
+        return settled
     shape = data.image_shape if data else (2,) if dataset in POINTS else (1, 28, 28)
     name, row = row_of(network or default_network(dataset, preset, METHODS[method].encoder, shape))
     METHODS[method].check_fits(name, row.generator, row.encoder)
@@ -227,7 +230,7 @@ def run(
         network: a name, by default the data set's, or `models.Networks` of your own, of which copies are trained.
         data: data of your own, from `data.from_arrays` and its like, instead of dataset, n_labels and split_seed.
         start: networks of an earlier result to go on from, instead of new ones; optimisers start afresh.
-        overrides: any other field of `Settings`, for example `steps=500`.
+        overrides: any other field of `Settings`, for example `steps=500`; baselines take none.
 
     Returns what was found, with the averaged networks in `modules`; errors are fractions in [0, 1]. Raises ValueError
     or TypeError for a bad argument, before anything is trained; DivergenceError where training diverges.
@@ -247,6 +250,8 @@ def run(
     settings = resolve(method, dataset, preset, network, data, **given | overrides)
     chosen = runtime.choose_device(device)
     if method in BASELINES:
+        if (checkpoint, observe, record_every, start) != (None,) * 4:
+            raise ValueError(f"checkpoint, observe, record_every and start must be left out for {method!r}")
         return _run_baseline(settings, data or load(settings.dataset, settings.n_labels, settings.split_seed))
     if checkpoint is not None:
         checkpoint = runtime.check_writable("checkpoint", checkpoint)

@@ -23,14 +23,13 @@ def with_features(data: SemiSupervisedData, weights: str | Path) -> SemiSupervis
     if len(data.image_shape) != 3 or data.image_shape[0] not in (1, 3):
         raise ValueError(f"data must be images of 1 or 3 channels for {weights}; got shape {data.image_shape}")
     pool = _features(network, data.pool)
-    mean, deviation = pool.mean(dim=0), pool.std(dim=0) + 1e-6
+    scaled = Preparation.of(pool)
 
     def described(part: Labelled) -> Labelled:
-        images = (_features(network, part.images) - mean) / deviation if len(part.labels) else pool[:0]
-        return part._replace(images=images)
+        return part._replace(images=scaled(_features(network, part.images)) if len(part.labels) else pool[:0])
 
     parts: Any = {name: described(getattr(data, name)) for name in ("labelled", "validation", "test")}
-    return replace(data, pool=(pool - mean) / deviation, preparation=Preparation((pool.shape[1],)), **parts)
+    return replace(data, pool=scaled(pool), preparation=scaled, **parts)
 
 
 def _network(path: Path) -> nn.Module:

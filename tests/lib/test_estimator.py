@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+from dataclasses import asdict
 from functools import partial
 from io import BytesIO, StringIO
 
@@ -250,6 +251,15 @@ def test_baselines_run_like_methods(name, most, tmp_path):
     assert 0.02 < result.test_error < most
     result.to_json(tmp_path / "result.json")
     assert RunResult.from_json(tmp_path / "result.json") == result
+    assert experiments.run(**asdict(result.settings)).test_error == result.test_error
+
+
+@pytest.mark.parametrize(
+    "given", [{"steps": 500}, {"network": "mlp"}, {"learning_rate": 0.1}, {"checkpoint": "x"}, {"observe": print}]
+)
+def test_a_baseline_is_given_nothing_that_only_networks_use(given):
+    with pytest.raises(ValueError, match=f"{next(iter(given))}.* must be left out for 'linear'"):
+        experiments.run("linear", "digits", 50, **given)
 
 
 def test_label_spreading_and_self_training_use_the_pool_and_the_others_do_not():
@@ -286,6 +296,10 @@ def test_the_comparison_measures_all_methods_on_the_same_folds():
     np.testing.assert_allclose([row["gain"], row["gain_low"], row["gain_high"]],
                                [gains.mean(), gains.mean() - half, gains.mean() + half], rtol=1e-4)  # fmt: skip
     assert summary.loc[best, "gain"] == 0
+    wide = summarise(
+        pd.DataFrame({"method": "sgan", "fold": [0, 1], "error": [0, 1], "macro_f1": [0, 1], "seconds": 1})
+    )
+    assert wide[["error_low", "error_high", "macro_f1_low", "macro_f1_high"]].to_numpy().tolist() == [[0, 100, 0, 100]]
     for labels in ([0] * 300, [0, 1] + [-1] * 298):
         with pytest.raises(ValueError, match="data must hold two classes and 5 labels of one; got"):
             next(compare(data.from_arrays(IMAGES[:300], labels, test=0)))
