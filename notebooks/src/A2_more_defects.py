@@ -3,12 +3,11 @@
 #
 # <!-- Open in Colab: `make badges REPOSITORY=owner/name` puts the badge here -->
 #
-# **Your discriminator's loss returns to 2 log 2 = 1.386 again and again. That is what an ideal game ends with. Has
-# yours ended, or is one line wrong?**
+# **Ten suspicious lines, from tutorials and from code that many copy. None of them stops a training,
+# and nine are wrong. What would you measure to find the innocent one?**
 #
-# This is the laboratory behind notebook [08](08_debugging.ipynb): ten more suspects from five [texts](sources.md) and
-# from code that many copy. One of them is innocent. The code is ours, the smallest that shows the same mistake. You
-# can read any section alone.
+# This is the laboratory behind notebook [08](08_debugging.ipynb). The suspects come from five [texts](sources.md) and
+# from common code; the code here is ours, the smallest that shows the same mistake. You can read any section alone.
 #
 # **After this notebook you can**
 # - *write* a check that says whether a player follows its own loss (exercise 1);
