@@ -107,8 +107,8 @@ def pseudo_label(nets: Nets, batch: Batch, settings: Settings) -> Moves:
 def consistency(nets: Nets, batch: Batch, settings: Settings) -> Moves:
     """The same, but the answers come from one view of an image and are learned on another (FixMatch; Sohn 2020, §2.2).
 
-    Not FixMatch as published: the weak view is not mirrored, and shifted only where the settings say so; batches have
-    one or two unlabelled images for a labelled one, not seven. Raises ValueError for a batch without the strong view.
+    Not FixMatch as published: the weak view is shifted only where the settings say so, and never mirrored; by default
+    batches have not seven unlabelled images for a labelled one. Raises ValueError for a batch without the strong view.
     """
     if batch.strong is None:
         raise ValueError("batch.strong must hold the unlabelled images, strongly augmented; got None")
