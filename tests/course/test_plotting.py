@@ -50,7 +50,6 @@ FIGURES = {
         [pd.concat([RUNS, RUNS.assign(dataset="mnist", test_error=0.1)])], ("", "digits\ntest error, %"),
         {"simple": "new_method", "published": PUBLISHED.assign(dataset="mnist", method="supervised"),
          "longer": LAST.query("method == 'supervised'")}),
-    "conditional_samples": ([RUNS], ("labelled images", "samples not of the class asked for, %"), {}),
     "decision_regions": ([PANELS, POINTS, FEW], ("", ""), {"generated": {"two": POINTS}, "real": ["two"]}),
     "confusion": ([[[5, 1], [2, 6]], ["cat", "dog"]], ("predicted class", "true class"), {}),
 }  # fmt: skip
@@ -183,17 +182,6 @@ def test_errors_by_labels_shows_the_runs_where_they_are_few_and_else_an_interval
     [bar] = enough.containers[0].lines[2][0].get_segments()
     assert bar[:, 1].tolist() == pytest.approx(BOUNDS, abs=1e-3)
     assert len(enough.collections[1].get_offsets()) == 0
-
-
-def test_conditional_samples_shows_the_share_of_wrong_ones_a_mark_a_run_and_a_line_through_the_means():
-    wrong, errors = drawn("conditional_samples").axes
-    marks, line = wrong.lines
-    assert np.allclose(sorted(marks.get_ydata()), sorted(100 * k / n for n in (20, 25, 100) for k in (1, 2, 3)))
-    assert np.allclose(line.get_xydata(), [[20, 10], [25, 8], [100, 2]])
-    assert texts(wrong.texts) == ["10 %", "8 %", "2 %"]
-    assert (errors.get_title(), errors.get_ylabel()) == ("Test error of the classifier", "test error, %")
-    assert {"2", "5", "10"} <= set(texts(wrong.get_yticklabels()))
-    assert (texts(wrong.get_xticklabels()), wrong.get_xlim()) == (["20", "", "100"], errors.get_xlim())
 
 
 def test_a_boundary_is_drawn_where_the_probability_is_one_half():

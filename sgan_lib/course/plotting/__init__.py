@@ -1,7 +1,6 @@
 """Figures from results. Every function returns a `Figure` and shows nothing; in a notebook, let it end the cell."""
 
 from sgan_lib.course.plotting.errors import (
-    conditional_samples,
     curves,
     draw_errors_by_labels,
     errors_by_labels,
@@ -30,7 +29,7 @@ from sgan_lib.course.plotting.style import (
 )
 
 __all__ = [
-    "COLOURS", "METHOD_STYLES", "conditional_samples", "confusion", "curves", "decision_regions",
+    "COLOURS", "METHOD_STYLES", "confusion", "curves", "decision_regions",
     "draw_errors_by_labels", "errors_by_labels", "errors_by_method", "errors_in_panels", "errors_in_rows", "filmstrip",
     "game_losses", "gan_scheme", "image_grid", "latent_pairs", "methods_in", "new_figure", "paired_differences",
     "samples_by_class", "sgan_scheme", "snapshots", "stored_figure", "stroke_of", "use_course_style",

@@ -208,30 +208,6 @@ def paired_differences(differences: Mapping[str, Sequence[float]], title: str, x
     return add_title(figure, title)
 
 
-def conditional_samples(table: pd.DataFrame, title: str) -> Figure:
-    """Against the number of labels: how many samples are not of the class asked for, and the test error.
-
-    `table` has a row a run and the columns method, n_labels, seed, test_error, and sample_accuracy where a class was
-    asked for (fractions in [0, 1]). Left, a small mark a run and a line through the means; right, `errors_by_labels`.
-    """
-    figure, axes = new_figure(11, 4, 1, 2)
-    wrong, errors = axes[0]
-    _, colour, marker = METHOD_STYLES["conditional_sgan"]
-    rows = table.dropna(subset=["sample_accuracy"]).assign(percent=lambda rows: 100 * (1 - rows["sample_accuracy"]))
-    means = rows.groupby("n_labels")["percent"].mean()
-    wrong.plot(rows["n_labels"], rows["percent"], marker, color=colour, alpha=0.4, markersize=5, linestyle="none")
-    wrong.plot(means.index, means, color=colour)
-    for count, percent in means.items():
-        wrong.annotate(f"{percent:.2g} %", (count, percent), xytext=(4, 5), textcoords="offset points", fontsize=8)
-    draw_errors_by_labels(errors, table)
-    wrong.set(xscale="log", yscale="log", xlim=errors.get_xlim(), xlabel="labelled images",
-              ylabel="samples not of the class asked for, %", title="Samples of another class")  # fmt: skip
-    errors.set_title("Test error of the classifier")
-    wrong.set_xticks(errors.get_xticks(), [text.get_text() for text in errors.get_xticklabels()])
-    _percent_ticks(wrong, means.min() / 2, 2 * means.max())
-    return add_title(figure, title)
-
-
 def _percent_ticks(panel: Axes, above: float, below: float) -> None:
     """Ticks 1, 2, 5, 10, … of a logarithmic axis of percentages, between two bounds."""
     panel.set_yticks([tick for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if above < tick < below])
