@@ -256,6 +256,8 @@ def test_consistency_with_what_suits_it_in_the_same_minutes() -> None:
     states("without a GAN", *expected, 10)
     states("same minutes", *expected, f"{ahead.mean():.2f}", *bounds(ahead, 2))
     states("changes that keep the class", *means, 100, 10)
+    on_two = [text for split in (1, 2) for text in (split, *written(errors.loc[split], 2))]
+    states("splits without luck", *on_two)
 
 
 def test_the_mistakes_of_the_central_result() -> None:

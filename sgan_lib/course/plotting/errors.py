@@ -67,7 +67,10 @@ def curves(
     y: str,
     logarithmic: bool = False,
 ) -> Figure:
-    """Lines, each named where it ends. `lines`: name -> (x values, y values); a method's name brings its style."""
+    """Lines, each named where it ends. `lines`: name -> (x values, y values); a method's name brings its style.
+
+    `logarithmic`: the y axis, whose values are then percentages.
+    """
     figure, axes = new_figure(7.0, 3.6)
     panel = axes[0, 0]
     taken = {METHOD_STYLES[name][1] for name in lines if name in METHOD_STYLES}
@@ -82,6 +85,7 @@ def curves(
     panel.set(xlabel=x, ylabel=y, title=title)
     if logarithmic:
         panel.set_yscale("log")
+        _percent_ticks(panel, *panel.get_ylim())
     return figure
 
 
