@@ -144,9 +144,9 @@ widgets.reveal(
 # were crossed. So about a tenth of all sevens are, or more.
 #
 # <!-- numbers: splits without luck -->
-# Another method needs no such luck. Consistency, on convolutions and with shifts, has 1.17 % on split 1 and 1.20 % on
-# split 2, where feature matching in as many minutes has 2.64 and 2.71 % ([05](05_label_scarcity.ipynb), part 5). What of
-# it spares the crossed sevens, the network or the distortions, no run here separates.
+# Another method did without such luck. Consistency, on convolutions and with shifts, has 1.17 % on split 1 and 1.20 % on
+# split 2, where feature matching in as many minutes has 2.64 and 2.71 % ([05](05_label_scarcity.ipynb), part 5). That it
+# reads the crossed sevens is inferred from these totals; whether network or distortions do it, no run here separates.
 #
 # ### Exercise 1: how many labels until you meet a style?
 #
