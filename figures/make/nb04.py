@@ -62,8 +62,8 @@ def consistency_trials() -> Iterator[sweep.Run]:
 
 def consistency_chosen() -> list[sweep.Run]:
     """The rate with the least validation error on the tuning splits, on splits 0 to 9."""
-    trials = tables.read("consistency_tuning")
-    return consistency(range(10), float(trials.groupby("learning_rate")["validation_error"].mean().idxmin()))
+    errors = tables.read("consistency_tuning").groupby("learning_rate")["validation_error"].mean()
+    return consistency(range(10), cast(float, errors.idxmin()))
 
 
 def curve(settings: Settings) -> list[Row]:
