@@ -471,8 +471,8 @@ plotting.paired_differences(gains, "With 30,000 labels no gain is seen", "gain o
 # undecided. But the baseline is weak. It is the GAN's discriminator at the GAN's learning rate; notebook 02 has a better
 # one with shifted images, 12.0 %, and [label spreading](glossary.md#label-spreading), without a network, has 11.2 %.
 #
-# Odena's table has the same shape: a gain of 5.2 percentage points with 25 labels, −0.1 with 1,000 (one value each, no
-# spread). The walk-through quotes the first as "5 basis points", a hundredth of it.
+# Odena's table has the same shape: a gain of 5.2 percentage points with 25 training examples, −0.1 with 1,000 (one value
+# each, no spread; his baseline is the SGAN with a frozen G). The walk-through quotes the first as "5 basis points", a hundredth of it.
 
 # %%
 widgets.quiz("sgan", "half_the_labels")
@@ -563,7 +563,7 @@ widgets.quiz("sgan", "log_87")
 #   (five splits each, 3,000 steps).
 # - With 30,000 labels of MNIST no gain is seen (three splits).
 #
-# **Still open.** Why two heads gain with one network and not with another. Whether real-or-fake is the best game to play
+# **Still open.** Whether two heads gain with the convolutional network, too. Whether real-or-fake is the best game to play
 # with unlabelled images: [04](04_feature_matching.ipynb) changes G's loss, [05](05_label_scarcity.ipynb) compares seven
 # methods, [08](08_debugging.ipynb) has the defects of circulating SGAN code.
 #

@@ -549,8 +549,8 @@ widgets.quiz("feature_matching", "own")
 #
 # The result that made feature matching known: 100 labelled digits, all 60,000 in the [pool](glossary.md#pool), a dense
 # network, 0.93 % error (Salimans 2016, Table 1). Here are our stored runs. *Bad GAN* is feature matching with two more
-# terms ([A1](A1_case_studies.ipynb) has them). [Preset](glossary.md#preset) `standard` is ten minutes per run on one
-# core. Preset `paper` has the authors' networks and takes 38.
+# terms ([A1](A1_case_studies.ipynb) has them). [Preset](glossary.md#preset) `standard`, in bfloat16, is ten minutes per run on
+# one core. Preset `paper`, in `mixed`, has the authors' networks and takes 38.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -605,7 +605,7 @@ print_gain(f"16,000 steps cropped, against {rival}", ends[rival], ends["feature 
 # has seven times as much.
 #
 # <!-- numbers: due to the GAN -->
-# **How much is due to the GAN?** Label spreading, which uses the same images without a GAN, has 11.2 %. Feature matching
+# **How much is due to the GAN?** Label spreading, not tuned on MNIST, has 11.2 %. Feature matching
 # gains 9.5 points on it (five splits, 7.4 to 11.5). But [consistency](glossary.md#consistency), without a GAN, has 1.26 %
 # on a convolutional network with shifts, in the minutes that bring feature matching to 1.94 % (ten splits; its gain is
 # −0.69, from −0.99 to −0.38; [05](05_label_scarcity.ipynb), part 5). Ladder networks and VAT published
@@ -617,9 +617,10 @@ print_gain(f"16,000 steps cropped, against {rival}", ends[rival], ends["feature 
 #
 # <!-- numbers: the published figure -->
 # **The published figure.** Preset `paper` ends at 1.04, 0.88, 2.25, 0.96 and 0.87 %, on average 1.20 % (interval 0.47 to
-# 1.93). Published are 0.93 ± 0.065 %, over ten runs. Five splits do not decide whether we fall short; four of them end
+# 1.93). Published are 0.93 ± 0.065 %, over ten runs (the paper
+# does not say what ± is). Five splits do not decide whether we fall short; four of them end
 # below 1.05. The protocol is not the authors': 100,000 steps instead of 180,000, the last quarter with a falling
-# rate, and the two ways of saving time of A1, section 2.
+# rate, an average that is corrected for its start, and the two ways of saving time of A1, section 2.
 
 # %%
 widgets.quiz("feature_matching", "published")
@@ -645,7 +646,7 @@ widgets.quiz("feature_matching", "published")
 # - **On `digits`** (50 labels) it beats label spreading only just (3,000 steps, splits 0 to 9: 0.03 to 2.4 points), and
 #   not at 1,500 steps (0.17, −0.75 to 1.08, splits 0 to 19).
 #
-# - **On MNIST** (100 labels, splits 0 to 4, preset `standard`) 1.72 % where the network alone has 22.7 %; 1.20 % with
+# - **On MNIST** (100 labels, splits 0 to 4, preset `standard` in bfloat16) 1.72 % where the network alone has 22.7 %; 1.20 % with
 #   preset `paper`, published 0.93 %.
 #
 # **Still open.** Why the fakes of feature matching fall where they help, and whether they do so on images. Which of the

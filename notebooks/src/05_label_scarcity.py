@@ -164,12 +164,12 @@ exercises.check("label_scarcity.labels_worth", labels_worth)
 #
 # <!-- numbers: the sweep -->
 # Now the stored runs: twenty splits of `digits` (1,500 steps), and five of MNIST (3,000 steps). All seven methods share
-# one pair of networks and one set of splits. (On MNIST the supervised network learns at 0.001 and the others at 0.003,
-# each the better of these two; matrix products are in [bfloat16](glossary.md#bfloat16).)
+# one pair of networks and one set of splits. (On MNIST the supervised network learns at 0.001 and the others at 0.003:
+# the better of these two, or the GANs' recipe; matrix products are in [bfloat16](glossary.md#bfloat16).)
 #
 # Besides supervised, SGAN, its form with [two heads](glossary.md#two-heads) and feature matching there are:
 #
-# - **[bad GAN](glossary.md#bad-gan)** (Dai 2017): its generator is told to fill the regions that the data leave free.
+# - **[bad GAN](glossary.md#bad-gan)** (after Dai 2017): feature matching with two more terms, without his density term.
 # - **[pseudo-label](glossary.md#pseudo-label)** (after Lee 2013): a confident answer on an unlabelled image, with a
 #   probability of at least 0.95, becomes that image's label. No generator.
 # - **[consistency](glossary.md#consistency)** (after [FixMatch](glossary.md#fixmatch)): the confident answer on an image
@@ -266,8 +266,8 @@ print(ahead.set_index(["method", "labels"]).round(2).to_string())
 # **Against feature matching** label spreading is ahead with 20 labels (-3.28 to -0.10) and behind with 100 (0.09 to 1.13) and
 # with 200 (0.87 to 1.42). With 50 it is undecided.
 #
-# On larger images neighbours in pixel space are less often of the same class. MNIST with 100 labels, on the same
-# five splits:
+# Now MNIST with 100 labels, on the same five splits. Label spreading keeps the number of neighbours that was chosen on
+# `digits`:
 
 # %% tags=["nbval-ignore-output"]
 plain = spreading("mnist", 100)
@@ -371,7 +371,7 @@ exercises.check("label_scarcity.standard_errors", standard_errors)
 #
 # "Our method cuts the error from 22 % to 2 %" says two things: what the method reaches, and what it was compared with.
 # The second is easier to change. Here are four supervised networks at 100 MNIST labels, all ours. Feature matching (24,000
-# steps, five splits, no shifts) is the same in each row.
+# steps, bfloat16, five splits, no shifts) is the same in each row.
 
 # %% tags=["nbval-check-output"]
 baselines = stored.stored_table("baseline_tuned.csv").query("preset == 'standard' or network == 'mlp'")
@@ -403,7 +403,7 @@ print(by_split.loc[["supervised", "sgan"]].round(1).to_string())
 # %% [markdown]
 # <!-- numbers: shifts for all -->
 # The supervised network gains a point on average (13.1 to 12.0 %). The SGAN loses: it goes from 4.3 to 7.6 %. So its gain is 8.8
-# points without shifts and 4.4 with them. If each may choose, it is 7.7. An augmentation is a claim about the data: one
+# points without shifts and 4.4 with them. An augmentation is a claim about the data: one
 # pixel of eight is a long way. On MNIST two pixels help the supervised network much: notebook
 # [02](02_gan_baseline.ipynb).
 #
@@ -465,8 +465,8 @@ print(
 # %% [markdown]
 # <!-- numbers: published rows -->
 # Read across the rows. **Odena** uses a convolutional pair, and says nothing of splits or seeds. His SGAN gains 5.2 points
-# on his baseline at 25 labels, and loses a tenth of one at 1,000. Ours gains 14.0 at 25, because our baseline starts at
-# 43.7 % and his at 25.0 %.
+# on his baseline, an SGAN with a frozen G, at 25 examples, and loses a tenth of one at 1,000. Ours gains 14.0 at 25, from 43.7 to 29.8 %,
+# where his goes from 25.0 to 19.8 %.
 #
 # **Salimans** uses a larger dense pair, ten splits and 180,000 steps. With 100 labels he has 0.93 %. Ours has 7.0 % after
 # 3,000 steps: most of the distance is training time.

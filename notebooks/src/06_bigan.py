@@ -433,8 +433,8 @@ by_1nn = pd.DataFrame({"test images": {name: nearest[key] for name, key in kinds
 print("1-NN accuracy on MNIST, %\n" + by_1nn.round(2).to_string())
 
 # %% [markdown]
-# The wider BiGAN has 96.90 %, raw pixels 96.91 %. Only the autoencoder, whose loss is about pixels, is above them.
-# (One seed; the interval of one such figure is about ±0.36. The wider BiGAN is near the authors' protocol, not the
+# The wider BiGAN has 96.90 %, raw pixels 96.91 %. Only the autoencoder, whose loss is about pixels, is above them,
+# by 0.28. (One seed; the interval of one such figure is about ±0.36. The wider BiGAN is near the authors' protocol, not the
 # same.)
 #
 # The published 97.39 % is higher. On which images? The caption says "test set". The authors' code, unless told
@@ -456,7 +456,8 @@ which = "all of them" if higher.all() else "none" if not higher.any() else "only
 widgets.reveal("bigan.held_out", which, "Raw pixels gain too, and they have learned nothing.")
 
 # %% [markdown]
-# A likely reason: a held-out image often has a neighbour by the same writer. So the published figure is half a point
+# Perhaps a held-out image more often has a neighbour by the same writer; that is untested. And our BiGAN, unlike the
+# authors', trained on these images. So the published figure is half a point
 # above the pixels (96.91 %), or only a quarter (97.15 %), depending on the images it was measured on. A baseline
 # must be measured on the same ones.
 #
@@ -574,7 +575,7 @@ plotting.errors_in_rows(by_method, "100 labels of MNIST: no features come near a
 
 # %% [markdown]
 # **Figure.** Test errors on MNIST, logarithmic; a row per classifier, a dot per split (0 to 2). One BiGAN, in colour,
-# serves all three splits. "Network alone" and the SGAN are the dense network of notebook 03.
+# serves all three splits. "Network alone" and the SGAN are the dense network of notebook 03, in bfloat16.
 
 # %% tags=["nbval-check-output"]
 for n in (20, 100, 1000):
@@ -590,11 +591,11 @@ for n in (20, 100, 1000):
 #
 # <!-- numbers: features of a discriminator -->
 # **The best features here are a plain GAN's**, those of its discriminator: 15.9 % with 100 labels, and 26.5 % before
-# training. (One GAN. By 1-NN it was the worst.) This is the kind of network that the course builds on.
+# training. (One GAN, with BiGAN's networks. By 1-NN it was the worst.)
 #
 # <!-- numbers: features against methods -->
 # **With 100 labels no features come near an SGAN**, which has 6.7 % after 3,000 steps and 2.0 % after 24,000. It
-# learns features *while* it is told the classes.
+# learns features *while* it is told the classes; its network and its number of steps differ, too.
 
 # %%
 widgets.quiz("bigan", "ruler")

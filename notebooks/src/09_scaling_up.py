@@ -576,7 +576,7 @@ print(bill.sort_values("error, %").to_string())
 
 # %% [markdown]
 # The first four rows are within half a point: three GANs, and one method without a generator. Consistency trains a
-# single network and cannot collapse, and its distance from the SGAN, at every number of labels, is smaller than these
+# single network, without a generator that could collapse, and its distance from the SGAN, at every number of labels, is smaller than these
 # splits can show. [Consistency](glossary.md#consistency) alone is told which distortions keep the class.
 #
 # <!-- numbers: changes that keep the class -->
@@ -593,8 +593,7 @@ print(bill.sort_values("error, %").to_string())
 #   linear classifier are the baseline to beat. This course has no such network to show;
 # - **the unlabelled images are not of your classes**: part 7 of notebook [05](05_label_scarcity.ipynb) measures what
 #   foreign images do;
-# - **nobody will look after it**: a GAN can collapse or diverge on the next data set; a supervised network hardly
-#   ever does.
+# - **nobody will look after it**: a GAN can collapse or diverge on the next data set.
 #
 # What speaks for a GAN here is narrow: with 50 labels of `digits` it has fewer errors than the same network alone, and
 # not clearly fewer than label spreading (notebook 05, part 3). So

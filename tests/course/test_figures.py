@@ -13,7 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from sgan_lib import data, experiments, quality, sweep
 
-SCRIPTS = ("nb00", "nb02", "nb03", "nb04", "nb05", "nb06", "nb07", "nb10")
+SCRIPTS = ("nb00", "nb02", "nb03", "nb04", "nb05", "nb06", "nb07", "nb10", "nbA1")
 
 
 @pytest.fixture(scope="module")
@@ -64,21 +64,55 @@ def test_the_sweep_and_the_tasks_measure_what_a_table_lacks_and_keep_the_rest(ma
 
 def test_what_is_measured_of_a_run_is_the_runs(make, monkeypatch, tmp_path):
     monkeypatch.setattr(make.tables, "RUNS", tmp_path)
-    monkeypatch.setattr(make.nb04, "LOOKS", (8,))
-    monkeypatch.setattr(make.nb04, "N_SAMPLES", 300)
+    monkeypatch.setattr(make.nbA1, "LOOKS", (8,))
+    monkeypatch.setattr(make.nbA1, "N_SAMPLES", 300)
     arguments = {"method": "feature_matching", "dataset": "mnist", "network": "mlp_small", "steps": 8}
     settings, result = experiments.resolve(**arguments), experiments.run(**arguments, record_every=2)
     losses = [round(record.terms["adversarial"], 3) for record in result.history]
-    assert [row["adversarial"] for row in make.nb04.losses_at_the_start(settings)] == losses
-    wrong, labels = pd.DataFrame(make.nb04.mistakes(settings)), data.read("mnist").test.labels
+    assert [row["adversarial"] for row in make.nbA1.losses_at_the_start(settings)] == losses
+    wrong, labels = pd.DataFrame(make.nbA1.mistakes(settings)), data.read("mnist").test.labels
     assert (wrong["label"] == labels[wrong["image"].tolist()].numpy()).all()
     matrix = pd.crosstab(wrong["label"], wrong["predicted"]).reindex(index=range(10), columns=range(10), fill_value=0)
     assert (matrix + np.diag(np.diag(result.confusion_matrix)) == np.array(result.confusion_matrix)).all(axis=None)
-    assert make.nb04.by_digit(settings)[-1] == {"step": 8} | {f"wrong_{k}": n for k, n in matrix.sum(axis=1).items()}
+    assert make.nbA1.by_digit(settings)[-1] == {"step": 8} | {f"wrong_{k}": n for k, n in matrix.sum(axis=1).items()}
     assert not list(tmp_path.iterdir())  # no checkpoint
     assert make.nb04.curve(settings)[-1]["test_error"] == round(result.test_error, 4)
     distance, _, _ = quality.sample_quality(make.tables.sampled(result.modules["generator"], 300))
-    assert [row["digit_frechet"] for row in make.nb04.sample_quality(settings)] == [round(distance, 2)]
+    assert [row["digit_frechet"] for row in make.nbA1.sample_quality(settings)] == [round(distance, 2)]
+
+
+def test_an_exchange_changes_only_the_labels_it_names(make):
+    images, labels = data.read("mnist").train
+    for (name, split), swap in make.nbA1.EXCHANGES.items():
+        drawn, parts = data.load("mnist", 100, split), make.nbA1.exchanged(name, split)
+        assert {int(labels[row]) for pair in swap.items() for row in pair} == {7}
+        assert torch.equal(parts.labelled.labels, drawn.labelled.labels)
+        assert torch.equal(parts.pool, drawn.pool)
+        assert torch.equal(data.as_images(parts.pool[parts.labelled_in_pool]), parts.labelled.images)
+        changed = (parts.labelled.images != drawn.labelled.images).flatten(1).any(dim=1)
+        for row, before, after in zip(
+            swap, drawn.labelled.images[changed], parts.labelled.images[changed], strict=True
+        ):
+            assert torch.equal(data.as_images(images[row]), before)
+            assert torch.equal(data.as_images(images[swap[row]]), after)
+
+
+def test_labels_as_the_published_code_picks_them(make):
+    images, labels = data.read("mnist").train
+    digits = labels.tolist()
+    parts, queue = make.nbA1.as_published(5), np.random.RandomState(5).permutation(60_000).tolist()
+    picked = [row for k in range(10) for row in [row for row in queue if digits[row] == k][:10]]
+    assert torch.equal(parts.labelled.images, data.as_images(images[picked]))
+    assert (
+        parts.labelled.labels.tolist() == [digits[row] for row in picked] == [k for k in range(10) for _ in range(10)]
+    )
+    assert torch.equal(parts.pool, images[queue])
+    assert torch.equal(parts.pool[parts.labelled_in_pool], images[picked])
+    [row] = make.nbA1.of_sevens(make.nbA1.Sevens("as drawn", 3), steps=2)
+    result = experiments.run(n_labels=100, seed=3, preset="standard", network="mlp_cropped", steps=2)
+    assert row["test_error"] == result.test_error
+    wrong = [sum(counts) - counts[digit] for digit, counts in enumerate(result.confusion_matrix)]
+    assert [row[f"wrong_{digit}"] for digit in range(10)] == wrong
 
 
 def test_class_vectors_start_where_they_are_told_to(make):
