@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.semi_supervised import LabelSpreading, SelfTrainingClassifier
@@ -15,34 +14,15 @@ from torch import Tensor
 
 from sgan_lib.data import SemiSupervisedData, as_images
 
-
-def linear(tolerance: float = 1e-4) -> BaseEstimator:
-    """Logistic regression on the labelled images alone."""
-    return LogisticRegression(max_iter=200, tol=tolerance)
-
-
-def rbf_svm() -> BaseEstimator:
-    """A support vector machine with a Gaussian kernel, on the labelled images alone."""
-    return SVC(C=10.0)
-
-
-def self_training() -> BaseEstimator:
-    """Logistic regression that takes its own confident answers on unlabelled images for labels (Yarowsky 1995)."""
-    return SelfTrainingClassifier(linear(tolerance=1e-3), threshold=0.95)  # fitted ten times: five times as fast
-
-
-def label_spreading() -> BaseEstimator:
-    """Labels that spread to nearest neighbours (Zhou 2004, "Learning with local and global consistency").
-
-    Neighbours: of 3 to 20, and alpha of 0.2 to 0.99, the best on the validation images of `digits`, 20 to 100 labels,
-    splits 100 to 102.
-    """
-    return LabelSpreading(kernel="knn", n_neighbors=10)
-
-
-BASELINES: dict[str, Callable[[], Any]] = {
-    "linear": linear, "rbf_svm": rbf_svm, "self_training": self_training, "label_spreading": label_spreading,
-}  # fmt: skip
+BASELINES: dict[str, Callable[[], Any]] = {  # name -> a fresh classifier
+    "linear": lambda: LogisticRegression(max_iter=200),  # on the labelled images alone, as the next
+    "rbf_svm": lambda: SVC(C=10.0),
+    # Takes its own confident answers for labels (Yarowsky 1995). It is fitted ten times, hence the tolerance.
+    "self_training": lambda: SelfTrainingClassifier(LogisticRegression(max_iter=200, tol=1e-3), threshold=0.95),
+    # Zhou 2004, "Learning with local and global consistency". Of 3 to 20 neighbours, and alpha of 0.2 to 0.99, the best
+    # on the validation images of `digits`, 20 to 100 labels, splits 100 to 102.
+    "label_spreading": lambda: LabelSpreading(kernel="knn", n_neighbors=10),
+}
 
 
 def fit_baseline(name: str, data: SemiSupervisedData) -> Any:

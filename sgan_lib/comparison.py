@@ -27,7 +27,7 @@ def compare(
     """One row per method and fold, as each is there: method, fold, error, macro_f1 (both in [0, 1]), seconds.
 
     The labelled images are divided into folds with equal shares of each class. Each fold is tested on once, by networks
-    that have never seen its images, not even without labels. The test set of `data` is not touched.
+    that have never seen its images, not even without labels; columns were scaled with it. `data`'s test set stays shut.
 
     Args:
         methods: of `METHODS` and of `experiments.METHODS`.

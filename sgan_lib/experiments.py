@@ -38,7 +38,7 @@ def resolve(
     runtime.check_choice("method", method, (*METHODS, *BASELINES))
     given = {name: value for name, value in given.items() if name != "n_labels" or value is not None}
     if data is None and dataset not in DATASETS:
-        data = _read_folder(dataset)
+        data = load(dataset, None)
     dataset = dataset if data is None else data.name
     runtime.check_choice("preset", preset, PRESETS)
     known = [each.name for each in fields(Settings)]
@@ -62,12 +62,6 @@ def resolve(
     side = row.image_size or (shape[-1] if data else _SIDES.get(dataset, 28))
     runtime.check_whole_number("shift", settings.shift, at_least=0, at_most=side)
     return settings
-
-
-def _read_folder(dataset: Any, n_labels: int | None = None, split_seed: int = 0) -> SemiSupervisedData:
-    if not (isinstance(dataset, (str, Path)) and Path(dataset).is_dir()):
-        runtime.check_choice("dataset", dataset, DATASETS, "a folder of images")
-    return load(str(dataset), n_labels, split_seed)
 
 
 @dataclass(frozen=True)
@@ -243,7 +237,7 @@ def run(
         raise TypeError(f"observe must be a function of a record and networks; got {observe!r}")
     split = seed if split_seed is None else split_seed
     if data is None and dataset not in DATASETS:
-        data = _read_folder(dataset, n_labels, split)
+        data = load(dataset, n_labels, split)
     if data is not None:
         n_labels, split = len(data.labelled.labels), data.split_seed
     given = {"n_labels": n_labels, "seed": seed, "split_seed": split}
@@ -259,6 +253,8 @@ def run(
     with reproducible(settings), tqdm(total=settings.steps, desc=name, unit="step", disable=not progress) as bar:
         asked = asdict(settings) | {"device": chosen.type, "cpu_threads": torch.get_num_threads()}
         prepared = prepare(settings, data, chosen, network, start)
+        if checkpoint is not None:
+            asked["data"] = prepared.data.digest()
         if checkpoint is not None and Path(checkpoint).exists():
             load_checkpoint(prepared.state, Path(checkpoint), asked)
         for record in train(prepared, record_every):

@@ -4,7 +4,7 @@ A method yields named loss terms: first those that the discriminator minimises, 
 (`training.training_step`) lets each player descend on the sum of its terms before it asks for the next, so the second
 player meets a discriminator that has just moved, and may reuse what the first has computed.
 
-Images are in [-1, 1], [n, channels, height, width], or [n, 2] for points.
+Images are in [-1, 1], [n, channels, height, width]; points and rows of a table are [n, columns].
 """
 
 from collections.abc import Callable, Iterator

@@ -34,7 +34,7 @@ class RunResult:
     """
 
     settings: Settings
-    test_error: float | None  # fraction in [0, 1]; None for the plain GAN, which classifies nothing
+    test_error: float | None  # fraction in [0, 1]; None where nothing is classified or tested
     test_error_interval: tuple[float, float] | None  # 95 %, Wilson: how well the test set measures this one network
     confusion_matrix: list[list[int]] | None  # true class by row
     history: list[Record]

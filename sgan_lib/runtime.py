@@ -1,4 +1,4 @@
-"""Device choice, seeding, argument checks, and the guard against divergence."""
+"""Argument checks, files written whole, device choice, seeding, command lines, the guard against divergence."""
 
 import ast
 import hashlib

@@ -39,13 +39,13 @@ class Settings:
     Raises ValueError or TypeError for a value outside its field's bounds: the field, the value, what is allowed.
     """
 
-    method: str = _choice(_REQUIRED, "one of methods.METHODS", "chosen")
-    dataset: str = _choice(_REQUIRED, "one of data.DATASETS", "chosen")
+    method: str = _choice(_REQUIRED, "one of methods.METHODS or baselines.BASELINES", "chosen")
+    dataset: str = _choice(_REQUIRED, "one of data.DATASETS, or a name of your own data", "chosen")
     n_labels: int = _whole(_REQUIRED, "labelled training images", "chosen", at_least=1)
     seed: int = _whole(_REQUIRED, "of weights, batches and noise", "chosen", at_least=0, at_most=LARGEST_SEED)
     split_seed: int = _whole(_REQUIRED, "of which images are labelled", "chosen", at_least=0, at_most=LARGEST_SEED)
     preset: str = _choice(_REQUIRED, "budget", "chosen", allowed=PRESETS)
-    network: str = _choice(_REQUIRED, "one of networks.NETWORKS, or 'own'", "chosen")
+    network: str = _choice(_REQUIRED, "one of networks.NETWORKS, 'own' or 'none'", "chosen")
     steps: int = _whole(_REQUIRED, "moves of each player", "network and preset", at_least=1, at_most=10**8)
     batch_size: int = _whole(64, "unlabelled images a step, and generated ones", "ours", at_least=2, at_most=65536)
     labelled_batch_size: int = _whole(64, "labelled images a step", "ours", at_least=1, at_most=65536)

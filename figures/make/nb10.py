@@ -44,7 +44,7 @@ def measure(run: Asked) -> list[Row]:
     error, confusion = cast(float, result.test_error), result.confusion_matrix or []  # every method here classifies
     return [{"network": result.settings.network, "steps": result.settings.steps, "error": round(error, 6),
              "macro_f1": round(comparison.macro_f1(confusion), 6), "seconds": round(seconds, 1),
-             "images": own_data.digest(parts),
+             "images": parts.digest(),
              "confusion_matrix": json.dumps(confusion), "torch": torch.__version__}]  # fmt: skip
 
 

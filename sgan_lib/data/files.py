@@ -77,7 +77,8 @@ def _labels_from_csv(file: Path, folder: Path, paths: Sequence[Path]) -> list[st
     named = [folder / name for name in names]
     if twice := names[pd.Series(named, dtype=object).duplicated()].tolist():
         raise ValueError(f"labels must name each file once; {file} names {twice[0]!r} again")
-    if absent := [name for name, path in zip(names, named, strict=True) if path not in set(paths)]:
+    known = set(paths)
+    if absent := [name for name, path in zip(names, named, strict=True) if path not in known]:
         raise ValueError(f"labels must name images in {folder}; {file} names {absent[0]!r}")
     by_path = {path: label if label not in ("", "-1") else None for path, label in zip(named, labels, strict=True)}
     return [by_path.get(path) for path in paths]

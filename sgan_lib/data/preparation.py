@@ -105,6 +105,8 @@ def _range_of(array: np.ndarray, given: Range | None, new: bool = False) -> Rang
         low, high = given if np.shape(given) == (2,) and np.asarray(given).dtype.kind in "iuf" else (0, 0)
         if not -np.inf < low < high < np.inf:
             raise ValueError(f"value_range must be two finite numbers, low < high; got {given!r}")
+        if low < 0 and array.dtype.name in _WHOLE:
+            raise ValueError(f"value_range must begin at 0 or above for {array.dtype}; got {given!r}")
         _check_within(array, (low, high), "value_range must hold all values of X")
         return float(low), float(high)
     low, high = float(array.min()), float(array.max())
@@ -123,8 +125,9 @@ def _check_within(array: np.ndarray, allowed: Range, what: str) -> None:
 
 
 def _scaled(array: np.ndarray, value_range: Range | None) -> Tensor:
-    """Bytes as they are, all else as float32 in [-1, 1]."""
-    if array.dtype.name in _WHOLE and value_range in (None, *_FOUND):
+    """Bytes as they are, all else as float32 in [-1, 1]; bytes of 0 and 1 fit into a range of (0, 1) themselves."""
+    whole = array.dtype.name in _WHOLE and value_range in (None, *_FOUND)
+    if whole and not (value_range == (0, 1) and array.max() <= 1):
         value_range = _WHOLE[array.dtype.name]
     if array.dtype == np.uint8 and value_range == _WHOLE["uint8"]:
         return torch.from_numpy(np.ascontiguousarray(array))

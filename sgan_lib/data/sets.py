@@ -39,7 +39,7 @@ class DataError(OSError):
 class Labelled(NamedTuple):
     """Images with their labels, row by row."""
 
-    images: Tensor  # float32 in [-1, 1], [n, channels, height, width], or [n, 2] for points (raw sets also hold bytes)
+    images: Tensor  # float32 in [-1, 1], [n, channels, height, width], or [n, columns] (raw sets also hold bytes)
     labels: Tensor  # int64 in [0, n_classes), [n]
 
 

@@ -19,12 +19,12 @@ from sgan_lib.runtime import check_choice, check_number, check_path
 
 
 def load(
-    name: str | Path = "mnist", n_labels: int | None = 100, split_seed: int = 0, validation: int | None = None,
+    dataset: str | Path = "mnist", n_labels: int | None = 100, split_seed: int = 0, validation: int | None = None,
     image_size: int | None = None, draw: str = "balanced",
 ) -> SemiSupervisedData:  # fmt: skip
     """Read a data set and hide all but `n_labels` of its training labels.
 
-    - name: one of DATASETS, or a folder of images, for which see `from_folder`.
+    - dataset: one of DATASETS, or a folder of images, for which see `from_folder`.
     - n_labels: at least one a class; balanced to within one a class as long as none runs out of images, and nested:
       with one split seed, the 50 are among the 100. None: all labels that there are.
     - split_seed: which images are labelled; independent of any training seed.
@@ -36,10 +36,10 @@ def load(
 
     Raises TypeError or ValueError for bad arguments, DataError for data that are damaged or cannot be had.
     """
-    if isinstance(name, (str, Path)) and name not in DATASETS and Path(name).is_dir():
-        return from_folder(name, image_size=image_size, n_labels=n_labels, split_seed=split_seed,
+    if dataset not in DATASETS and isinstance(dataset, (str, Path)) and check_path("dataset", dataset).is_dir():
+        return from_folder(dataset, image_size=image_size, n_labels=n_labels, split_seed=split_seed,
                            validation=validation, draw=draw)  # fmt: skip
-    name = check_choice("name", name, DATASETS, "a folder of images")
+    name = check_choice("dataset", dataset, DATASETS, "a folder of images")
     return split_of(shared(name), name, n_labels, split_seed, validation, image_size, draw)
 
 

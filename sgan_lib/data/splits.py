@@ -1,5 +1,6 @@
 """A data set as semi-supervised learning sees it: a few labels, and a large pool without."""
 
+import hashlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from sgan_lib.settings import LARGEST_SEED
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SemiSupervisedData:
-    """What training and evaluation see. Images are float32 in [-1, 1], [n, channels, height, width] or [n, 2].
+    """What training and evaluation see. Images are float32 in [-1, 1], [n, channels, height, width], rows [n, columns].
 
     Raises ValueError, naming the part, where parts that were put together by hand do not fit.
     """
@@ -62,7 +63,7 @@ class SemiSupervisedData:
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """(channels, height, width), or (2,) for points."""
+        """(channels, height, width), or (columns,)."""
         return tuple(self.pool.shape[1:])
 
     def to(self, device: torch.device | str) -> "SemiSupervisedData":
@@ -70,6 +71,13 @@ class SemiSupervisedData:
         parts = {"labelled": self.labelled, "validation": self.validation, "test": self.test}
         moved: Any = {name: Labelled(*(tensor.to(device) for tensor in part)) for name, part in parts.items()}
         return replace(self, pool=self.pool.to(device), labelled_in_pool=self.labelled_in_pool.to(device), **moved)
+
+    def digest(self) -> str:
+        """Ten characters that tell these data from others: of the pool, and of which labels are known in it."""
+        content = hashlib.sha256()
+        for part in (self.pool, self.labelled_in_pool, self.labelled.labels):
+            content.update(part.cpu().numpy().tobytes())
+        return content.hexdigest()[:10]
 
     def describe(self) -> str:
         """Sizes of the parts, shape and range of the images, and how many labelled images each class has."""

@@ -9,6 +9,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from sgan_lib.runtime import forked_random
+
 Shape = tuple[int, ...]
 Weighted = TypeVar("Weighted", nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
@@ -76,7 +78,7 @@ def _reduce(layer: Any, _protocol: int) -> tuple[Any, ...]:
 
 def _normed_again(plain: Any, weights: dict[str, Tensor], train_scale: bool) -> Any:
     kept = {name: weight.clone() for name, weight in weights.items()}  # some share their memory with the layer's
-    with torch.random.fork_rng():  # its random weights are replaced
+    with forked_random():  # its random weights are replaced
         layer: Any = normalised(plain, train_scale)
     layer.load_state_dict(kept)
     return layer

@@ -165,7 +165,7 @@ def test_another_size_is_what_pillow_makes_of_the_image(name, size):
 
 
 def load(**changes):
-    return data.load(**({"name": "digits"} | changes))
+    return data.load(**({"dataset": "digits"} | changes))
 
 
 def batches(name="digits", **changes):
@@ -186,10 +186,10 @@ BAD = [
     *((call, name, {name: value}, ValueError, allowed) for call, name, values, allowed in OUTSIDE for value in values),
     *((call, name, {name: value}, TypeError, "a whole") for call, name, *_ in OUTSIDE for value in (2.0, "5", True)),
     *((batches, flag, {flag: 1}, TypeError, "True or False") for flag in ("mixed", "strong", "again")),
-    (load, "name", {"name": "mnits"}, ValueError, "one of mnist, digits, .*cifar10"),
-    (load, "n_labels", {"name": "moons", "n_labels": 1}, ValueError, "at least 2 and at most 1000"),
+    (load, "dataset", {"dataset": "mnits"}, ValueError, "one of mnist, digits, .*cifar10"),
+    (load, "n_labels", {"dataset": "moons", "n_labels": 1}, ValueError, "at least 2 and at most 1000"),
     (load, "validation", {"n_labels": 1340, "validation": 8}, ValueError, "at most 7"),
-    (load, "image_size", {"name": "moons", "image_size": 32}, ValueError, "None for a set of points"),
+    (load, "image_size", {"dataset": "moons", "image_size": 32}, ValueError, "None for a set of points"),
     (batches, "shift", {"name": "moons", "shift": 1}, ValueError, "at most 0"),
     (batches, "strong", {"name": "moons", "strong": True}, ValueError, "False for points"),
     *((batches, "batch_size", {view: True, "batch_size": 0}, ValueError, "at least 1") for view in ("strong", "mixed")),

@@ -196,13 +196,26 @@ def test_a_checkpoint_of_other_settings_or_cut_off_is_refused_by_name_and_kept(t
     path = tmp_path / "run.safetensors"
     run(checkpoint=path)
     whole = path.read_bytes()
-    with pytest.raises(ValueError, match=r"\(learning_rate: 0\.002 there, 0\.001 now; seed: 0 there, 8 now; split_"):
+    with pytest.raises(
+        ValueError, match=r" now; learning_rate: 0\.002 there, 0\.001 now; seed: 0 there, 8 now; split_"
+    ):
         run(checkpoint=path, seed=8, learning_rate=0.001)
     assert path.read_bytes() == whole
     path.write_bytes(whole[:-5000])
     with pytest.raises(ValueError, match=f"^{re.escape(str(path))} is a damaged checkpoint: "):
         run(checkpoint=path)
     assert path.stat().st_size == len(whole) - 5000
+
+
+def test_a_checkpoint_of_other_data_of_the_same_size_is_refused(tmp_path):
+    parts = data.load("digits", 20)
+    other = replace(parts, labelled=parts.labelled._replace(labels=parts.labelled.labels.roll(1)))
+    for changed in (other, replace(parts, pool=parts.pool.roll(1, dims=0))):
+        path = tmp_path / changed.digest()
+        given = {"method": "supervised", "steps": 2, "checkpoint": path}
+        experiments.run(**given, data=parts)
+        with pytest.raises(ValueError, match=rf"other settings \(data: '\w+' there, '{changed.digest()}' now\)"):
+            experiments.run(**given, data=changed)
 
 
 def test_a_checkpoint_that_no_run_has_written_is_refused_though_its_checksum_is_right(tmp_path):

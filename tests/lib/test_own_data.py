@@ -69,6 +69,15 @@ def test_images_are_the_same_in_whatever_form_they_come(form, options):
         torch.testing.assert_close(data.as_images(made.preparation(GREY[0])), wanted[:1], atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, bool, float])
+def test_masks_of_0_and_1_are_black_and_white_in_any_type(kind):
+    masks = (GREY > 127).astype(kind)
+    made = from_arrays(masks, LABELS, test=0, value_range=(0, 1))
+    assert sorted(set(made.unlabelled.flatten().tolist())) == [-1, 1]
+    assert torch.equal(data.as_images(made.preparation(masks[3]))[0, 0], torch.from_numpy(masks[3] * 2.0 - 1).float())
+    assert torch.equal(data.as_images(made.preparation(masks[3].astype(np.uint8) * 255)), made.preparation(masks[3]))
+
+
 def test_bright_images_without_a_dark_pixel_are_trained_on_and_judged():
     bright = (200 + GREY // 5).astype(np.uint8)
     result = experiments.run("sgan", data=from_arrays(bright, LABELS, test=0.4), steps=2, device="cpu")
@@ -186,6 +195,7 @@ BAD = [
         ({"value_range": bad}, "value_range must be two finite numbers, low < high; got ")
         for bad in [(5, 5), (255, 0), 255, "all", (0, np.inf), (0, np.nan), (0, 1, 2)]
     ),
+    ({"value_range": (-1, 255)}, "value_range must begin at 0 or above for uint8; got "),
     ({"X": GREY[:, 0], "value_range": (0, 255)}, "value_range must be None for a table"),
     ({"X": np.ma.masked_less(GREY, 9)}, "X must hold numbers; got uint8 and masked ones"),
     ({"X": np.full((40, 3), 0.1)}, "X must have a column that varies; all 36 training rows are equal"),
@@ -346,10 +356,12 @@ def test_a_folder_has_its_classes_in_subfolders_and_other_files_are_counted(phot
         assert line in made.describe()
 
 
-def test_a_folder_goes_wherever_the_name_of_a_data_set_goes(photos):
+def test_a_folder_goes_wherever_the_name_of_a_data_set_goes(photos, monkeypatch):
     result = experiments.run("sgan", str(photos), n_labels=6, steps=2)
     assert (result.settings.n_labels, result.class_names) == (6, ("cat", "dog"))
     assert data.load(photos, 6, split_seed=1).labelled.labels.bincount().tolist() == [3, 3]
+    monkeypatch.setenv("HOME", str(photos.parent))
+    assert data.load(f"~/{photos.name}", None).digest() == data.load(photos, None).digest()
     assert experiments.run("linear", str(photos)).settings.n_labels == 9  # 3 of 12 are for testing
     with pytest.raises(ValueError, match="n_labels and split_seed must be None where data are given; got 5 and None"):
         experiments.run("sgan", data=from_folder(photos), n_labels=5)

@@ -1,6 +1,5 @@
 """`10_your_data`: checkers for copies, macro-F1 and a decision; the folder that it practises on, and two pictures."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,14 +54,6 @@ def write_new(folder: str | Path, count: int = 3) -> None:
     Path(folder).mkdir(parents=True, exist_ok=True)
     for index, image in enumerate(data.read("mnist_rgb").test.images[:count]):
         Image.fromarray(image.permute(1, 2, 0).numpy()).save(Path(folder) / f"new-{index}.png")
-
-
-def digest(parts: data.SemiSupervisedData) -> str:
-    """Ten letters that tell one choice of labelled images and of a pool from another."""
-    content = hashlib.sha256(parts.pool.numpy().tobytes())
-    for part in (parts.labelled_in_pool, parts.labelled.labels):
-        content.update(part.numpy().tobytes())
-    return content.hexdigest()[:10]
 
 
 def show_files(folder: str | Path, names: Sequence[str], title: str) -> Figure:
