@@ -11,7 +11,7 @@ import pandas as pd
 from sgan_lib.comparison import METHODS, compare, summarise
 from sgan_lib.data import from_folder, image_files
 from sgan_lib.estimator import SemiSupervisedClassifier
-from sgan_lib.runtime import check_writable, parse_settings, refusals_as_lines, run_command
+from sgan_lib.runtime import check_writable, parse_settings, refusals_as_lines, run_command, write_whole
 
 
 def _command_line() -> argparse.ArgumentParser:
@@ -29,12 +29,13 @@ def _command_line() -> argparse.ArgumentParser:
     fit.add_argument("--out", type=Path, required=True, metavar="FILE", help="such as photos.safetensors")
     fit.add_argument("--method", default="sgan", help="as in sgan_lib.experiments.METHODS (default: sgan)")
     fit.add_argument("--network", default="auto", help="as in sgan_lib.networks.NETWORKS (default: auto)")
+    fit.add_argument("--checkpoint", type=Path, metavar="FILE", help="go on from it after a stop")
     fit.add_argument("--balanced", action="store_true", help="see every class equally often, however few its labels")
     predict = commands.add_parser("predict", help="print file, class and probability of each image as CSV")
     predict.add_argument("file", type=Path, help="what fit has written")
     predict.add_argument("images", type=Path, nargs="+", help="files, or folders of them")
     table = commands.add_parser("compare", parents=[folder], help="measure methods by cross-validation on the labels")
-    table.add_argument("--methods", nargs="+", default=METHODS, help=f"default: {' '.join(METHODS)}")
+    table.add_argument("--methods", nargs="+", help=f"default: {' '.join(METHODS)}")
     table.add_argument("--folds", type=int, default=5, help="5 by default")
     table.add_argument("--features", type=Path, metavar="FILE", help="weights of one of torchvision's networks")
     table.add_argument("--out", type=Path, metavar="CSV", help="write one row per method and fold, as each is there")
@@ -42,12 +43,13 @@ def _command_line() -> argparse.ArgumentParser:
 
 
 def _fit(options: argparse.Namespace) -> None:
-    check_writable("--out", options.out)
+    _check_new(options.out)
     parts = from_folder(options.folder, labels=options.labels, image_size=options.image_size, test=0)
     print(parts)
     classifier = SemiSupervisedClassifier(
         options.method, options.network, options.preset, parse_settings(options.set), random_state=options.seed,
         class_weight="balanced" if options.balanced else None, device=options.device, progress=True,
+        checkpoint=options.checkpoint,
     ).fit(parts)  # fmt: skip
     classifier.save(options.out)
     print(f"{options.out}: {options.method}, {classifier.history_['step'].iloc[-1]:,} steps")
@@ -58,24 +60,32 @@ def _predict(options: argparse.Namespace) -> None:
     files = [file for path in options.images for file in (image_files(path) if path.is_dir() else [path])]
     shares = classifier.predict_proba(files)
     table = pd.DataFrame(shares, columns=classifier.classes_)
-    table.insert(0, "file", [str(file) for file in files])
-    table.insert(1, "label", classifier.classes_[shares.argmax(axis=1)])
+    table.insert(0, "file", [str(file) for file in files], allow_duplicates=True)  # a class may have that name
+    table.insert(1, "label", classifier.classes_[shares.argmax(axis=1)], allow_duplicates=True)
     table.to_csv(sys.stdout, index=False, float_format="%.4f")
 
 
 def _compare(options: argparse.Namespace) -> None:
     if options.out is not None:
-        check_writable("--out", options.out)
+        _check_new(options.out)
     parts = from_folder(options.folder, labels=options.labels, image_size=options.image_size, test=0)
     print(parts)
     rows: list[dict[str, Any]] = []
-    for row in compare(parts, options.methods, options.folds, options.features, preset=options.preset,
-                       seed=options.seed, device=options.device, **parse_settings(options.set)):  # fmt: skip
-        rows.append(row)
-        print(f"fold {row['fold']}, {row['method']}: error {row['error']:.1%}, {row['seconds']:.0f} s", flush=True)
-        if options.out is not None:
-            pd.DataFrame(rows).to_csv(options.out, index=False)
-    print(summarise(pd.DataFrame(rows)).round(1).to_string())
+    try:
+        for row in compare(parts, options.methods, options.folds, options.features, preset=options.preset,
+                           seed=options.seed, device=options.device, **parse_settings(options.set)):  # fmt: skip
+            rows.append(row)
+            print(f"fold {row['fold']}, {row['method']}: error {row['error']:.1%}, {row['seconds']:.0f} s", flush=True)
+            if options.out is not None:
+                write_whole(options.out, pd.DataFrame(rows).to_csv(index=False))
+    finally:  # also of a comparison that was stopped
+        if rows:
+            print(summarise(pd.DataFrame(rows)).round(1).to_string())
+
+
+def _check_new(out: Path) -> None:
+    if check_writable("--out", out).exists():
+        raise ValueError(f"--out must be a new file, so that nothing is overwritten; {out} is there")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -21,7 +21,7 @@ METHODS = (*BASELINES, "supervised", "consistency", "sgan", "feature_matching")
 
 
 def compare(
-    data: SemiSupervisedData, methods: Sequence[str] = METHODS, folds: int = 5, features: str | Path | None = None,
+    data: SemiSupervisedData, methods: Sequence[str] | None = None, folds: int = 5, features: str | Path | None = None,
     **arguments: Any,
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """One row per method and fold, as each is there: method, fold, error, macro_f1 (both in [0, 1]), seconds.
@@ -30,22 +30,29 @@ def compare(
     that have never seen its images, not even without labels; columns were scaled with it. `data`'s test set stays shut.
 
     Args:
-        methods: of `METHODS` and of `experiments.METHODS`.
+        methods: of `METHODS` and of `experiments.METHODS`; by default those of `METHODS` that the data can take.
         features: weights of one of torchvision's networks in a file named after it, such as "resnet18.pth": the
             baselines are measured on its features too.
         arguments: of `experiments.run`, such as preset, seed, device, or a setting of the networks.
 
-    Raises ValueError for fewer than two classes, or where each class has fewer labels than folds.
+    Raises ValueError for fewer than two classes with two labels, where each class has fewer labels than folds, and for
+    whatever `experiments.run` refuses, before anything is trained.
     """
-    labels, folds = data.labelled.labels, check_whole_number("folds", folds, at_least=2)
-    known = [name for name, row in experiments.METHODS.items() if row.classifies]
-    for method in methods:
-        check_choice("methods", method, (*BASELINES, *known))
-    counts = labels.bincount(minlength=1)
-    n_classes, most = int((counts > 0).sum()), int(counts.max())
-    if n_classes < 2 or most < folds:
-        raise ValueError(f"data must hold two classes and {folds} labels of one; got {n_classes} and {most} at most")
+    folds, known = check_whole_number("folds", folds, at_least=2), experiments.METHODS
+    if taken := {"dataset", "n_labels", "split_seed", "checkpoint", "start"} & {*arguments}:
+        raise ValueError(f"{', '.join(sorted(taken))} cannot be set for a whole comparison")
     plain: dict[str, Any] = {name: arguments[name] for name in ("preset", "seed", "device") if name in arguments}
+    settings = {name: value for name, value in arguments.items() if name not in ("device", "progress", "observe")}
+    is_image = len(data.image_shape) == 3
+    chosen = [name for name in METHODS if is_image or name != "consistency"] if methods is None else methods
+    for method in (methods := [*dict.fromkeys(chosen)]):
+        check_choice("methods", method, (*BASELINES, *(name for name, row in known.items() if row.classifies)))
+        if method not in BASELINES:
+            experiments.resolve(method, data.name, data=data, **settings)
+    counts = data.labelled.labels.bincount(minlength=1)
+    if counts.max() < folds or (counts > 1).sum() < 2:
+        allowed = f"two labels of each of two classes, and {folds} of one"
+        raise ValueError(f"data must hold {allowed}; got {dict(zip(data.class_names, counts.tolist(), strict=False))}")
     described = {"": data} | ({f" on {Path(features).stem}": with_features(data, features)} if features else {})
     for fold, parts in enumerate(zip(*(folds_of(each, folds) for each in described.values()), strict=True)):
         for suffix, part in zip(described, parts, strict=True):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 from torch import Tensor
 
@@ -28,7 +29,7 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         image_size, value_range: as in `data.from_arrays`.
         warm_start: train the networks of the last `fit`, or of `load`, for longer, instead of new ones.
         random_state: seed of weights, batches and noise.
-        device, progress: as in `experiments.run`.
+        device, progress, checkpoint: as in `experiments.run`.
 
     Fitted, it has `classes_`, `n_features_in_`, `history_` (one row per record) and `result_`, the run's.
     """
@@ -36,16 +37,18 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self, method: str = "sgan", network: Any = "auto", preset: str = "standard", settings: Any = None,
         class_weight: str | None = None, image_size: Any = None, value_range: Any = None, warm_start: bool = False,
-        random_state: int | None = 0, device: str = "auto", progress: bool = False,
+        random_state: int | None = 0, device: str = "auto", progress: bool = False, checkpoint: Any = None,
     ) -> None:  # fmt: skip
         self.method, self.network, self.preset, self.settings = method, network, preset, settings
         self.class_weight, self.image_size, self.value_range = class_weight, image_size, value_range
         self.warm_start, self.random_state, self.device, self.progress = warm_start, random_state, device, progress
+        self.checkpoint = checkpoint
 
     def fit(self, X: Any, y: Any = None) -> "SemiSupervisedClassifier":
         """Train on X, images or columns, with labels y: numbers or texts, and -1, None or NaN where there is none.
 
-        X may be `SemiSupervisedData` instead, without y. Raises ValueError or TypeError as `data.from_arrays` does.
+        X may be `SemiSupervisedData` instead, without y; classes are then its class names, texts. Raises ValueError or
+        TypeError as `data.from_arrays` does.
         """
         check_choice("method", self.method, [name for name, method in METHODS.items() if method.classifies])
         parts, classes = (X, np.array(X.class_names)) if isinstance(X, SemiSupervisedData) else self._read(X, y)
@@ -54,7 +57,10 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         if self.class_weight is not None:
             check_choice("class_weight", self.class_weight, ("balanced",), "None")
             parts = _balanced(parts)
-        own, taken = self.settings or {}, {"method", "seed", "preset", "device", "progress", "network", "data", "start"}
+        own, taken = (
+            self.settings or {},
+            {*self.get_params(), "seed", "data", "dataset", "start", "observe", "record_every"},
+        )
         if not isinstance(own, Mapping) or taken & {*own}:
             raise ValueError(f"settings must be a dictionary of settings without a parameter of their own; got {own!r}")
         warm = check_flag("warm_start", self.warm_start) and hasattr(self, "result_")
@@ -64,9 +70,11 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         seed = int(np.random.default_rng().integers(2**31)) if self.random_state is None else self.random_state
         self.result_: Any = experiments.run(
             self.method, seed=seed, preset=self.preset, device=self.device, progress=self.progress, network=network,
-            data=parts, start=self.result_.modules if warm else None, **own,
+            data=parts, start=self.result_.modules if warm else None, checkpoint=self.checkpoint, **own,
         )  # fmt: skip
         self.classes_, self.n_features_in_ = classes, int(np.prod(parts.image_shape))
+        if isinstance(X, SemiSupervisedData) and hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_  # of an earlier fit
         return self
 
     def _read(self, X: Any, y: Any) -> tuple[SemiSupervisedData, np.ndarray]:
@@ -88,6 +96,13 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         best = self._logits(X).argmax(dim=1).numpy()
         return self.classes_[best]
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The share of right answers, in [0, 1], among the rows that have a label."""
+        known = data.labels_of(y, "y").notna().to_numpy()
+        weights = None if sample_weight is None else np.asarray(sample_weight)[known]
+        truth = np.array([label for label, kept in zip(y, known, strict=True) if kept])
+        return float(accuracy_score(truth, self.predict(X)[known], sample_weight=weights))
+
     def _logits(self, X: Any) -> Tensor:
         check_is_fitted(self)
         prepared = self.result_.preparation
@@ -105,8 +120,9 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
     def save(self, path: str | Path) -> None:
         """Write one file with networks, classes, scaling, settings and versions; see `RunResult.save`."""
         check_is_fitted(self)
-        parameters = {name: value for name, value in self.get_params().items() if name != "network"}
-        notes = {"classes": self.classes_.tolist(), "parameters": parameters}
+        parameters = {name: value for name, value in self.get_params().items() if name not in ("network", "checkpoint")}
+        columns = [*getattr(self, "feature_names_in_", ())]
+        notes = {"classes": self.classes_.tolist(), "parameters": parameters, "columns": columns}
         replace(self.result_, notes=notes).save(path)
 
     @classmethod
@@ -117,6 +133,8 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         classifier.network = network or result.settings.network
         classifier.result_, classifier.classes_ = result, np.array(result.notes.get("classes", result.class_names))
         classifier.n_features_in_ = int(np.prod(result.preparation.shape))
+        if columns := result.notes.get("columns"):
+            classifier.feature_names_in_ = np.array(columns, dtype=object)
         return classifier
 
 

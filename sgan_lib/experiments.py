@@ -19,11 +19,10 @@ from sgan_lib.data import DATASETS, POINTS, Batches, SemiSupervisedData, as_imag
 from sgan_lib.methods import METHODS
 from sgan_lib.networks import check_shape, default_network, row_of
 from sgan_lib.results import RunResult, found_on_test
+from sgan_lib.saved import checksum
 from sgan_lib.settings import PRESETS, Settings
 from sgan_lib.training import Player, Record, TrainingState, average_of
 
-__all__ = ["METHODS", "PRESETS", "Run", "RunResult", "Settings", "finish", "prepare", "repeat", "reproducible",
-           "resolve", "run", "train"]  # fmt: skip
 _SIDES = {"digits": 8, "usps": 16, "svhn": 32, "cifar10": 32, "mnist_rgb": 32}  # of images; 28 for all others
 
 
@@ -247,24 +246,24 @@ def run(
         if (checkpoint, observe, record_every, start) != (None,) * 4:
             raise ValueError(f"checkpoint, observe, record_every and start must be left out for {method!r}")
         return _run_baseline(settings, data or load(settings.dataset, settings.n_labels, settings.split_seed))
-    if checkpoint is not None:
-        checkpoint = runtime.check_writable("checkpoint", checkpoint)
+    file = None if checkpoint is None else runtime.check_writable("checkpoint", checkpoint)
     name = f"{method}, {settings.dataset}, {settings.n_labels} labels, seed {seed}"
     with reproducible(settings), tqdm(total=settings.steps, desc=name, unit="step", disable=not progress) as bar:
         asked = asdict(settings) | {"device": chosen.type, "cpu_threads": torch.get_num_threads()}
         prepared = prepare(settings, data, chosen, network, start)
-        if checkpoint is not None:
-            asked["data"] = prepared.data.digest()
-        if checkpoint is not None and Path(checkpoint).exists():
-            load_checkpoint(prepared.state, Path(checkpoint), asked)
+        if file is not None:
+            origin = None if start is None else checksum("", start.state_dict())[:10]
+            asked |= {"data": prepared.data.digest(), "start": origin}
+            if file.exists():
+                load_checkpoint(prepared.state, file, asked)
         for record in train(prepared, record_every):
             bar.update(record.step - bar.n)
             bar.set_postfix({name: f"{value:.3g}" for name, value in (record.terms | record.scores).items()})
             if observe is not None:
                 with runtime.forked_random():  # what an observer draws does not change the run
                     observe(record, prepared.state.averaged)
-            if checkpoint is not None:  # last: what is saved has been observed, so a resumed run skips no record
-                save_checkpoint(prepared.state, Path(checkpoint), asked)
+            if file is not None:  # last: what is saved has been observed, so a resumed run skips no record
+                save_checkpoint(prepared.state, file, asked)
         return finish(prepared)
 
 

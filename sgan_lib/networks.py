@@ -28,7 +28,7 @@ class Network:
     steps: tuple[int, int, int] = (600, 3_000, 93_800)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     paper: Mapping[str, Any] | None = None
-    default_for: tuple[str, ...] = ()  # data sets, and kinds of them (`kind_of`), whose network it is by default
+    default_for: tuple[str, ...] = ()  # data sets, and kinds of them, whose network it is by default
     default_in_paper: tuple[str, ...] = ()  # the same under the preset paper
     generator: bool = True
     encoder: bool = False
@@ -148,12 +148,6 @@ NETWORKS: dict[str, Network] = {
 }  # fmt: skip
 
 
-def kind_of(shape: Shape) -> str:
-    """The kind of data of this shape: "table", "grey" for small grey images, "colour" for all others."""
-    small = len(shape) == 3 and shape[0] == 1 and shape[1] * shape[2] <= 32 * 32
-    return "table" if len(shape) == 1 else "grey" if small else "colour"
-
-
 def default_network(dataset: str, preset: str, encoder: bool, shape: Shape = (1, 28, 28)) -> str:
     """The network of a data set where none is named, among those with an encoder or those without.
 
@@ -161,7 +155,9 @@ def default_network(dataset: str, preset: str, encoder: bool, shape: Shape = (1,
     """
     rows = {name: row for name, row in NETWORKS.items() if row.encoder == encoder}
     published = [name for name, row in rows.items() if preset == "paper" and dataset in row.default_in_paper]
-    usual = [name for wanted in (dataset, kind_of(shape)) for name, row in rows.items() if wanted in row.default_for]
+    small_and_grey = len(shape) == 3 and shape[0] == 1 and shape[1] * shape[2] <= 32 * 32
+    kind = "table" if len(shape) == 1 else "grey" if small_and_grey else "colour"
+    usual = [name for wanted in (dataset, kind) for name, row in rows.items() if wanted in row.default_for]
     return [*published, *usual][0]
 
 

@@ -30,11 +30,8 @@ class SampleQuality(NamedTuple):
 
 
 def digit_classifier() -> nn.Module:
-    """A new, frozen copy of the shipped classifier, in evaluation mode; DataError if its file is missing or damaged."""
-    try:
-        return models.load_weights(lambda: networks.build(NETWORK, IMAGE_SHAPE, N_CLASSES).discriminator, ASSET)
-    except ValueError as error:
-        raise data.DataError(str(error)) from error
+    """A new, frozen copy of the shipped classifier, in evaluation mode. ValueError: its file is missing or damaged."""
+    return models.load_weights(lambda: networks.build(NETWORK, IMAGE_SHAPE, N_CLASSES).discriminator, ASSET)
 
 
 def sample_quality(images: Tensor) -> SampleQuality:

@@ -200,7 +200,7 @@ def refusals_as_lines(command: Callable[[], int]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python still writes at its end
         return 141  # as the shell counts a SIGPIPE
-    except (OSError, TypeError, ValueError) as error:
+    except (DivergenceError, OSError, TypeError, ValueError) as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     return code

@@ -17,7 +17,7 @@ def write_file(path: str | Path, kind: str, content: Mapping[str, Any], tensors:
     """Write the file, whole or not at all. `kind` says what it is, such as "model"; `content` must go through JSON."""
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     text = json.dumps(content, default=lambda x: x.tolist() if hasattr(x, "tolist") else json.JSONEncoder().default(x))
-    metadata = {"sgan_lib": kind, "content": text, "sha256": _checksum(text, plain)}
+    metadata = {"sgan_lib": kind, "content": text, "sha256": checksum(text, plain)}
     with whole_file(path) as partial:
         partial.write_bytes(safetensors.torch.save(plain, metadata))
 
@@ -38,16 +38,17 @@ def read_file(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, Te
         raise ValueError(f"{path} is no {kind} of this library but a {there}")
     try:
         tensors, text = safetensors.torch.load(whole), metadata["content"]
-        if metadata["sha256"] != _checksum(text, tensors):
+        if metadata["sha256"] != checksum(text, tensors):
             raise ValueError("its checksum does not match")
         return json.loads(text), tensors
     except Exception as error:  # safetensors and torch raise many kinds for a damaged file
         raise ValueError(f"{path} is a damaged {kind}: {error}") from error
 
 
-def _checksum(text: str, tensors: Mapping[str, Tensor]) -> str:
+def checksum(text: str, tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of a text and of the names, types, shapes and numbers of tensors."""
     digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         digest.update(f"{name} {tensors[name].dtype} {list(tensors[name].shape)}".encode())
-        digest.update(tensors[name].flatten().view(torch.uint8).numpy().tobytes())
+        digest.update(tensors[name].cpu().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -4,7 +4,7 @@ A network's recipe (`networks`) says where training that network deviates from t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from functools import partial
 from typing import Any
 
@@ -19,13 +19,10 @@ PRESETS: dict[str, str] = {  # a budget -> what it is for; `networks` has the st
 PRECISIONS = ("float32", "bfloat16", "mixed")
 LARGEST_SEED = 2**32 - 1  # numpy's RandomState takes words of 32 bits
 
-_REQUIRED = object()
-
 
 def _setting(check: Callable[..., Any], default: Any, unit: str, origin: str, **allowed: Any) -> Any:
     """A field whose values must pass `check` with what is allowed; `unit` and `origin` are for the reader."""
-    metadata = {"check": partial(check, **allowed), "unit": unit, "origin": origin}
-    return field(metadata=metadata) if default is _REQUIRED else field(default=default, metadata=metadata)
+    return field(default=default, metadata={"check": partial(check, **allowed), "unit": unit, "origin": origin})
 
 
 _choice, _flag = partial(_setting, check_choice), partial(_setting, check_flag)
@@ -39,14 +36,14 @@ class Settings:
     Raises ValueError or TypeError for a value outside its field's bounds: the field, the value, what is allowed.
     """
 
-    method: str = _choice(_REQUIRED, "one of methods.METHODS or baselines.BASELINES", "chosen")
-    dataset: str = _choice(_REQUIRED, "one of data.DATASETS, or a name of your own data", "chosen")
-    n_labels: int = _whole(_REQUIRED, "labelled training images", "chosen", at_least=1)
-    seed: int = _whole(_REQUIRED, "of weights, batches and noise", "chosen", at_least=0, at_most=LARGEST_SEED)
-    split_seed: int = _whole(_REQUIRED, "of which images are labelled", "chosen", at_least=0, at_most=LARGEST_SEED)
-    preset: str = _choice(_REQUIRED, "budget", "chosen", allowed=PRESETS)
-    network: str = _choice(_REQUIRED, "one of networks.NETWORKS, 'own' or 'none'", "chosen")
-    steps: int = _whole(_REQUIRED, "moves of each player", "network and preset", at_least=1, at_most=10**8)
+    method: str = _choice(MISSING, "one of methods.METHODS or baselines.BASELINES", "chosen")
+    dataset: str = _choice(MISSING, "one of data.DATASETS, or a name of your own data", "chosen")
+    n_labels: int = _whole(MISSING, "labelled training images", "chosen", at_least=1)
+    seed: int = _whole(MISSING, "of weights, batches and noise", "chosen", at_least=0, at_most=LARGEST_SEED)
+    split_seed: int = _whole(MISSING, "of which images are labelled", "chosen", at_least=0, at_most=LARGEST_SEED)
+    preset: str = _choice(MISSING, "budget", "chosen", allowed=PRESETS)
+    network: str = _choice(MISSING, "one of networks.NETWORKS, 'own' or 'none'", "chosen")
+    steps: int = _whole(MISSING, "moves of each player", "network and preset", at_least=1, at_most=10**8)
     batch_size: int = _whole(64, "unlabelled images a step, and generated ones", "ours", at_least=2, at_most=65536)
     labelled_batch_size: int = _whole(64, "labelled images a step", "ours", at_least=1, at_most=65536)
     learning_rate: float = _number(1e-3, "of Adam, for both players", "ours", above=0)

@@ -66,10 +66,10 @@ def fitted(settings: Settings) -> list[tables.Row]:
 def draw(table: pd.DataFrame) -> Figure:
     """Errors by numbers of labels, label spreading in each panel; published errors, and those of more steps."""
     simple = tables.read("simple_baselines").query("method == 'label_spreading'")
-    others = tables.read("mnist_100_labels").query("step == steps and method != 'feature_matching'")
+    alone = tables.read("mnist_100_labels").query("step == steps and method == 'supervised'")
     sooner = tables.read("mnist_100_labels_sooner").query("step == steps == 16000")
     suited = tables.read("mnist_100_labels_consistency").query("step == steps")
-    longer = pd.concat([tables.read("label_scarcity_at_length"), sooner, others, suited])
+    longer = pd.concat([tables.read("label_scarcity_at_length"), sooner, alone, suited])
     best = table.query("dataset == 'digits' and n_labels == 50").groupby("method")["test_error"].mean().min()
     plain = simple.query("dataset == 'digits' and n_labels == 50")["test_error"].mean()
     title = f"Digits, 50 labels: {100 * best:.1f} % at best, {100 * plain:.1f} % with label spreading (dashed)"

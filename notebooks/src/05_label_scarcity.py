@@ -453,7 +453,7 @@ widgets.quiz("label_scarcity", "minutes")
 published = stored.published_errors("mnist").assign(error=lambda rows: 100 * rows["test_error"])
 theirs = published.pivot_table(index="published_as", columns="n_labels", values="error").round(2)
 print(f"published, %\n{theirs.to_string(na_rep='')}")
-longer = stored.stored_table("label_scarcity_at_length.csv")
+longer = stored.stored_table("label_scarcity_at_length.csv").query("method == 'feature_matching'")
 at_100 = stored.stored_table("mnist_100_labels_sooner.csv").query("step == steps == 16000")
 steps = {3_000: runs.query("dataset == 'mnist' and method == 'feature_matching'"), 16_000: pd.concat([longer, at_100])}
 beside = pd.DataFrame({n: 100 * rows.groupby("n_labels")["test_error"].mean() for n, rows in steps.items()})

@@ -321,7 +321,7 @@ widgets.quiz("case_studies", "one_split")
 # 04 (16,000 steps, cropped, float32), and the dense network alone (3,000 steps, uncropped, bfloat16).
 
 # %% tags=["nbval-check-output"]
-fewer = stored.stored_table("label_scarcity_at_length.csv")
+fewer = stored.stored_table("label_scarcity_at_length.csv").query("method == 'feature_matching'")
 alone = stored.stored_table("label_scarcity.csv").query("dataset == 'mnist' and method == 'supervised'")
 both = pd.concat([fewer, alone[alone["n_labels"].isin(fewer["n_labels"])]])
 both["percent"] = 100 * both["test_error"]

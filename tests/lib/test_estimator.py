@@ -22,7 +22,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sgan_lib import baselines, data, experiments, models, saved
 from sgan_lib.__main__ import main
-from sgan_lib.comparison import compare, macro_f1, summarise, without
+from sgan_lib.comparison import METHODS, compare, macro_f1, summarise, without
 from sgan_lib.estimator import SemiSupervisedClassifier
 from sgan_lib.features import with_features
 from sgan_lib.results import RunResult
@@ -74,6 +74,26 @@ def test_labels_may_be_texts_and_a_seed_brings_the_same_network_again(fitted):
     assert (named.predict(IMAGES[1300:]) == NAMES[DIGITS[1300:]]).mean() > 0.85
     again = quick(settings={"steps": 300}).fit(IMAGES[:1300], FEW[:1300])
     assert np.array_equal(again.predict_proba(IMAGES), fitted.predict_proba(IMAGES))
+
+
+def test_rows_without_a_label_do_not_count_as_mistakes(fitted):
+    right = fitted.predict(IMAGES[:200]) == DIGITS[:200]
+    assert fitted.score(IMAGES[:200], FEW[:200]) == right[:100].mean()
+    weights = np.arange(200)
+    weighted = np.average(right[:100], weights=weights[:100])
+    assert fitted.score(IMAGES[:200], FEW[:200], weights) == pytest.approx(weighted)
+
+
+def test_columns_keep_their_names_in_a_file(tmp_path):
+    table = pd.DataFrame(RAW[:60, 18:22], columns=list("abcd"))
+    classifier = SemiSupervisedClassifier(preset="quick", settings={"steps": 2}).fit(table, DIGITS[:60])
+    classifier.save(tmp_path / "model")
+    loaded = SemiSupervisedClassifier.load(tmp_path / "model")
+    assert (loaded.predict(table) == classifier.predict(table)).all()
+    with pytest.raises(ValueError, match="feature names"):
+        loaded.predict(table[list("dcba")])
+    loaded.fit(data.from_arrays(RAW[:60, 18:22], DIGITS[:60], test=0))
+    assert not hasattr(loaded, "feature_names_in_")
 
 
 def test_it_works_in_a_pipeline_in_cross_validation_and_in_a_grid_search():
@@ -300,8 +320,21 @@ def test_the_comparison_measures_all_methods_on_the_same_folds():
         pd.DataFrame({"method": "sgan", "fold": [0, 1], "error": [0, 1], "macro_f1": [0, 1], "seconds": 1})
     )
     assert wide[["error_low", "error_high", "macro_f1_low", "macro_f1_high"]].to_numpy().tolist() == [[0, 100, 0, 100]]
-    for labels in ([0] * 300, [0, 1] + [-1] * 298):
-        with pytest.raises(ValueError, match="data must hold two classes and 5 labels of one; got"):
+
+
+@pytest.mark.filterwarnings("ignore:all labels are", "ignore:no labelled image")
+def test_what_a_comparison_cannot_do_is_refused_before_anything_is_trained(monkeypatch):
+    table = data.from_arrays(RAW[:40, 18:30], np.r_[DIGITS[:20] % 2, -np.ones(20)], test=0)
+    rows = list(compare(table, folds=2, steps=2, preset="quick"))
+    assert [row["method"] for row in rows if row["fold"] == 1] == [name for name in METHODS if name != "consistency"]
+    assert [row["method"] for row in compare(table, ["linear", "linear"], folds=2)] == ["linear", "linear"]
+    monkeypatch.setattr(experiments, "run", None)
+    for given, message in (({"stepz": 3}, "no argument 'stepz'"), ({"n_labels": 3}, "n_labels cannot be set"),
+                           ({"methods": ["linear", "consistency"]}, "needs images")):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            next(compare(table, **given))
+    for labels in ([0] * 300, [0, 1] + [-1] * 298, [0] * 9 + [1] + [-1] * 290):
+        with pytest.raises(ValueError, match="data must hold two labels of each of two classes, and 5 of one; got"):
             next(compare(data.from_arrays(IMAGES[:300], labels, test=0)))
 
 
@@ -363,6 +396,26 @@ def test_compare_by_command(photos, tmp_path, capsys):
     assert main([*command, "--out", str(table), "--device", "cpu"]) == 0
     assert "gain_low" in capsys.readouterr().out
     assert list(pd.read_csv(table).columns) == ["method", "fold", "error", "macro_f1", "seconds"]
+    assert main([*command, "--out", str(table)]) == 2
+    assert f"--out must be a new file, so that nothing is overwritten; {table} is there" in capsys.readouterr().err
+    assert main([*command[:-1], "steps=60", "--set", "learning_rate=1e6", "--device", "cpu"]) == 2
+    shown = capsys.readouterr()
+    assert "error: training diverged at step" in shown.err
+    assert "gain_low" in shown.out  # what had been measured by then
+
+
+def test_a_class_may_be_called_like_a_column(tmp_path, capsys):
+    for index in range(8):
+        place = tmp_path / "photos" / ("file" if index % 2 else "label")
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(IMAGES[index]).save(place / f"{index}.png")
+    model, checkpoint = str(tmp_path / "model"), tmp_path / "checkpoint"
+    fit = ["fit", str(tmp_path / "photos"), "--out", model, "--set", "steps=2", "--checkpoint", str(checkpoint)]
+    assert main(fit) == 0
+    assert checkpoint.exists()
+    capsys.readouterr()
+    assert main(["predict", model, str(tmp_path / "photos" / "file")]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "file,label,file,label"
 
 
 @pytest.mark.parametrize(

@@ -216,6 +216,9 @@ def test_a_checkpoint_of_other_data_of_the_same_size_is_refused(tmp_path):
         experiments.run(**given, data=parts)
         with pytest.raises(ValueError, match=rf"other settings \(data: '\w+' there, '{changed.digest()}' now\)"):
             experiments.run(**given, data=changed)
+    start = experiments.run("supervised", data=parts, steps=2, seed=1).modules
+    with pytest.raises(ValueError, match=r"other settings \(start: None there, '\w+' now\)"):
+        experiments.run(**given, data=parts, start=start)
 
 
 def test_a_checkpoint_that_no_run_has_written_is_refused_though_its_checksum_is_right(tmp_path):

@@ -130,6 +130,7 @@ def test_the_test_part_is_the_given_one_or_a_share_of_each_class_that_training_n
     assert (rare.labelled.labels.bincount().tolist(), rare.test.labels.tolist()) == ([10, 1], [0] * 10)
 
 
+@pytest.mark.filterwarnings("ignore:all labels are")
 @pytest.mark.parametrize("n_classes", [1, 2, 37])
 def test_any_number_of_classes_and_one_label_in_a_class(n_classes):
     images, labels = np.repeat(GREY, 2, axis=0), np.r_[np.arange(n_classes), [-1] * (80 - n_classes)]
@@ -223,13 +224,14 @@ def test_bad_arrays_are_refused_by_name(changes, message, monkeypatch):
 
 NEW = [
     (GREY[:, :, :, None].repeat(3, axis=3), "X must have 1 channels as in training; got 3"),
+    (GREY[0, :, :, None].repeat(3, axis=2), "X must have 1 channels as in training; got 3"),
     (GREY.reshape(40, -1), r"X must hold images as in training, .*; got columns, \[40, 108\]"),
     (GREY / 40, "range of the training images must hold the values of X"),
     (np.full((2, 9, 12), np.inf), "X must hold finite numbers"),
 ]
 
 
-@pytest.mark.parametrize(("new", "message"), NEW, ids=["channels", "columns", "range", "infinite"])
+@pytest.mark.parametrize(("new", "message"), NEW, ids=["channels", "one of them", "columns", "range", "infinite"])
 def test_new_images_unlike_the_training_images_are_refused(new, message):
     prepared = Preparation.of(GREY / 255)
     with pytest.raises(ValueError, match=message):
@@ -248,6 +250,7 @@ numbers = arrays.arrays(
 )
 
 
+@pytest.mark.filterwarnings("ignore:all labels are")
 @settings(max_examples=150, deadline=None)
 @given(numbers, st.lists(st.sampled_from([-1, 0, 1, None]), max_size=6))
 def test_whatever_the_arrays_they_are_refused_by_name_or_lie_in_range(X, y):
@@ -399,10 +402,41 @@ def test_labels_from_a_csv_file_or_from_file_names(photos, tmp_path_factory):
         from_folder("~no_such_user/photos")
 
 
-def test_a_subfolder_test_is_for_testing(photos):
+def test_a_subfolder_test_is_for_testing_however_labels_come(photos, tmp_path_factory):
     save(photos, "test/dog/9.png", GREY[30])
     made = from_folder(photos)
     assert (made.test.labels.tolist(), made.class_names, len(made.pool)) == ([1], ("cat", "dog"), 18)
+    table = tmp_path_factory.mktemp("labels") / "labels.csv"
+    table.write_text("file,label\ncat/1.png,x,\ndog/0.png,y\ntest/dog/9.png,y\n")  # a comma too many does no harm
+    for way in ({"labels": table}, {"pattern": r"([019])\."}):
+        made = from_folder(photos, **way)
+        assert torch.equal(made.test.images, data.as_images(torch.from_numpy(GREY[30:31, None])))
+        assert len(made.pool) == 18
+
+
+def test_links_to_folders_are_entered_but_not_in_circles(photos, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "pictures"
+    (photos / "unlabelled").rename(elsewhere)
+    (photos / "unlabelled").symlink_to(elsewhere)
+    (elsewhere / "back").symlink_to(photos)
+    made = from_folder(photos, test=0)
+    assert (len(made.pool), len(made.labelled.labels), made.class_names) == (18, 12, ("cat", "dog"))
+
+
+def test_small_images_keep_their_axes_and_palettes_their_colours(tmp_path):
+    colour = np.zeros((4, 16, 3), dtype=np.uint8)
+    colour[..., 0] = 200
+    for index in range(4):
+        save(tmp_path, f"{'ab'[index % 2]}/{index}.png", colour)
+    made = from_folder(tmp_path, test=0)
+    assert made.image_shape == (3, 4, 16)
+    assert torch.equal(made.pool[0], torch.from_numpy(np.moveaxis(colour, 2, 0)))
+    pairs = [
+        (picture, label)
+        for picture in (Image.fromarray(colour), Image.fromarray(colour).quantize(4))
+        for label in (0, 1)
+    ]
+    assert torch.equal(from_dataset(pairs, test=0).pool, made.pool)
 
 
 def test_any_size_colour_and_depth(tmp_path):
@@ -438,6 +472,21 @@ def test_a_file_that_is_no_image_is_named_and_passed_over_or_refused(photos):
         (lambda folder: save(folder, "test/a.png", GREY[0]), {}, "subfolder for each class in its subfolder test"),
         (lambda folder: save(folder, "cat/a.png", GREY[0]), {"on_error": "no"}, "on_error must be one of skip, raise"),
         (lambda folder: save(folder, "unlabelled/a.png", GREY[0]), {}, "folder must have a subfolder for each class"),
+        (
+            lambda folder: save(folder, "Unlabelled/a.png", GREY[0]),
+            {},
+            "'Unlabelled' written 'unlabelled', or it would",
+        ),
+        (
+            lambda folder: save(folder, "cat/a.png", GREY[0]),
+            {"unlabelled": "pool"},
+            "unlabelled must be a subfolder, one",
+        ),
+        (
+            lambda folder: [save(folder, f"{part}/cat/a.png", GREY[0]) for part in ("train", "test")],
+            {},
+            "'cat' has none",
+        ),
     ],
 )
 def test_folders_without_what_it_takes_are_refused(tmp_path, make, arguments, message):

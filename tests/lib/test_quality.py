@@ -104,5 +104,5 @@ def test_the_classifier_is_as_good_as_its_notes_say_and_each_a_new_frozen_copy()
 
 def test_a_missing_classifier_is_refused_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr(quality, "ASSET", tmp_path / "classifier.safetensors")
-    with pytest.raises(data.DataError, match=r"classifier\.safetensors"):
+    with pytest.raises(ValueError, match=r"classifier\.safetensors"):
         quality.digit_classifier()
