@@ -67,8 +67,8 @@ plotting.stored_figure("label_scarcity.png", width=13)
 # `digits` (twenty splits, 1,500 steps), the lower row MNIST (five splits, 3,000 steps). Each panel shows one method in
 # its colour, with 95 % t-intervals of the mean; all others are pale. The dashed line is label spreading, which has no
 # network; on MNIST it has four or five splits and only three numbers of labels. Hollow marks are published errors, of
-# other networks and up to 180,000 steps. Filled stars are our own longer runs: 16,000 steps for feature matching, 9,000
-# of consistency on another network (part 5), 24,000 for the others.
+# other networks and up to 180,000 steps. Filled stars are our own longer runs: 16,000 steps for the GANs, 9,000 of
+# consistency on another network (part 5), 24,000 for the supervised network.
 #
 # ## 1 · A curve of your own
 #

@@ -95,19 +95,6 @@ def test_an_exchange_changes_only_the_labels_it_names(make):
         ):
             assert torch.equal(data.as_images(images[row]), before)
             assert torch.equal(data.as_images(images[swap[row]]), after)
-
-
-def test_labels_as_the_published_code_picks_them(make):
-    images, labels = data.read("mnist").train
-    digits = labels.tolist()
-    parts, queue = make.nbA1.as_published(5), np.random.RandomState(5).permutation(60_000).tolist()
-    picked = [row for k in range(10) for row in [row for row in queue if digits[row] == k][:10]]
-    assert torch.equal(parts.labelled.images, data.as_images(images[picked]))
-    assert (
-        parts.labelled.labels.tolist() == [digits[row] for row in picked] == [k for k in range(10) for _ in range(10)]
-    )
-    assert torch.equal(parts.pool, images[queue])
-    assert torch.equal(parts.pool[parts.labelled_in_pool], images[picked])
     [row] = make.nbA1.of_sevens(make.nbA1.Sevens("as drawn", 3), steps=2)
     result = experiments.run(n_labels=100, seed=3, preset="standard", network="mlp_cropped", steps=2)
     assert row["test_error"] == result.test_error
