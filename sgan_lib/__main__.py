@@ -66,8 +66,7 @@ def _predict(options: argparse.Namespace) -> None:
 
 
 def _compare(options: argparse.Namespace) -> None:
-    if options.out is not None:
-        _check_new(options.out)
+    _check_new(options.out)
     parts = from_folder(options.folder, labels=options.labels, image_size=options.image_size, test=0)
     print(parts)
     rows: list[dict[str, Any]] = []
@@ -83,8 +82,8 @@ def _compare(options: argparse.Namespace) -> None:
             print(summarise(pd.DataFrame(rows)).round(1).to_string())
 
 
-def _check_new(out: Path) -> None:
-    if check_writable("--out", out).exists():
+def _check_new(out: Path | None) -> None:
+    if out is not None and check_writable("--out", out).exists():
         raise ValueError(f"--out must be a new file, so that nothing is overwritten; {out} is there")
 
 

@@ -10,7 +10,7 @@
 # to 3 in their order; each of the others stands alone.
 #
 # **After this notebook you can**
-# - *count* the labels that it takes to meet a style of writing;
+# - *count* the labels that it takes to meet a style of writing, and *test* a story by changing one label alone;
 # - *diagnose* a matching loss that growing features inflate;
 # - *write* the [pull-away term](glossary.md#pull-away-term) and *test* whether it is what helps.
 #
@@ -172,7 +172,11 @@ widgets.reveal("case_studies.exchange", found, f"On {n_better} of the six. One s
 # split 1 and 1.20 % on split 2, where feature matching in as many minutes has 2.64 and 2.71 %
 # ([05](05_label_scarcity.ipynb), part 5). That it reads the crossed sevens is inferred from these totals; whether network
 # or distortions do it, no run here separates.
-#
+
+# %%
+widgets.quiz("case_studies", "story")
+
+# %% [markdown]
 # ### Exercise 1: how many labels until you meet a style?
 #
 # A share of a class is written in some style. How many labelled images of that class, drawn at random, do you need so

@@ -105,14 +105,14 @@ def _labels_from_csv(file: Path, folder: Path, paths: Sequence[Path]) -> list[st
 def read_images(
     paths: Sequence[Path], sides: tuple[int, int] | None, channels: int | None, on_error: str
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """The images of some files as bytes, [n, height, width, channels]; which of the files these are; notes.
+    """The images of some files as bytes, [n, channels, height, width]; which of the files these are; notes.
 
     An image of another shape is cut to the wanted one around its centre. Transparency is laid over white; 16 bits
     become 8. sides=None keeps a common size of at most 128; channels=None: 3 if any image has colour, else 1. Raises
     DataError for a file that cannot be read, or, with on_error="skip", warns and goes on.
     """
     heads, images, broken = _heads(paths), [], dict[Path, str]()
-    sizes, modes = Counter(size for size, _ in heads), Counter(mode for _, mode in heads)
+    sizes, modes = Counter(size for size, *_ in heads), Counter(mode for _, mode, _ in heads)
     if sides is None:
         ((width, height), _), *more = sizes.most_common() or [(_SIDES, 0)]
         sides = (height, width) if not more and max(width, height) <= 128 else _SIDES
@@ -129,13 +129,16 @@ def read_images(
                 raise DataError(f"{path} cannot be read as an image: {error}") from error
     notes = [f"images of {len(sizes)} sizes brought to {sides[0]}x{sides[1]}"] if set(sizes) != {sides[::-1]} else []
     notes += [f"modes {', '.join(sorted(modes))} as {'grey' if channels == 1 else 'RGB'}"] if len(modes) > 1 else []
+    if 0 < (highest := max((top for *_, top in heads), default=0)) < 2**14:
+        notes.append(f"16-bit images reach only {highest} of 65535 and are read as dark: brighten the files first")
+        warnings.warn(notes[-1], stacklevel=3)
     if broken:
         first, reason = next(iter(broken.items()))
         notes.append(f"{len(broken)} files that cannot be read passed over, such as {first} ({reason})")
         warnings.warn(notes[-1], stacklevel=3)
     if not images:
         raise DataError(notes[-1] if broken else "no file has the suffix of an image")
-    return np.stack(images), readable, notes
+    return np.moveaxis(np.stack(images), 3, 1), readable, notes
 
 
 def read_new(where: str | Path | Sequence[str | Path], preparation: Preparation) -> np.ndarray:
@@ -146,17 +149,18 @@ def read_new(where: str | Path | Sequence[str | Path], preparation: Preparation)
     channels, *sides = preparation.shape
     if len(sides) != 2 or channels not in (1, 3):
         raise ValueError(f"X must hold arrays of shape {preparation.shape} as in training; got {where!r}")
-    return np.moveaxis(read_images(paths, (sides[0], sides[1]), channels, "raise")[0], 3, 1)
+    return read_images(paths, (sides[0], sides[1]), channels, "raise")[0]
 
 
-def _heads(paths: Sequence[Path]) -> list[tuple[tuple[int, int], str]]:
-    """(width, height) and mode of each file whose head can be read."""
+def _heads(paths: Sequence[Path]) -> list[tuple[tuple[int, int], str, int]]:
+    """(width, height), mode, and the highest value of 16 bits, else 0, of each file whose head can be read."""
     heads = []
     for path in paths:
         try:
             with Image.open(path) as image:
                 turned = image.getexif().get(0x0112, 1) >= 5  # EXIF: lies on its side
-                heads.append((image.size[::-1] if turned else image.size, image.mode))
+                highest = int(image.getextrema()[1]) if image.mode.startswith("I") else 0  # type: ignore[arg-type]
+                heads.append((image.size[::-1] if turned else image.size, image.mode, highest))
         except Exception:  # it is named when it is read
             continue
     return heads

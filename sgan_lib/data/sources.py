@@ -108,7 +108,6 @@ def from_folder(
     table = image_table(folder := check_path("folder", folder), unlabelled, labels, pattern)
     sides = None if image_size is None else sides_of(image_size)
     images, readable, notes = read_images(table["path"].tolist(), sides, None, on_error)
-    images = np.moveaxis(images, 3, 1)
     table, of_test = table[readable], table["test"][readable].to_numpy(bool)
     if of_test.any():
         test = images[of_test], table["label"][of_test]

@@ -455,6 +455,14 @@ def test_any_size_colour_and_depth(tmp_path):
     assert from_folder(tmp_path, image_size=(8, 16), test=0).image_shape == (3, 8, 16)
 
 
+def test_dark_images_of_16_bits_are_warned_of(tmp_path):
+    for index in range(8):
+        save(tmp_path, f"{'ab'[index % 2]}/{index}.png", GREY[index].astype(np.uint16) * 16)  # 12 bits, as of a camera
+    dark = pytest.warns(UserWarning, match="16-bit images reach only 40[0-9]{2} of 65535 and are read as dark")
+    with dark, pytest.raises(ValueError, match="X must use the range of its bytes"):
+        from_folder(tmp_path, test=0)
+
+
 def test_a_file_that_is_no_image_is_named_and_passed_over_or_refused(photos):
     (photos / "cat" / "broken.jpg").write_bytes(b"no image")
     with pytest.warns(UserWarning, match=r"1 files that cannot be read passed over, such as .*broken\.jpg"):
