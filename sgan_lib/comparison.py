@@ -43,9 +43,8 @@ def compare(
         raise ValueError(f"{', '.join(sorted(taken))} cannot be set for a whole comparison")
     plain: dict[str, Any] = {name: arguments[name] for name in ("preset", "seed", "device") if name in arguments}
     settings = {name: value for name, value in arguments.items() if name not in ("device", "progress", "observe")}
-    is_image = len(data.image_shape) == 3
-    chosen = [name for name in METHODS if is_image or name != "consistency"] if methods is None else methods
-    for method in (methods := [*dict.fromkeys(chosen)]):
+    able = [name for name in METHODS if len(data.image_shape) == 3 or name != "consistency"]
+    for method in (methods := [*dict.fromkeys(able if methods is None else methods)]):
         check_choice("methods", method, (*BASELINES, *(name for name, row in known.items() if row.classifies)))
         if method not in BASELINES:
             experiments.resolve(method, data.name, data=data, **settings)
