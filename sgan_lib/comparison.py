@@ -41,8 +41,8 @@ def compare(
     folds, known = check_whole_number("folds", folds, at_least=2), experiments.METHODS
     if taken := {"dataset", "n_labels", "split_seed", "checkpoint", "start"} & {*arguments}:
         raise ValueError(f"{', '.join(sorted(taken))} cannot be set for a whole comparison")
-    plain: dict[str, Any] = {name: arguments[name] for name in ("preset", "seed", "device") if name in arguments}
-    settings = {name: value for name, value in arguments.items() if name not in ("device", "progress", "observe")}
+    plain: dict[str, Any] = {name: arguments[name] for name in {"preset", "seed", "device"} & {*arguments}}
+    settings = {n: v for n, v in arguments.items() if n not in ("device", "progress", "observe", "record_every")}
     able = [name for name in METHODS if len(data.image_shape) == 3 or name != "consistency"]
     for method in (methods := [*dict.fromkeys(able if methods is None else methods)]):
         check_choice("methods", method, (*BASELINES, *(name for name, row in known.items() if row.classifies)))
