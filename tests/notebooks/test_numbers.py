@@ -278,6 +278,21 @@ def test_the_mistakes_of_the_central_result() -> None:
     states("splits 102 and 103", 103, sevens[103], 102, sevens[102])
 
 
+def test_a_crossed_seven_among_the_labels_is_no_answer_by_itself() -> None:
+    runs = stored_table("mnist_100_labels_sevens.csv").pivot(index="split_seed", columns="labels", values="wrong_7")
+    pairs = [(split, *runs.loc[split, ["as drawn", "one crossed"]].astype(int)) for split in (1, 2, 103)]
+    pairs += [(split, *runs.loc[split, ["none crossed", "as drawn"]].astype(int)) for split in (0, 3, 4)]
+    gains = pd.Series([without - with_it for _, without, with_it in pairs])
+    low, high = evaluation.mean_interval(gains.tolist())
+    assert low < 0 < high
+    assert (gains > 0).sum() == 3
+    told = [number for pair in pairs if pair[0] in (1, 2, 3, 103) for number in pair]
+    many = [sum(pair[side] > 60 for pair in pairs) for side in (1, 2)]
+    states("exchange", *told, *written([gains.mean(), -low, high], 0), len(pairs), *many)
+    above = stored_table("mnist_100_labels_mistakes.csv").query("seed == 103 and label == 7")
+    states("story and luck", 103, len(above), runs.loc[103, "as drawn"].astype(int))
+
+
 def test_the_lost_start() -> None:
     every_start = stored_table("mnist_100_labels_starts.csv").query("step == 2000").sort_values("split_seed")
     starts, without = every_start[every_start["reuse"]], every_start[~every_start["reuse"]]
