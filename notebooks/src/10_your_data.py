@@ -546,7 +546,7 @@ own_data.show_files(new[0].parent, [path.name for path in new], "Three new pictu
 # python -m sgan_lib predict photos.safetensors new/*.png > predictions.csv
 # ```
 #
-# A file that is there is never overwritten. With `--checkpoint FILE` a stopped `fit` goes on where it was.
+# A stopped `fit --checkpoint=FILE` resumes.
 #
 # ## 8 · When not to use a GAN
 #
