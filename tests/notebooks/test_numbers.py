@@ -203,8 +203,13 @@ def test_which_gan_is_undecided() -> None:
     errors["feature_matching"] = error_of("mnist_100_labels_sooner.csv", "split_seed", where="step == steps == 16_000")
     assert errors.index.tolist() == list(range(5))
     gains = [errors[name] - errors["feature_matching"] for name in ("sgan", "bad_gan")]
-    assert all(float(low) < 0 < float(high) for low, high in (evaluation.mean_interval(g.tolist()) for g in gains))
+    assert all(low < 0 < high for low, high in (evaluation.mean_interval(g.tolist()) for g in gains))
     ends = [text for gain in gains for text in (f"{abs(gain.mean()):.2f}", *bounds(gain, 2))]
+    fewest = error_of("label_scarcity_at_length.csv", "split_seed", "method", where="n_labels == 20").unstack()
+    behind = fewest["sgan"] - fewest["feature_matching"]
+    assert evaluation.mean_interval(behind.tolist())[0] < 0 < evaluation.mean_interval(behind.tolist())[1]
+    of_sgan = [f"{fewest['sgan'].mean():.1f}", *bounds(fewest["sgan"], 1), f"{errors['sgan'].mean():.2f}", 20, 100]
+    states("SGAN at length", *of_sgan, f"{abs(behind.mean()):.1f}", *bounds(behind, 1))
     states("which GAN", "16,000", 0, 4, *written(errors.mean(), 2), *ends)
 
 
