@@ -109,7 +109,7 @@ widgets.reveal("label_scarcity.gap", result, "With more labels the supervised ne
 
 # %% [markdown]
 # In points the gain shrinks: in the stored run (splits 0 to 2) from 7 to 3. In the picture the lines of the two move
-# apart. On logarithmic axes a vertical gap is a *factor* in the error: here 1.3 with 20 labels, about 1.6 with 100.
+# apart. On logarithmic axes a vertical gap is a *factor* in the error: here 1.3 with 20 labels, about 1.7 with 100.
 #
 # A *horizontal* gap is a factor in labels: how many more labels the one needs for the error of the other. That is the
 # exchange rate you want when labels cost money. Compute one by hand first. A straight line on these axes means: twice the
