@@ -62,11 +62,15 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
             {*self.get_params(), "seed", "data", "dataset", "start", "observe", "record_every"},
         )
         if not isinstance(own, Mapping) or taken & {*own}:
-            raise ValueError(f"settings must be a dictionary of settings without a parameter of their own; got {own!r}")
+            raise ValueError(
+                f"settings must be a dictionary of `Settings`' fields that are no parameters here; got {own!r}"
+            )
         warm = check_flag("warm_start", self.warm_start) and hasattr(self, "result_")
         if warm and not np.array_equal(classes, getattr(self, "classes_", ())):
             raise ValueError(f"y must have the classes of the last fit where warm_start is True; got {classes}")
         network = None if isinstance(self.network, str) and self.network == "auto" else self.network
+        if self.random_state is None and self.checkpoint is not None:
+            raise ValueError("random_state must be a number where there is a checkpoint, or no run could go on from it")
         seed = int(np.random.default_rng().integers(2**31)) if self.random_state is None else self.random_state
         self.result_: Any = experiments.run(
             self.method, seed=seed, preset=self.preset, device=self.device, progress=self.progress, network=network,

@@ -44,7 +44,7 @@ def sample_quality(images: Tensor) -> SampleQuality:
     - digit_score = exp(mean over x of KL(p(y|x) ‖ p(y))), p(y) the mean of p(y|x) (Salimans 2016, §4). It sees whether
       each digit is clear and whether all classes occur; one clear image of each, repeated, scores above real digits.
 
-    Raises ValueError for other images, DataError where the classifier or MNIST is missing or damaged.
+    Raises ValueError for other images, or where the classifier is missing or damaged; DataError where MNIST is.
     """
     _check_images(images, LEAST_IMAGES)
     logits, features = _judged(images)
@@ -55,7 +55,7 @@ def sample_accuracy(images: Tensor, asked: Tensor) -> float:
     """Share of digits [n, 1, 28, 28] in [-1, 1] that the classifier assigns to the class asked for, in [0, 1].
 
     A share near the classifier's own accuracy on real digits, 0.995, is as good as 1. It does not see variety. Raises
-    ValueError for other images, or unless `asked` is n classes in [0, 10); DataError as `sample_quality`.
+    ValueError for other images, or unless `asked` is n classes in [0, 10); errors as `sample_quality`.
     """
     _check_images(images, at_least=1)
     check_tensor("asked", asked, (len(images),), torch.int64, 0, N_CLASSES - 1)

@@ -89,8 +89,8 @@ print(digits.describe())
 # [10](10_your_data.ipynb).) It is *seeded*: split seed 0 always picks these 50. It is *nested*: the 20 labelled images
 # of a smaller experiment are among these 50.
 #
-# The [validation images](glossary.md#validation-set) are for choosing settings. Their labels come on top of your 50. The
-# [test images](glossary.md#test-set) are read once, at the end of a run.
+# The [validation images](glossary.md#validation-set) are for choosing settings. Their labels come on top of your 50.
+# The [test images](glossary.md#test-set) are read once, at the end of a run.
 #
 # These are the images whose labels the classifier may use:
 
@@ -129,8 +129,8 @@ widgets.quiz("start", "interval")
 # ## With a GAN: the same 50 labels, and 1,247 images without
 #
 # A second network, the generator, turns random numbers into images. The classifier, now called the
-# [discriminator](glossary.md#discriminator), has two jobs. Where an image is labelled, it names the digit. Everywhere, it
-# tells real images from generated ones. The generator tries to be taken for real.
+# [discriminator](glossary.md#discriminator), has two jobs. Where an image is labelled, it names the digit. Everywhere,
+# it tells real images from generated ones. The generator tries to be taken for real.
 #
 # To tell real from generated, the discriminator must learn what real digits look like, and for that it needs no labels.
 # This is a [semi-supervised GAN](glossary.md#semi-supervised-gan), or *SGAN*. (The figures say "SGAN (N+1 classes)";
@@ -184,9 +184,9 @@ widgets.reveal(
 
 # %% [markdown]
 # What decides is the [paired difference](glossary.md#paired-difference): on the same split, how much better is the
-# network with the GAN? The interval below is a [t-interval](glossary.md#t-interval) of its mean: the mean plus and minus
-# t [standard errors](glossary.md#standard-error). For few runs t is large: 2.78 for five. For many it comes down to
-# 1.96. If the interval contains zero, these runs cannot tell you which method is better.
+# network with the GAN? The interval below is a [t-interval](glossary.md#t-interval) of its mean: the mean plus and
+# minus t [standard errors](glossary.md#standard-error). For few runs t is large: 2.78 for five. For many it comes down
+# to 1.96. If the interval contains zero, these runs cannot tell you which method is better.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -199,8 +199,9 @@ def compared(worse, better):
 print(f"supervised minus sgan, {len(pairs)} splits: {compared(pairs['supervised'], pairs['sgan'])}")
 
 # %% [markdown]
-# In the stored run (preset `quick`, seeds 0 to 4) the mean error falls from 12.1 % to 4.8 %. The mean gain is 7.3 points.
-# Its interval, 5.5 to 9.0, does not contain zero. But five runs are few: they show a gain, and not exactly how large.
+# In the stored run (preset `quick`, seeds 0 to 4) the mean error falls from 12.1 % to 4.8 %. The mean gain is 7.3
+# points. Its interval, 5.5 to 9.0, does not contain zero. But five runs are few: they show a gain, and not exactly how
+# large.
 
 # %%
 widgets.quiz("start", "paired")
@@ -288,8 +289,8 @@ widgets.reveal("start.ten", "only supervised against SGAN", "The other interval 
 # <!-- numbers: ten splits and label spreading -->
 # Label spreading has 5.6 % on these ten splits. Its difference from the SGAN is undecided as well: -0.3 to 1.8 points.
 #
-# A caution. *digits* is an easy set, and the supervised network has no [augmentation](glossary.md#augmentation). A better
-# baseline takes away part of such a gain, and more labels may take away all of it.
+# A caution. *digits* is an easy set, and the supervised network has no [augmentation](glossary.md#augmentation). A
+# better baseline takes away part of such a gain, and more labels may take away all of it.
 
 # %%
 widgets.quiz("start", "undecided")
@@ -316,8 +317,8 @@ exercises.check("start.validation_errors", validation_errors)
 # exercises.check("start.validation_errors", validation_errors)
 # ```
 #
-# The first line makes the block run by itself, on a shorter run; for yours, take `with_gan` in place of `short`. Its first
-# record comes after five steps, when the network has hardly learned anything.
+# The first line makes the block run by itself, on a shorter run; for yours, take `with_gan` in place of `short`. Its
+# first record comes after five steps, when the network has hardly learned anything.
 # </details>
 #
 # ### Exercise 2: a paired comparison
@@ -346,7 +347,8 @@ exercises.check("start.mean_gain", mean_gain)
 # exercises.check("start.mean_gain", mean_gain)
 # ```
 #
-# Errors are fractions in [0, 1], so the factor 100 makes percentage points. `strict=True` refuses lists of different lengths.
+# Errors are fractions in [0, 1], so the factor 100 makes percentage points. `strict=True` refuses lists of different
+# lengths.
 # </details>
 #
 # ### Exercise 3: fewer labels
@@ -392,8 +394,8 @@ exercises.check("start.errors_at_20", errors_at_20)
 # **Still open.** Why does telling real from generated help a classifier at all? And why does one network suffice for
 # both jobs?
 #
-# **Read on.** Odena 2016, *Semi-Supervised Learning with Generative Adversarial Networks* (arXiv:1606.01583). Salimans et
-# al. 2016, *Improved Techniques for Training GANs* (arXiv:1606.03498), section 5. Oliver et al. 2018, *Realistic
+# **Read on.** Odena 2016, *Semi-Supervised Learning with Generative Adversarial Networks* (arXiv:1606.01583). Salimans
+# et al. 2016, *Improved Techniques for Training GANs* (arXiv:1606.03498), section 5. Oliver et al. 2018, *Realistic
 # Evaluation of Deep Semi-Supervised Learning Algorithms* (arXiv:1804.09170), on fair comparisons.
 #
 # Ten questions to close, and how far you are:

@@ -296,8 +296,8 @@ draw_pair(2.0)
 
 # %% [markdown]
 # **Figure.** Left, at separation 2: two bell curves, and the best D, which falls from 1 to 0 and is ½ half-way. Right:
-# the lowest loss of D against the separation. It starts at the dotted line, 2 log 2, falls, and flattens near 0. The dot
-# marks separation 2. With a running kernel, move the slider; nothing is trained.
+# the lowest loss of D against the separation. It starts at the dotted line, 2 log 2, falls, and flattens near 0. The
+# dot marks separation 2. With a running kernel, move the slider; nothing is trained.
 
 # %% tags=["nbval-ignore-output"]
 slider = ipywidgets.FloatSlider(value=2.0, min=0.0, max=6.0, step=0.25, description="separation")
@@ -314,8 +314,8 @@ widgets.reveal(
 #
 # $$V(D^*) = \mathrm{KL}(p \,\|\, m) + \mathrm{KL}(q \,\|\, m) - 2 \log 2 = 2 \, \mathrm{JSD}(p, q) - 2 \log 2$$
 #
-# Half the two KL terms is the [Jensen–Shannon divergence](glossary.md#jensen-shannon-divergence) (JSD). It is 0 for equal
-# densities and log 2 for densities that do not overlap (Goodfellow 2014, Theorem 1).
+# Half the two KL terms is the [Jensen–Shannon divergence](glossary.md#jensen-shannon-divergence) (JSD). It is 0 for
+# equal densities and log 2 for densities that do not overlap (Goodfellow 2014, Theorem 1).
 
 
 # %% tags=["nbval-check-output"]
@@ -359,8 +359,8 @@ widgets.predict(
 # %% [markdown]
 # ### Exercise 2: the two pushes
 #
-# With $D = \sigma(\ell)$, return the derivatives of $\log(1 - D)$ and of $-\log D$ with respect to the logit $\ell$. Use
-# [softplus](glossary.md#softplus)(t) = log(1 + exp t): $-\log \sigma(t)$ = softplus(−t), and 1 − σ(t) = σ(−t).
+# With $D = \sigma(\ell)$, return the derivatives of $\log(1 - D)$ and of $-\log D$ with respect to the logit $\ell$.
+# Use [softplus](glossary.md#softplus)(t) = log(1 + exp t): $-\log \sigma(t)$ = softplus(−t), and 1 − σ(t) = σ(−t).
 
 
 # %% tags=["nbval-check-output"]
@@ -411,10 +411,10 @@ print({kind: round(slope[at].item(), 5) for kind, slope in by_hand.items()})
 widgets.reveal("theory.slopes", "about 3,000 times", "The ratio is (1 − D) / D, so `exp(8)` = 2,981.")
 
 # %% [markdown]
-# The minimax loss weights a generated point by D: points that already pass for real get the attention. The non-saturating
-# loss weights it by 1 − D: the points that fail do. This course uses the second. It has a fault of its own: where D is
-# nearly perfect and errs a little at random, the gradient that reaches G can scatter without bound (Arjovsky & Bottou
-# 2017, Theorem 2.6).
+# The minimax loss weights a generated point by D: points that already pass for real get the attention. The
+# non-saturating loss weights it by 1 − D: the points that fail do. This course uses the second. It has a fault of its
+# own: where D is nearly perfect and errs a little at random, the gradient that reaches G can scatter without bound
+# (Arjovsky & Bottou 2017, Theorem 2.6).
 #
 # ## 4 · A classifier with one class more
 #
@@ -447,10 +447,10 @@ assert torch.allclose(Z.log(), losses.real_logit(K_logits))
 print(f"{K + 1} logits and {K} logits: the same {probabilities.numel():,} probabilities")
 
 # %% [markdown]
-# **What do the K logits mean?** By part 1 the best logit of "real" is $\log p - \log q$. Let $\pi_k$ be the share of class
-# k and $p_k$ its density, so $p = \sum_k \pi_k p_k$. Give each class its own log-ratio,
-# $l_k = \log(\pi_k p_k) - \log q$. Then log Z is the perfect discriminator, and the softmax over the K logits is
-# $\pi_k p_k / p$, the perfect classifier. Check it where the two bumps of part 1 are two classes:
+# **What do the K logits mean?** By part 1 the best logit of "real" is $\log p - \log q$. Let $\pi_k$ be the share of
+# class k and $p_k$ its density, so $p = \sum_k \pi_k p_k$. Give each class its own log-ratio, $l_k = \log(\pi_k p_k) -
+# \log q$. Then log Z is the perfect discriminator, and the softmax over the K logits is $\pi_k p_k / p$, the perfect
+# classifier. Check it where the two bumps of part 1 are two classes:
 
 # %% tags=["nbval-check-output"]
 bumps = p.component_distribution.log_prob(x[:, None])  # log p_k(x), [points, 2 classes]
@@ -490,9 +490,9 @@ exercises.check("theory.initial_bias", initial_bias)
 # Z = K·exp(b) has to be 1. The same number for all K logits changes no class probability.
 # </details>
 #
-# **Numbers in a computer.** float32 ends at $e^{88.7}$: with logits of 100, `exp` gives infinity, and the gradients become
-# NaN. `torch.logsumexp` subtracts the largest logit first and adds it back. `F.softplus` and `log_softmax` are as careful.
-# So losses take logits, never probabilities.
+# **Numbers in a computer.** float32 ends at $e^{88.7}$: with logits of 100, `exp` gives infinity, and the gradients
+# become NaN. `torch.logsumexp` subtracts the largest logit first and adds it back. `F.softplus` and `log_softmax` are
+# as careful. So losses take logits, never probabilities.
 
 # %% tags=["nbval-check-output"]
 large = torch.full((1, 2), 100.0)
@@ -544,7 +544,8 @@ exercises.check("theory.sgan_loss", sgan_loss)
 # `F.cross_entropy(labelled, labels)` is the first term in one call.
 # </details>
 #
-# Your loss and the library's agree on random logits. Then it trains: a *method* yields what D minimises, then what G does.
+# Your loss and the library's agree on random logits. Then it trains: a *method* yields what D minimises, then what G
+# does.
 
 # %% tags=["nbval-check-output"]
 discriminator_loss = exercises.worked("theory.sgan_loss", sgan_loss)
@@ -581,8 +582,8 @@ print(f"gain in points, split by split: {gains.round(1).tolist()}, mean {gains.m
 plotting.errors_by_method(table.rename(columns={"split": "seed"}), "With six labels, it matters which six")
 
 # %% [markdown]
-# **Figure.** Test errors without and with the GAN, one small marker per split, grey lines between runs on the same split,
-# large markers for the means. Grey lines fall from left to right, but one rises.
+# **Figure.** Test errors without and with the GAN, one small marker per split, grey lines between runs on the same
+# split, large markers for the means. Grey lines fall from left to right, but one rises.
 #
 # In the stored run the mean error falls from 17.5 % to 13.4 %. But the gain is positive on three splits and negative on
 # one: undecided. In these four splits it matters more which six points have a label than which method learns from them.
@@ -614,8 +615,8 @@ plotting.decision_regions(maps, moons.unlabelled, moons.labelled, title, generat
 # **Figure.** The moons twice: left with the classes, as above, right with p(real | x), green where it is high, with
 # the line where it is ½. Of 150 generated points, as crosses, many lie on the moons, many in the gap.
 #
-# The right map is part 1 in two dimensions: high where real points outnumber generated ones, about ½ where both are alike,
-# low in the gap. In corners without points of either kind it is a guess that nothing checks.
+# The right map is part 1 in two dimensions: high where real points outnumber generated ones, about ½ where both are
+# alike, low in the gap. In corners without points of either kind it is a guess that nothing checks.
 #
 # ## What you found
 #
@@ -625,13 +626,13 @@ plotting.decision_regions(maps, moons.unlabelled, moons.labelled, title, generat
 # - **On the moons** (six labels, preset `quick`, training seed 0, splits 0 to 3) the mean error is 17.5 % without
 #   and 13.4 % with the GAN. The gain has both signs, and on split 3 the error doubles: undecided.
 #
-# **Still open.** Nothing here proves that a GAN *helps* a classifier: both tasks fit into the same logits, and that is all.
-# [04](04_feature_matching.ipynb) asks which generated points help. And the best discriminator says nothing of how two
-# networks get there that learn at the same time: [02](02_gan_baseline.ipynb).
+# **Still open.** Nothing here proves that a GAN *helps* a classifier: both tasks fit into the same logits, and that is
+# all. [04](04_feature_matching.ipynb) asks which generated points help. And the best discriminator says nothing of how
+# two networks get there that learn at the same time: [02](02_gan_baseline.ipynb).
 #
-# **Read on.** Goodfellow et al. 2014, *Generative Adversarial Nets* (arXiv:1406.2661): equation 1, Theorem 1, section 3.
-# Odena 2016 (arXiv:1606.01583): N+1 classes. Salimans et al. 2016 (arXiv:1606.03498): section 5. Arjovsky & Bottou 2017
-# (arXiv:1701.04862): what the two generator losses descend, and why the JSD levels off for images.
+# **Read on.** Goodfellow et al. 2014, *Generative Adversarial Nets* (arXiv:1406.2661): equation 1, Theorem 1, section
+# 3. Odena 2016 (arXiv:1606.01583): N+1 classes. Salimans et al. 2016 (arXiv:1606.03498): section 5. Arjovsky & Bottou
+# 2017 (arXiv:1701.04862): what the two generator losses descend, and why the JSD levels off for images.
 #
 # Ten questions to close, and how far you are:
 

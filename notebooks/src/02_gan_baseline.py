@@ -392,9 +392,9 @@ widgets.reveal("gan_baseline.last_loss", outcome, f"The mean of the last hundred
 # %% [markdown]
 # A loss is the score against an opponent who learns as well. If nobody could tell G(z) from x, the best D would answer
 # ½ everywhere. Then $L_D = 2\log 2 \approx 1.386$ and $L_G = \log 2 \approx 0.693$. (Many codes take the mean over both
-# halves with `binary_cross_entropy`; then undecided is 0.693.) With the best D, L_D would *rise* to 1.386 as G improves.
-# A real D learns too: in the run of the first picture, L_D is 1.28 at round 400 and 1.16 at round 3,000. In between, its
-# digits form. Look at pictures from fixed latents.
+# halves with `binary_cross_entropy`; then undecided is 0.693.) With the best D, L_D would *rise* to 1.386 as G
+# improves. A real D learns too: in the run of the first picture, L_D is 1.28 at round 400 and 1.16 at round 3,000. In
+# between, its digits form. Look at pictures from fixed latents.
 
 # %%
 widgets.quiz("gan_baseline", "flat_at_069")
@@ -432,7 +432,8 @@ widgets.reveal("gan_baseline.collapse", outcome, "D marks down where G was, and 
 # %% [markdown]
 # In this game it is the *weak* discriminator that lets G collapse. The cure: let D learn faster, as in the upper rows.
 #
-# L_D (mean of the last 200 rounds) is about 1.25 with eight modes and 1.37 with one or none, *nearer* to the ideal 1.386. This D is undecided because it is late. So count modes.
+# L_D (mean of the last 200 rounds) is about 1.25 with eight modes and 1.37 with one or none, *nearer* to the ideal
+# 1.386. This D is undecided because it is late. So count modes.
 #
 # The opposite failure: *D wins*. Then L_D is near 0 and L_G large (above 4, say). D rejects G's points everywhere,
 # alone and beside real ones.

@@ -73,14 +73,14 @@ streams = {
 plotting.filmstrip(streams, "Three streams of images, and only the first says what it shows")
 
 # %% [markdown]
-# **Figure.** Three rows of ten digits: labelled, a 0 to a 9 in order; unlabelled, mixed; generated, most of which can be
-# read.
+# **Figure.** Three rows of ten digits: labelled, a 0 to a 9 in order; unlabelled, mixed; generated, most of which can
+# be read.
 #
 # ## 1 · One network, two jobs
 #
-# A GAN's [discriminator](glossary.md#discriminator) asks of an image: real or generated? A classifier asks: which class?
-# In an SGAN **one network answers both** (Odena 2016). The hope: all images train its body, and the few labels only have
-# to name what it finds.
+# A GAN's [discriminator](glossary.md#discriminator) asks of an image: real or generated? A classifier asks: which
+# class? In an SGAN **one network answers both** (Odena 2016). The hope: all images train its body, and the few labels
+# only have to name what it finds.
 #
 # The first of two ways is called [N+1 classes](glossary.md#n-plus-one-classes): one
 # [softmax](glossary.md#softmax) over K classes (the papers' N) and "fake". Fake's logit is fixed at 0, so D has K
@@ -201,8 +201,8 @@ print(inspect.getsource(methods.sgan), inspect.getsource(methods.two_head), sep=
 
 # %% [markdown]
 # These are your moves. `judge_batch` is one pass of D over all three streams, `adversarial_weight` is ½, and with
-# `reuse` G is judged on the fakes that D has just seen. Two things are new: a [mask](glossary.md#label-mask) for batches
-# in which some labels are missing, and `in_float32` for networks that compute with fewer digits.
+# `reuse` G is judged on the fakes that D has just seen. Two things are new: a [mask](glossary.md#label-mask) for
+# batches in which some labels are missing, and `in_float32` for networks that compute with fewer digits.
 
 # %%
 widgets.quiz("sgan", "asked_again")
@@ -222,8 +222,8 @@ widgets.predict(
 # %% [markdown]
 # ### Exercise 3 · The push
 #
-# A step moves each logit by minus the derivative of its loss. Return that push for the term $-\log p(\text{real} \mid x)
-# = \mathrm{softplus}(-\log Z)$ of one unlabelled image: for each class k, $-\partial / \partial l_k$.
+# A step moves each logit by minus the derivative of its loss. Return that push for the term $-\log p(\text{real} \mid
+# x) = \mathrm{softplus}(-\log Z)$ of one unlabelled image: for each class k, $-\partial / \partial l_k$.
 
 
 # %% tags=["nbval-check-output"]
@@ -291,9 +291,9 @@ widgets.reveal("sgan.push", most, "The push on a logit is p(fake) times the prob
 
 # %% [markdown]
 # The push on logit k is p(fake | x) · p(k | x, real); that of a generated image is −p(real | x) · p(k | x, real). So in
-# the N+1 form **an image without a label moves the class logits**, and the class that leads gains most. That helps where
-# the leading class is right. Where it is wrong, the mistake gets firmer. (The term does not ask to be sure of a class:
-# three logits of 5 give p(real) = 0.998, and ⅓ to each class.)
+# the N+1 form **an image without a label moves the class logits**, and the class that leads gains most. That helps
+# where the leading class is right. Where it is wrong, the mistake gets firmer. (The term does not ask to be sure of a
+# class: three logits of 5 give p(real) = 0.998, and ⅓ to each class.)
 #
 # With two heads the push on the class logits is zero. Such an image reaches the classes only through the shared body.
 
@@ -308,7 +308,8 @@ widgets.quiz("sgan", "unlabelled")
 # ("linear"). All get the same [splits](glossary.md#split). The three networks get the same steps and learning rate, and
 # in choosing them the GANs got more trials than the network alone.
 #
-# D is dense here: from 64 pixels through layers of 256, 128 and 128 units to 10 logits. This is how an image goes through:
+# D is dense here: from 64 pixels through layers of 256, 128 and 128 units to 10 logits. This is how an image goes
+# through:
 
 # %% tags=["nbval-check-output"]
 print(inspect.getsource(models.MLPDiscriminator.forward))
@@ -352,8 +353,8 @@ plotting.paired_differences(
 # **Figure.** Gains over the network alone, a row per method, a dot per split: how much lower its test error is.
 #
 # In the stored run (worked solutions, splits 0 to 2) the network alone has 12.5 % error, no better than "linear" with
-# 12.4 %. N+1 classes have 8.7 %, and gain about four points on each split. Two heads have 12.6 %: no gain is seen in 300
-# steps. Three splits give a direction and no interval.
+# 12.4 %. N+1 classes have 8.7 %, and gain about four points on each split. Two heads have 12.6 %: no gain is seen in
+# 300 steps. Three splits give a direction and no interval.
 #
 # Which digits does the unlabelled stream put right?
 
@@ -420,8 +421,8 @@ widgets.reveal("sgan.twenty", lower, "They are ahead on each of the five splits.
 # On `digits` N+1 classes are ahead with 20, 50 and 200 labels. On MNIST with the dense network two heads are ahead with
 # 20 labels, by 12.2 points, and with 25. With 50 it is undecided (−1.4 to 3.0); with 100 N+1 classes are ahead by 1.7,
 # with 1,000 by 0.3. Which form wins depends on the number of labels, and on the data or the network, which change
-# together here. One explanation of the turn is section 3: with 20 labels the dense network alone is wrong on 44 % of the
-# images, and the push makes mistakes firmer. No run here tests it.
+# together here. One explanation of the turn is section 3: with 20 labels the dense network alone is wrong on 44 % of
+# the images, and the push makes mistakes firmer. No run here tests it.
 
 # %%
 widgets.quiz("sgan", "which_form")
@@ -468,11 +469,13 @@ plotting.paired_differences(gains, "With 30,000 labels no gain is seen", "gain o
 #
 # <!-- numbers: 100 labels, two forms -->
 # **At 100 labels** N+1 classes take the error from 21.2 % to 4.3 %. Two heads change it by +0.1, −0.4 and −3.4 points:
-# undecided. But the baseline is weak. It is the GAN's discriminator at the GAN's learning rate; notebook 02 has a better
-# one with shifted images, 12.0 %, and [label spreading](glossary.md#label-spreading), without a network, has 11.2 %.
+# undecided. But the baseline is weak. It is the GAN's discriminator at the GAN's learning rate; notebook 02 has a
+# better one with shifted images, 12.0 %, and [label spreading](glossary.md#label-spreading), without a network, has
+# 11.2 %.
 #
-# Odena's table has the same shape: a gain of 5.2 percentage points with 25 training examples, −0.1 with 1,000 (one value
-# each, no spread; his baseline is the SGAN with a frozen G). The walk-through quotes the first as "5 basis points", a hundredth of it.
+# Odena's table has the same shape: a gain of 5.2 percentage points with 25 training examples, −0.1 with 1,000 (one
+# value each, no spread; his baseline is the SGAN with a frozen G). The walk-through quotes the first as "5 basis
+# points", a hundredth of it.
 
 # %%
 widgets.quiz("sgan", "half_the_labels")
@@ -481,8 +484,8 @@ widgets.quiz("sgan", "half_the_labels")
 # ### Exercise 4 · A fair comparison
 #
 # Where on `digits` does the gain end? Plan the runs that answer: *does the N+1 SGAN help with so many labels, on these
-# splits?* A run is a dictionary of arguments to `experiments.run`, as in section 4; return a list of them. Give each 300
-# steps.
+# splits?* A run is a dictionary of arguments to `experiments.run`, as in section 4; return a list of them. Give each
+# 300 steps.
 
 
 # %% tags=["nbval-check-output"]
@@ -527,8 +530,8 @@ plotting.paired_differences(
 #
 # ## 7 · A log that says 50 %
 #
-# Source 004 trains two heads, and its class head has an eleventh class, "fake". Each line of its log has one accuracy of
-# this head, over 32 real and 32 generated training images together. The first six lines say 50 %.
+# Source 004 trains two heads, and its class head has an eleventh class, "fake". Each line of its log has one accuracy
+# of this head, over 32 real and 32 generated training images together. The first six lines say 50 %.
 
 # %%
 widgets.predict(
@@ -545,8 +548,8 @@ widgets.reveal(
 )
 
 # %% [markdown]
-# Half of all training images are generated and share one label. So before the head knows anything about an image, "fake"
-# is its best answer. 50 % is then 0 % and 100 %, averaged. Count real and generated images apart, and measure a
+# Half of all training images are generated and share one label. So before the head knows anything about an image,
+# "fake" is its best answer. 50 % is then 0 % and 100 %, averaged. Count real and generated images apart, and measure a
 # classifier on images that it has not been trained on.
 
 # %%
@@ -563,13 +566,13 @@ widgets.quiz("sgan", "log_87")
 #   (five splits each, 3,000 steps).
 # - With 30,000 labels of MNIST no gain is seen (three splits).
 #
-# **Still open.** Whether two heads gain with the convolutional network, too. Whether real-or-fake is the best game to play
-# with unlabelled images: [04](04_feature_matching.ipynb) changes G's loss, [05](05_label_scarcity.ipynb) compares seven
-# methods, [08](08_debugging.ipynb) has the defects of circulating SGAN code.
+# **Still open.** Whether two heads gain with the convolutional network, too. Whether real-or-fake is the best game to
+# play with unlabelled images: [04](04_feature_matching.ipynb) changes G's loss, [05](05_label_scarcity.ipynb) compares
+# seven methods, [08](08_debugging.ipynb) has the defects of circulating SGAN code.
 #
 # **Read on.** Odena 2016, *Semi-Supervised Learning with Generative Adversarial Networks* (arXiv:1606.01583), section 2
-# and Table 1. Salimans et al. 2016, *Improved Techniques for Training GANs* (arXiv:1606.03498), section 5. Oliver et al.
-# 2018 (arXiv:1804.09170), on baselines.
+# and Table 1. Salimans et al. 2016, *Improved Techniques for Training GANs* (arXiv:1606.03498), section 5. Oliver et
+# al. 2018 (arXiv:1804.09170), on baselines.
 #
 # Seven questions to close, and how far you are:
 

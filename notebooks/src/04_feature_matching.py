@@ -232,8 +232,8 @@ exercises.check("feature_matching.level", level)
 #
 # $$\int p(x)\,\mathrm{softplus}(-r(x)) + q(x)\,\mathrm{softplus}(r(x))\;dx .$$
 #
-# If q = p, the integrand is p · [softplus(−r) + softplus(r)]. It is least at r = 0, where the whole is 2 log 2. You have
-# just written how class logits get r = 0:
+# If q = p, the integrand is p · [softplus(−r) + softplus(r)]. It is least at r = 0, where the whole is 2 log 2. You
+# have just written how class logits get r = 0:
 #
 # $$l_k(x) \;\to\; l_k(x) - \log \textstyle\sum_j e^{l_j(x)} .$$
 #
@@ -251,8 +251,8 @@ print(f"largest change of a probability: {changed:.6f}")
 print(f"real-or-fake loss: {losses.discriminator(r[:500], r[500:]):.4f}; 2 log 2 = {2 * math.log(2):.4f}")
 
 # %% [markdown]
-# Does training come near r = 0? In `against` the real-or-fake loss has the weight ½, so with perfect fakes it should end
-# near log 2 = 0.693. Its mean over the last ten steps:
+# Does training come near r = 0? In `against` the real-or-fake loss has the weight ½, so with perfect fakes it should
+# end near log 2 = 0.693. Its mean over the last ten steps:
 
 # %% tags=["nbval-ignore-output"]
 for name in fakes:
@@ -261,10 +261,10 @@ for name in fakes:
 # %% [markdown]
 # Near 0.69 with perfect fakes, and far below with the others.
 #
-# **What do fakes in sparse regions do?** There r must be negative, so *all* class logits must be low. On the data r must be
-# positive, so at least one must be high. A boundary is where two logits are equal. Walk from one moon to the
-# other: in the gap the first logit has to come down anyway, and there the second can take over at no cost. On a moon
-# a change of hands earns nothing.
+# **What do fakes in sparse regions do?** There r must be negative, so *all* class logits must be low. On the data r
+# must be positive, so at least one must be high. A boundary is where two logits are equal. Walk from one moon to the
+# other: in the gap the first logit has to come down anyway, and there the second can take over at no cost. On a moon a
+# change of hands earns nothing.
 
 # %%
 widgets.quiz("feature_matching", "perfect")
@@ -378,8 +378,8 @@ widgets.quiz("feature_matching", "means")
 # %% [markdown]
 # ## 4 · The label mask
 #
-# Labelled images can come in batches of their own. Or each batch is drawn from all images, and a *mask* says whose label
-# is known. That needs a class loss that ignores the others.
+# Labelled images can come in batches of their own. Or each batch is drawn from all images, and a *mask* says whose
+# label is known. That needs a class loss that ignores the others.
 #
 # ### Exercise 3: the masked class loss
 #
@@ -477,17 +477,17 @@ exercises.check("feature_matching.moves", moves)
 # ```
 #
 # `losses` has the twins of your `masked` and `matching`; either will do. The second move asks the discriminator again,
-# since it has changed in between. The matching loss belongs to the generator alone. A discriminator that minimised it too
-# would make its features alike on real and generated images. Here G meets the images that D has just seen; the authors
-# give it a batch of its own ([A1](A1_case_studies.ipynb), section 2).
+# since it has changed in between. The matching loss belongs to the generator alone. A discriminator that minimised it
+# too would make its features alike on real and generated images. Here G meets the images that D has just seen; the
+# authors give it a batch of its own ([A1](A1_case_studies.ipynb), section 2).
 # </details>
 #
 # ### The comparison
 #
 # Now train your method on `digits`, 8 × 8 pixels, 50 labels. Beside it stand the same network alone, and two
-# [baselines](glossary.md#baseline) of scikit-learn. *Linear* is logistic regression on the labelled images. In
-# *label spreading* labels pass from neighbour to neighbour; how many neighbours, ten, was chosen on the validation images
-# of splits 100 to 102. All meet the same splits.
+# [baselines](glossary.md#baseline) of scikit-learn. *Linear* is logistic regression on the labelled images. In *label
+# spreading* labels pass from neighbour to neighbour; how many neighbours, ten, was chosen on the validation images of
+# splits 100 to 102. All meet the same splits.
 
 # %%
 widgets.predict(
@@ -520,9 +520,9 @@ widgets.reveal(
 )
 
 # %% [markdown]
-# In the stored run (splits 0 to 2, worked solution) feature matching has 10.5 %, the network alone 13.1 %. With the mask
-# it is worse than the network alone on every split: 14.7 %. In these 300 steps the mask shows each labelled image 15
-# times, batches of their own 384 times. Label spreading has 6.1 %, without a network.
+# In the stored run (splits 0 to 2, worked solution) feature matching has 10.5 %, the network alone 13.1 %. With the
+# mask it is worse than the network alone on every split: 14.7 %. In these 300 steps the mask shows each labelled image
+# 15 times, batches of their own 384 times. Label spreading has 6.1 %, without a network.
 #
 # Is that the last word? The stored runs have ten splits and 3,000 steps.
 
@@ -548,9 +548,9 @@ widgets.quiz("feature_matching", "own")
 # ## 6 · Full MNIST, 100 labels
 #
 # The result that made feature matching known: 100 labelled digits, all 60,000 in the [pool](glossary.md#pool), a dense
-# network, 0.93 % error (Salimans 2016, Table 1). *Bad GAN* is feature matching with two more
-# terms ([A1](A1_case_studies.ipynb) has them). [Preset](glossary.md#preset) `standard`, in bfloat16, is ten minutes per run on
-# one core. Preset `paper`, in `mixed`, has the authors' networks and takes 38.
+# network, 0.93 % error (Salimans 2016, Table 1). *Bad GAN* is feature matching with two more terms
+# ([A1](A1_case_studies.ipynb) has them). [Preset](glossary.md#preset) `standard`, in bfloat16, is ten minutes per run
+# on one core. Preset `paper`, in `mixed`, has the authors' networks and takes 38.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -588,8 +588,8 @@ figure
 # %% [markdown]
 # **Figure.** Test errors on a logarithmic axis, a dot per run, a row per method. Four methods without a GAN lie at 9 to
 # 25 %, the fifth, consistency, near 1.3 %. SGAN, feature matching and bad GAN by one recipe (cropped, 16,000 steps)
-# overlap between 1.6 and 3.5 %. Preset `paper` has four dots at about 0.9 to 1 % and one above 2 %. *Cropped* is without the two pixels at each
-# edge.
+# overlap between 1.6 and 3.5 %. Preset `paper` has four dots at about 0.9 to 1 % and one above 2 %. *Cropped* is
+# without the two pixels at each edge.
 
 # %% tags=["nbval-check-output"]
 shown = ends.loc[:4].T.rename_axis(columns=None).assign(mean=ends.mean(), **{"0 to 2": ends.loc[:2].mean()})
@@ -605,21 +605,21 @@ for name in ("SGAN, cropped, 16,000 steps", "bad GAN, cropped, 16,000 steps", "c
 # has seven times as much.
 #
 # <!-- numbers: due to the GAN -->
-# **How much is due to the GAN?** Label spreading, not tuned on MNIST, has 11.2 %. Feature matching
-# gains 9.5 points on it (five splits, 7.4 to 11.5). But [consistency](glossary.md#consistency), without a GAN, has 1.26 %
-# on a convolutional network with shifts, in the minutes that bring feature matching to 1.94 % (ten splits; its gain is
-# −0.69, from −0.99 to −0.38; [05](05_label_scarcity.ipynb), part 5). Ladder networks and VAT published
-# 1.06 and 1.36 %. No run here changes the GAN alone, so its share is open.
+# **How much is due to the GAN?** Label spreading, not tuned on MNIST, has 11.2 %. Feature matching gains 9.5 points on
+# it (five splits, 7.4 to 11.5). But [consistency](glossary.md#consistency), without a GAN, has 1.26 % on a
+# convolutional network with shifts, in the minutes that bring feature matching to 1.94 % (ten splits; its gain is
+# −0.69, from −0.99 to −0.38; [05](05_label_scarcity.ipynb), part 5). Ladder networks and VAT published 1.06 and 1.36 %.
+# No run here changes the GAN alone, so its share is open.
 #
 # <!-- numbers: which GAN -->
-# **Which GAN is undecided.** By one recipe (cropped, 16,000 steps, float32, found for feature matching) and on splits 0 to
-# 4 the SGAN has 2.12 %, feature matching 2.13 % and the bad GAN 2.36 %. Feature matching's gain is −0.01 points on the
-# SGAN (−0.18 to 0.16) and 0.22 on the bad GAN (−0.84 to 1.29).
+# **Which GAN is undecided.** By one recipe (cropped, 16,000 steps, float32, found for feature matching) and on splits 0
+# to 4 the SGAN has 2.12 %, feature matching 2.13 % and the bad GAN 2.36 %. Feature matching's gain is −0.01 points on
+# the SGAN (−0.18 to 0.16) and 0.22 on the bad GAN (−0.84 to 1.29).
 #
 # <!-- numbers: the published figure -->
-# **The published figure.** Preset `paper` ends at 1.04, 0.88, 2.25, 0.96 and 0.87 %, on average 1.20 % (interval 0.47 to
-# 1.93). Published are 0.93 ± 0.065 %, over ten runs. Five splits do not decide whether we fall short; four of them end
-# below 1.05. The protocol is not the authors': 100,000 steps instead of 180,000, the last quarter with a falling
+# **The published figure.** Preset `paper` ends at 1.04, 0.88, 2.25, 0.96 and 0.87 %, on average 1.20 % (interval 0.47
+# to 1.93). Published are 0.93 ± 0.065 %, over ten runs. Five splits do not decide whether we fall short; four of them
+# end below 1.05. The protocol is not the authors': 100,000 steps instead of 180,000, the last quarter with a falling
 # rate, and the two ways of saving time of A1, section 2.
 
 # %%
@@ -645,8 +645,8 @@ widgets.quiz("feature_matching", "published")
 # - **On `digits`** (50 labels) it beats label spreading only just (3,000 steps, splits 0 to 9: 0.03 to 2.4 points), and
 #   not at 1,500 steps (0.17, −0.75 to 1.08, splits 0 to 19).
 #
-# - **On MNIST** (100 labels, splits 0 to 4, preset `standard` in bfloat16) 1.72 % where the network alone has 22.7 %; 1.20 % with
-#   preset `paper`, published 0.93 %.
+# - **On MNIST** (100 labels, splits 0 to 4, preset `standard` in bfloat16) 1.72 % where the network alone has 22.7 %;
+#   1.20 % with preset `paper`, published 0.93 %.
 #
 # **Still open.** Why the fakes of feature matching fall where they help, and whether they do so on images. Which of the
 # three GANs is best on MNIST.

@@ -73,8 +73,8 @@ plotting.stored_figure("label_scarcity.png", width=13)
 # ## 1 · A curve of your own
 #
 # Three methods on one network and three splits of `digits`: supervised, which sees the labelled images alone, and
-# [SGAN](glossary.md#semi-supervised-gan) and [feature matching](glossary.md#feature-matching), which see all. Splits are
-# [nested](glossary.md#nested-split): the 20 labelled images of a split are among its 50.
+# [SGAN](glossary.md#semi-supervised-gan) and [feature matching](glossary.md#feature-matching), which see all. Splits
+# are [nested](glossary.md#nested-split): the 20 labelled images of a split are among its 50.
 
 # %%
 widgets.predict(
@@ -112,8 +112,8 @@ widgets.reveal("label_scarcity.gap", result, "With more labels the supervised ne
 # apart. On logarithmic axes a vertical gap is a *factor* in the error: here 1.3 with 20 labels, about 1.7 with 100.
 #
 # A *horizontal* gap is a factor in labels: how many more labels the one needs for the error of the other. That is the
-# exchange rate you want when labels cost money. Compute one by hand first. A straight line on these axes means: twice the
-# labels divide the error by the same number everywhere.
+# exchange rate you want when labels cost money. Compute one by hand first. A straight line on these axes means: twice
+# the labels divide the error by the same number everywhere.
 
 # %%
 widgets.predict(
@@ -172,8 +172,8 @@ exercises.check("label_scarcity.labels_worth", labels_worth)
 # - **[bad GAN](glossary.md#bad-gan)** (after Dai 2017): feature matching with two more terms, without his density term.
 # - **[pseudo-label](glossary.md#pseudo-label)** (after Lee 2013): a confident answer on an unlabelled image, with a
 #   probability of at least 0.95, becomes that image's label. No generator.
-# - **[consistency](glossary.md#consistency)** (after [FixMatch](glossary.md#fixmatch)): the confident answer on an image
-#   trains the network on a distorted copy of it. No generator.
+# - **[consistency](glossary.md#consistency)** (after [FixMatch](glossary.md#fixmatch)): the confident answer on an
+#   image trains the network on a distorted copy of it. No generator.
 #
 # **Mind this:** consistency alone is told which changes leave a class as it is. It is not FixMatch as published: its
 # network is dense, and its batches have fewer unlabelled images. Part 5 brings it nearer.
@@ -222,9 +222,10 @@ print(pd.DataFrame(columns).sort_values("mnist, 100").round(1).to_string())
 # here a GAN is worth about three times the labels, or up to four, and of *this* baseline only.
 #
 # <!-- numbers: best gain -->
-# On MNIST with 100 labels, SGAN, feature matching and bad GAN have a third of the supervised network's error. With 1,000
-# labels the best has more than half of it. And an order of methods belongs to its networks: with this dense pair two
-# heads gain 13 points at 100 labels, with the convolutional pair of notebook [03](03_sgan.ipynb) their gain was undecided.
+# On MNIST with 100 labels, SGAN, feature matching and bad GAN have a third of the supervised network's error. With
+# 1,000 labels the best has more than half of it. And an order of methods belongs to its networks: with this dense pair
+# two heads gain 13 points at 100 labels, with the convolutional pair of notebook [03](03_sgan.ipynb) their gain was
+# undecided.
 
 # %%
 widgets.quiz("label_scarcity", "exchange")
@@ -259,12 +260,12 @@ print(ahead.set_index(["method", "labels"]).round(2).to_string())
 # A positive difference says that the GAN has the lower error, in points, on twenty splits of `digits`.
 #
 # <!-- numbers: spreading against SGAN -->
-# **Against the SGAN** it is undecided up to 100 labels. The intervals are -2.39 to 0.43 with 20 labels, -0.13 to 1.29 with
-# 50 and -0.04 to 1.08 with 100. With 200 labels the SGAN is ahead by 1.00 points (0.74 to 1.26).
+# **Against the SGAN** it is undecided up to 100 labels. The intervals are -2.39 to 0.43 with 20 labels, -0.13 to 1.29
+# with 50 and -0.04 to 1.08 with 100. With 200 labels the SGAN is ahead by 1.00 points (0.74 to 1.26).
 #
 # <!-- numbers: spreading against feature matching -->
-# **Against feature matching** label spreading is ahead with 20 labels (-3.28 to -0.10) and behind with 100 (0.09 to 1.13) and
-# with 200 (0.87 to 1.42). With 50 it is undecided.
+# **Against feature matching** label spreading is ahead with 20 labels (-3.28 to -0.10) and behind with 100 (0.09 to
+# 1.13) and with 200 (0.87 to 1.42). With 50 it is undecided.
 #
 # Now MNIST with 100 labels, on the same five splits. Label spreading keeps the number of neighbours that was chosen on
 # `digits`:
@@ -314,12 +315,12 @@ widgets.reveal("label_scarcity.overlap", "it does not contain zero", "What makes
 
 # %% [markdown]
 # <!-- numbers: paired -->
-# The intervals of the supervised network (7.1 to 8.4 %) and of pseudo-label (6.1 to 7.5 %) overlap. And yet pseudo-label
-# is better on sixteen of the twenty splits and worse on one. The interval of the difference is 0.5 to 1.4 points. Both
-# methods start from the same labels and the same seed, and what they share cancels in the difference.
+# The intervals of the supervised network (7.1 to 8.4 %) and of pseudo-label (6.1 to 7.5 %) overlap. And yet
+# pseudo-label is better on sixteen of the twenty splits and worse on one. The interval of the difference is 0.5 to 1.4
+# points. Both methods start from the same labels and the same seed, and what they share cancels in the difference.
 #
-# Decide beforehand how many splits you run. Here are the SGAN and consistency with 20 labels, had somebody looked on the
-# way:
+# Decide beforehand how many splits you run. Here are the SGAN and consistency with 20 labels, had somebody looked on
+# the way:
 
 # %% tags=["nbval-check-output"]
 twenty = errors_by_split("digits", 20)
@@ -329,9 +330,10 @@ for n in (10, 17, 20):
 
 # %% [markdown]
 # <!-- numbers: looking again -->
-# After 17 splits consistency is ahead by 2.1 points, and the interval does not contain zero. After twenty it is 1.0, and
-# the interval does. Whoever goes on until an interval leaves zero, and then stops, finds differences far more often than
-# five times in a hundred. (This table was looked at after ten splits, and then extended to twenty for all methods alike.)
+# After 17 splits consistency is ahead by 2.1 points, and the interval does not contain zero. After twenty it is 1.0,
+# and the interval does. Whoever goes on until an interval leaves zero, and then stops, finds differences far more often
+# than five times in a hundred. (This table was looked at after ten splits, and then extended to twenty for all methods
+# alike.)
 #
 # ### Exercise 2: paired or not
 #
@@ -370,8 +372,8 @@ exercises.check("label_scarcity.standard_errors", standard_errors)
 # ## 5 · The baseline makes the gain
 #
 # "Our method cuts the error from 22 % to 2 %" says two things: what the method reaches, and what it was compared with.
-# The second is easier to change. Here are four supervised networks at 100 MNIST labels, all ours. Feature matching (24,000
-# steps, bfloat16, five splits, no shifts) is the same in each row.
+# The second is easier to change. Here are four supervised networks at 100 MNIST labels, all ours. Feature matching
+# (24,000 steps, bfloat16, five splits, no shifts) is the same in each row.
 
 # %% tags=["nbval-check-output"]
 baselines = stored.stored_table("baseline_tuned.csv").query("preset == 'standard' or network == 'mlp'")
@@ -383,16 +385,16 @@ for (network, shift, budget), error in alone.sort_values(ascending=False).items(
     print(f"{name:40} {error:4.1f} %; feature matching gains {error - ours:4.1f} points on it")
 
 # %% [markdown]
-# One method, one number of labels, and a gain of 23 points or of 10, as you choose. So before you read a gain, ask of the
-# baseline what you ask of the method: which network, which [augmentation](glossary.md#augmentation), how was it tuned, on
-# the same labels?
+# One method, one number of labels, and a gain of 23 points or of 10, as you choose. So before you read a gain, ask of
+# the baseline what you ask of the method: which network, which [augmentation](glossary.md#augmentation), how was it
+# tuned, on the same labels?
 
 # %%
 widgets.quiz("label_scarcity", "baseline")
 
 # %% [markdown]
-# **Shifts for all.** Now all seven get one augmentation: at every step each training image is moved by up to one pixel of
-# its eight. `digits`, 50 labels, the first three splits.
+# **Shifts for all.** Now all seven get one augmentation: at every step each training image is moved by up to one pixel
+# of its eight. `digits`, 50 labels, the first three splits.
 
 # %% tags=["nbval-check-output"]
 shifted = stored.stored_table("label_scarcity_shifts.csv")
@@ -402,10 +404,9 @@ print(by_split.loc[["supervised", "sgan"]].round(1).to_string())
 
 # %% [markdown]
 # <!-- numbers: shifts for all -->
-# The supervised network gains a point on average (13.1 to 12.0 %). The SGAN loses: it goes from 4.3 to 7.6 %. So its gain is 8.8
-# points without shifts and 4.4 with them. An augmentation is a claim about the data: one
-# pixel of eight is a long way. On MNIST two pixels help the supervised network much: notebook
-# [02](02_gan_baseline.ipynb).
+# The supervised network gains a point on average (13.1 to 12.0 %). The SGAN loses: it goes from 4.3 to 7.6 %. So its
+# gain is 8.8 points without shifts and 4.4 with them. An augmentation is a claim about the data: one pixel of eight is
+# a long way. On MNIST two pixels help the supervised network much: notebook [02](02_gan_baseline.ipynb).
 #
 # **The same minutes.** In the figure consistency has the dense network. Now it gets a recipe nearer to FixMatch:
 # convolutions (the network `cnn`), shifts of up to two pixels, seven unlabelled images for a labelled one. Its learning
@@ -432,16 +433,17 @@ title = "Six minutes of one core: a method without a GAN is ahead"
 plotting.curves(lines, title, "minutes of one core", "mean test error, %", logarithmic=True)
 
 # %% [markdown]
-# **Figure.** Test error against the processor's time, of one core: the mean of ten splits. Consistency lies lower all along.
+# **Figure.** Test error against the processor's time, of one core: the mean of ten splits. Consistency lies lower all
+# along.
 #
 # <!-- numbers: same minutes -->
-# After 5.4 minutes consistency has 1.26 % (1.19 to 1.32), after 5.9 feature matching has 1.94 %: 0.69 points more (0.38 to
-# 0.99), and more on every one of the ten splits. After 12.2 minutes feature matching has 1.56 %, and whether that is more
-# than 1.26 is undecided (−0.03 to 0.65).
+# After 5.4 minutes consistency has 1.26 % (1.19 to 1.32), after 5.9 feature matching has 1.94 %: 0.69 points more (0.38
+# to 0.99), and more on every one of the ten splits. After 12.2 minutes feature matching has 1.56 %, and whether that is
+# more than 1.26 is undecided (−0.03 to 0.65).
 #
-# This does not make GANs worse: consistency knows which distortions keep a digit, and has convolutions and shifts. No run
-# here changes the GAN alone. But for six minutes and 100 digits it is the better buy. Where you know no such distortions,
-# little more than pseudo-label is left of it.
+# This does not make GANs worse: consistency knows which distortions keep a digit, and has convolutions and shifts. No
+# run here changes the GAN alone. But for six minutes and 100 digits it is the better buy. Where you know no such
+# distortions, little more than pseudo-label is left of it.
 
 # %%
 widgets.quiz("label_scarcity", "minutes")
@@ -464,23 +466,23 @@ print(
 
 # %% [markdown]
 # <!-- numbers: published rows -->
-# Read across the rows. **Odena** uses a convolutional pair, and says nothing of splits or seeds. His SGAN gains 5.2 points
-# on his baseline, an SGAN with a frozen G, at 25 examples, and loses a tenth of one at 1,000. Ours gains 14.0 at 25, from
-# 43.7 to 29.8 %, where his goes from 25.0 to 19.8 %.
+# Read across the rows. **Odena** uses a convolutional pair, and says nothing of splits or seeds. His SGAN gains 5.2
+# points on his baseline, an SGAN with a frozen G, at 25 examples, and loses a tenth of one at 1,000. Ours gains 14.0 at
+# 25, from 43.7 to 29.8 %, where his goes from 25.0 to 19.8 %.
 #
-# **Salimans** uses a larger dense pair, ten splits and 180,000 steps. With 100 labels he has 0.93 %. Ours has 7.0 % after
-# 3,000 steps: most of the distance is training time.
+# **Salimans** uses a larger dense pair, ten splits and 180,000 steps. With 100 labels he has 0.93 %. Ours has 7.0 %
+# after 3,000 steps: most of the distance is training time.
 #
 # <!-- numbers: at length -->
-# After 16,000 steps (float32, five splits; ten with 100 labels) 20 labels give 31.3 % (22.1 to 40.5), and 50 give 3.41 %
-# (1.52 to 5.30). His 2.21 ± 1.36 with 50 lies in that interval; his 16.77 ± 4.52 with 20 is 14.5 points lower. With 100
-# labels we have 1.94 % (1.66 to 2.22) against 0.93, with 200 1.66 % (1.57 to 1.75) against 0.90. Fewer steps, a smaller
-# network or another detail may be why; no run here separates them. With 1,000 labels it is 1.72 %: from more than 200
-# this recipe gains nothing that we could see.
+# After 16,000 steps (float32, five splits; ten with 100 labels) 20 labels give 31.3 % (22.1 to 40.5), and 50 give 3.41
+# % (1.52 to 5.30). His 2.21 ± 1.36 with 50 lies in that interval; his 16.77 ± 4.52 with 20 is 14.5 points lower. With
+# 100 labels we have 1.94 % (1.66 to 2.22) against 0.93, with 200 1.66 % (1.57 to 1.75) against 0.90. Fewer steps, a
+# smaller network or another detail may be why; no run here separates them. With 1,000 labels it is 1.72 %: from more
+# than 200 this recipe gains nothing that we could see.
 #
 # <!-- numbers: SGAN at length -->
-# The SGAN by the same recipe has 31.1 % with 20 labels (21.9 to 40.2) and 2.12 % with 100. From feature matching it differs
-# by −0.2 points with 20 (−6.9 to 6.4): undecided, as with 100 ([04](04_feature_matching.ipynb), part 6).
+# The SGAN by the same recipe has 31.1 % with 20 labels (21.9 to 40.2) and 2.12 % with 100. From feature matching it
+# differs by −0.2 points with 20 (−6.9 to 6.4): undecided, as with 100 ([04](04_feature_matching.ipynb), part 6).
 
 # %%
 widgets.quiz("label_scarcity", "published")
@@ -541,8 +543,8 @@ widgets.reveal("label_scarcity.foreign", result, "The supervised network never t
 #   of the pool is real, so every 7 is pressed into one of the classes 0 to 5. (The supervised network's 0.4: the pool
 #   sets the scale of its first weights.)
 #
-# A method that learns from the pool inherits the pool's faults. Oliver et al. (2018) report more on CIFAR-10, for methods
-# without a GAN: foreign classes can make a method worse than no unlabelled images at all.
+# A method that learns from the pool inherits the pool's faults. Oliver et al. (2018) report more on CIFAR-10, for
+# methods without a GAN: foreign classes can make a method worse than no unlabelled images at all.
 #
 # ### Exercise 3: plan the comparison
 #
@@ -575,10 +577,10 @@ exercises.check("label_scarcity.plan", plan)
 #
 # ## 8 · Explore
 #
-# The widget holds every stored run. The slider sets the number of labels. The matrix shows which digits are confused, and
-# the pictures on the right are all that the labels show. Move to 20 labels: could you tell the ten classes apart from
-# these? "Train now" runs the chosen method here, at preset `quick`; while it runs, leave other cells alone. (Without a
-# running kernel nothing is shown here.)
+# The widget holds every stored run. The slider sets the number of labels. The matrix shows which digits are confused,
+# and the pictures on the right are all that the labels show. Move to 20 labels: could you tell the ten classes apart
+# from these? "Train now" runs the chosen method here, at preset `quick`; while it runs, leave other cells alone.
+# (Without a running kernel nothing is shown here.)
 
 # %% tags=["nbval-ignore-output"]
 explorer = widgets.label_explorer(runs, stored.published_errors("mnist"))
@@ -588,21 +590,21 @@ explorer
 # ## What you found
 #
 # <!-- numbers: what notebook 05 found -->
-# - On `digits` (twenty splits, 1,500 steps) 50 labels give 13.1 % alone and 5.2 % with the SGAN. That is worth 138 to 200
-#   labels of the network alone. The difference between SGAN and label spreading is undecided up to 100 labels.
+# - On `digits` (twenty splits, 1,500 steps) 50 labels give 13.1 % alone and 5.2 % with the SGAN. That is worth 138 to
+#   200 labels of the network alone. The difference between SGAN and label spreading is undecided up to 100 labels.
 # - On MNIST (five splits, 3,000 steps) 100 labels give 22.0 % alone and 7.0 % with feature matching; after 16,000 steps
-#   it has 1.94 % (ten splits). With 20 labels the SGAN with two heads leads on every split, and the bad GAN is worse than
-#   no GAN on two of them.
+#   it has 1.94 % (ten splits). With 20 labels the SGAN with two heads leads on every split, and the bad GAN is worse
+#   than no GAN on two of them.
 # - Against four supervised baselines, the same feature matching gains 10 to 23 points. Ask for the baseline first.
-# - In six minutes of one core consistency, with convolutions and shifts, is ahead of dense feature matching on each of ten
-#   splits of MNIST with 100 labels. Against twelve minutes it is undecided.
+# - In six minutes of one core consistency, with convolutions and shifts, is ahead of dense feature matching on each of
+#   ten splits of MNIST with 100 labels. Against twelve minutes it is undecided.
 #
-# **Still open.** All of this is on digits, the easiest images there are. Whether the order of the methods is the same on
-# street numbers and photographs is a question of computing time: [09](09_scaling_up.ipynb) says how much.
+# **Still open.** All of this is on digits, the easiest images there are. Whether the order of the methods is the same
+# on street numbers and photographs is a question of computing time: [09](09_scaling_up.ipynb) says how much.
 #
-# **Read on.** Oliver et al. 2018, *Realistic Evaluation of Deep Semi-Supervised Learning Algorithms* (arXiv:1804.09170).
-# Odena 2016 (arXiv:1606.01583), Table 1; Salimans et al. 2016 (arXiv:1606.03498), Table 1; Dai et al. 2017
-# (arXiv:1705.09783). Lee 2013, *Pseudo-Label*; Sohn et al. 2020, *FixMatch* (arXiv:2001.07685).
+# **Read on.** Oliver et al. 2018, *Realistic Evaluation of Deep Semi-Supervised Learning Algorithms*
+# (arXiv:1804.09170). Odena 2016 (arXiv:1606.01583), Table 1; Salimans et al. 2016 (arXiv:1606.03498), Table 1; Dai et
+# al. 2017 (arXiv:1705.09783). Lee 2013, *Pseudo-Label*; Sohn et al. 2020, *FixMatch* (arXiv:2001.07685).
 #
 # Ten questions to close, and how far you are:
 

@@ -206,8 +206,8 @@ print(f"largest difference of a weight: {max((ours - own).abs().max().item() for
 # ## 3 · Does it come back?
 #
 # Train on `digits`: 1,297 images of 8 × 8 pixels (50 more are for validation), no label, latents of 16 numbers, three
-# dense networks of two hidden layers, 128 units each (`print(nets)` shows them). Then encode the test images and draw them again. A judge looks at each
-# G(E(x)): the nearest of all training images, whose label is known.
+# dense networks of two hidden layers, 128 units each (`print(nets)` shows them). Then encode the test images and draw
+# them again. A judge looks at each G(E(x)): the nearest of all training images, whose label is known.
 
 # %%
 widgets.predict(
@@ -433,9 +433,9 @@ by_1nn = pd.DataFrame({"test images": {name: nearest[key] for name, key in kinds
 print("1-NN accuracy on MNIST, %\n" + by_1nn.round(2).to_string())
 
 # %% [markdown]
-# The wider BiGAN has 96.90 %, raw pixels 96.91 %. Only the autoencoder, whose loss is about pixels, is above them,
-# by 0.28. (One seed; the interval of one such figure is about ±0.36. The wider BiGAN is near the authors' protocol, not the
-# same.)
+# The wider BiGAN has 96.90 %, raw pixels 96.91 %. Only the autoencoder, whose loss is about pixels, is above them, by
+# 0.28. (One seed; the interval of one such figure is about ±0.36. The wider BiGAN is near the authors' protocol, not
+# the same.)
 #
 # The published 97.39 % is higher. On which images? The caption says "test set". The authors' code, unless told
 # otherwise, asks about 10,000 *training* images that it holds out. Does that matter?

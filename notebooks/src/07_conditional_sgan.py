@@ -517,15 +517,16 @@ plotting.paired_differences(
 # with 59,000 (means of five splits). The judge gives real digits 99.5 %.
 #
 # <!-- numbers: drawn by order -->
-# **The pictures gain** at every number of labels, on average. The [Fréchet distance](glossary.md#frechet-distance) to real digits, the smaller the
-# better, is 58 with 100 labels, where that of the SGAN is 285. A likely reason: the SGAN's generator may draw what it
-# likes as long as D calls it real; here each class is asked for equally often and has to be recognised. But one run of
-# the five with 59,000 labels ends at 362, its SGAN at 333, with 98.8 % of its samples right: that share does not show it.
+# **The pictures gain** at every number of labels, on average. The [Fréchet distance](glossary.md#frechet-distance) to
+# real digits, the smaller the better, is 58 with 100 labels, where that of the SGAN is 285. A likely reason: the SGAN's
+# generator may draw what it likes as long as D calls it real; here each class is asked for equally often and has to be
+# recognised. But one run of the five with 59,000 labels ends at 362, its SGAN at 333, with 98.8 % of its samples right:
+# that share does not show it.
 #
 # <!-- numbers: price of the order -->
-# **The classifier pays.** With 20 labels its error is 5.2 points above the SGAN's (2.6 to 7.8; 21.0 and 15.8 %), with 100
-# it is 2.2 (1.6 to 2.7; 6.6 and 4.4 %), with 1,000 0.35 (0.18 to 0.53). With 59,000 it is undecided (−0.03 to 0.85): the
-# run at 362 pays 1.0 points, the others 0.1 to 0.4.
+# **The classifier pays.** With 20 labels its error is 5.2 points above the SGAN's (2.6 to 7.8; 21.0 and 15.8 %), with
+# 100 it is 2.2 (1.6 to 2.7; 6.6 and 4.4 %), with 1,000 0.35 (0.18 to 0.53). With 59,000 it is undecided (−0.03 to
+# 0.85): the run at 362 pays 1.0 points, the others 0.1 to 0.4.
 
 # %%
 widgets.quiz("conditional_sgan", "price")
@@ -541,8 +542,8 @@ widgets.quiz("conditional_sgan", "price")
 #   run).
 #
 # <!-- numbers: order in short -->
-# - On MNIST (five splits) 98.2 % of the samples are as ordered with 100 labels, 86.7 % with 20. With 100 the classifier has
-#   2.2 points more error than the SGAN's (1.6 to 2.7).
+# - On MNIST (five splits) 98.2 % of the samples are as ordered with 100 labels, 86.7 % with 20. With 100 the classifier
+#   has 2.2 points more error than the SGAN's (1.6 to 2.7).
 #
 # **Still open.** Why "asked only" costs the classifier. Whether a collapsed run recovers. And
 # whether the order can be had without a price: source 004's author hopes for a more exact generator and a better

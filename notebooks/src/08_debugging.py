@@ -200,8 +200,8 @@ widgets.reveal("debugging.softmax", where, "The loss pushes less, and for longer
 
 # %% [markdown]
 # Here it costs time and not the result. After one epoch the program has 58 % with two softmaxes and 71 % with one; at
-# best the two hardly differ. That is why this defect lives long. **Fix**: return the last linear layer, and let the loss
-# do the rest.
+# best the two hardly differ. That is why this defect lives long. **Fix**: return the last linear layer, and let the
+# loss do the rest.
 #
 # **Defect 3 · Verdicts that depend on the batch.** Beside 64 images of noise, the verdict "real or generated" changes
 # for 38 % of the real images. [Batch normalisation](glossary.md#batch-normalisation) subtracts the mean of the batch.

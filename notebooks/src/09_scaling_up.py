@@ -335,9 +335,9 @@ print(f"{len(there)} runs in {elapsed:.0f} s, of which training took {training_t
 
 # %% [markdown]
 # The errors agree digit by digit, since seeds, threads and settings travel with a run. (On another kind of processor
-# the last digits may differ.) The time is another matter. (The estimate counts one worker, because the sweep does not ask a
-# cluster how many it has.) In the stored run most of it is start-up: the two workers', once, and for every run a new
-# kernel that imports torch. Two workers, or two hundred, cannot shorten what each run does anew. The rule of thumb:
+# the last digits may differ.) The time is another matter. (The estimate counts one worker, because the sweep does not
+# ask a cluster how many it has.) In the stored run most of it is start-up: the two workers', once, and for every run a
+# new kernel that imports torch. Two workers, or two hundred, cannot shorten what each run does anew. The rule of thumb:
 # let a run last ten times its start-up, and the start-up no longer matters. The runs of notebook 04 last ten minutes.
 
 # %%
@@ -379,8 +379,8 @@ print(steps_taken[["what", "network", "method", "value", "unit"]].to_string(inde
 # %% [markdown]
 # Milliseconds for a step on one core of an AMD EPYC server, networks of Salimans' MNIST pair (`mlp`) and of a
 # tutorial's two-head pair (`upsample`). "Textbook" is a step written the way most published code is; the head of
-# `tests/benchmarks/textbook.py` says what differs. Half the bits bring a factor of 1.5 here, and nothing on a processor without the
-# instructions, so `precision` is a setting and not a default.
+# `tests/benchmarks/textbook.py` says what differs. Half the bits bring a factor of 1.5 here, and nothing on a processor
+# without the instructions, so `precision` is a setting and not a default.
 #
 # **On a GPU** these numbers do not hold, and no run of this course was made on one. A step of the MNIST pair is a few
 # dozen small kernels, and starting one costs a GPU some microseconds whatever its size. So small networks should gain
@@ -428,9 +428,9 @@ figure
 # %% [markdown]
 # **Figure.** Time of a step against the unlabelled images in a batch, one thread. From 25 images on both lines are
 # nearly straight, and neither would start at zero: a step has a price of its own, whatever the batch. Part of it is for
-# the 50 labelled images that each step sees beside the batch; the rest is for the weights: Adam reads and writes each of
-# them, weight norm divides each, and that is the same work for 10 images as for 200. The pair with wider layers, `mlp`,
-# takes longer.
+# the 50 labelled images that each step sees beside the batch; the rest is for the weights: Adam reads and writes each
+# of them, weight norm divides each, and that is the same work for 10 images as for 200. The pair with wider layers,
+# `mlp`, takes longer.
 
 # %% tags=["result", "nbval-ignore-output"]
 factor = times["mlp"][-1] / times["mlp"][-2]
@@ -564,8 +564,8 @@ widgets.reveal(
 #
 # ## 6 · When not to use a GAN
 #
-# The fastest step is the one you do not take. Here is what seven methods bring on `digits` with 50 labels, same network,
-# same splits, and [label spreading](glossary.md#label-spreading), which needs no network.
+# The fastest step is the one you do not take. Here is what seven methods bring on `digits` with 50 labels, same
+# network, same splits, and [label spreading](glossary.md#label-spreading), which needs no network.
 
 # %% tags=["nbval-check-output"]
 spreading = stored.stored_table("simple_baselines.csv").query("method == 'label_spreading' and dataset == 'digits'")
@@ -576,8 +576,9 @@ print(bill.sort_values("error, %").to_string())
 
 # %% [markdown]
 # The first four rows are within half a point: three GANs, and one method without a generator. Consistency trains a
-# single network, without a generator that could collapse, and its distance from the SGAN, at every number of labels, is smaller than these
-# splits can show. [Consistency](glossary.md#consistency) alone is told which distortions keep the class.
+# single network, without a generator that could collapse, and its distance from the SGAN, at every number of labels, is
+# smaller than these splits can show. [Consistency](glossary.md#consistency) alone is told which distortions keep the
+# class.
 #
 # <!-- numbers: changes that keep the class -->
 # On MNIST with 100 labels consistency (convolutions, shifts) has 1.26 %, feature matching (dense) 1.94 % in as many

@@ -369,7 +369,7 @@ widgets.predict(
 # %% tags=["result", "nbval-ignore-output"]
 if is_example:
     table = stored.stored_table("own_data.csv")
-    assert set(table["images"]) == {own_data.digest(parts)}, "the stored table is about other images"
+    assert set(table["images"]) == {parts.digest()}, "the stored table is about other images"
 else:
     more = pd.DataFrame(comparison.compare(parts, methods, folds, preset=preset, seed=seed))
     table = pd.concat([table, more])
@@ -409,8 +409,8 @@ def paired_gain(method, reference, measure="macro_f1"):
 # %% [markdown]
 # ### Exercise 3: the decision as a rule
 #
-# **Why.** A rule that you wrote before you saw the interval cannot bend to it. Given the interval of a GAN's gain, return
-# `"GAN"`, `"baseline"` or, where it contains 0, `"undecided"`.
+# **Why.** A rule that you wrote before you saw the interval cannot bend to it. Given the interval of a GAN's gain,
+# return `"GAN"`, `"baseline"` or, where it contains 0, `"undecided"`.
 
 
 # %% tags=["nbval-check-output"]

@@ -6,8 +6,8 @@
 # **Five runs of one method on one data set: four end at 0.9 to 1 % error, one at 2.3 %. Is that noise, or is there
 # something to find?**
 #
-# This is the laboratory behind notebook [04](04_feature_matching.ipynb). Each section looks closely at one result. Read 1
-# to 3 in their order; each of the others stands alone.
+# This is the laboratory behind notebook [04](04_feature_matching.ipynb). Each section looks closely at one result. Read
+# 1 to 3 in their order; each of the others stands alone.
 #
 # **After this notebook you can**
 # - *count* the labels that it takes to meet a style of writing, and *test* a story by changing one label alone;
@@ -64,9 +64,9 @@ term_steps = 200  # training steps of each of these runs
 # %% [markdown]
 # ## 1 · The split without a crossed seven
 #
-# Those five runs took 100,000 steps. Begin with five shorter ones, of preset `standard` (24,000 steps, bfloat16, seeds and
-# [splits](glossary.md#split) 0 to 4). They end at 1.3 to 2.4 %, and split 2 is again the worst. It has 107 mistakes more
-# than split 0. Look at *which* of the 10,000 test images are wrong.
+# Those five runs took 100,000 steps. Begin with five shorter ones, of preset `standard` (24,000 steps, bfloat16, seeds
+# and [splits](glossary.md#split) 0 to 4). They end at 1.3 to 2.4 %, and split 2 is again the worst. It has 107 mistakes
+# more than split 0. Look at *which* of the 10,000 test images are wrong.
 
 # %%
 widgets.predict(
@@ -114,10 +114,11 @@ plotting.image_grid(shown, "Among the labelled sevens of split 2 none is crossed
 # Bottom, the labelled sevens of split 3.
 #
 # The [pool](glossary.md#pool) holds hundreds of crossed sevens, and the real-or-fake loss probably makes them a cluster
-# of their own. Which class the cluster belongs to is for the labels to say. Split 2 leaves that open, and its sevens were
-# read as 2 or 4. Split 1 has one crossed seven, an odd one. Splits 0, 3 and 4 each have at least one that is plain.
+# of their own. Which class the cluster belongs to is for the labels to say. Split 2 leaves that open, and its sevens
+# were read as 2 or 4. Split 1 has one crossed seven, an odd one. Splits 0, 3 and 4 each have at least one that is
+# plain.
 #
-# A good story of one split. Does it predict others? Splits 102 and 103 have no crossed seven among their labels
+# A good story, told of one split. Does it predict others? Splits 102 and 103 have no crossed seven among their labels
 # either.
 
 # %% tags=["result", "nbval-check-output"]
@@ -133,9 +134,9 @@ print("sevens misread, of 1,028:", mistakes.query("label == 7").groupby("split")
 #
 # ### Change one label
 #
-# Two things mostly go together. Does one *cause* the other? Change it and nothing else. On splits 1, 2 and 103 the crossed
-# seven of split 4 takes the place of a labelled seven. On splits 0, 3 and 4 plain sevens of split 2 replace the crossed
-# ones. Each is trained before and after, from one seed, by the short recipe of 04 (16,000 steps, cropped, float32).
+# Two things mostly go together. Does one *cause* the other? Change it and nothing else. On splits 1, 2 and 103 the
+# crossed seven of split 4 takes the place of a labelled seven. On splits 0, 3 and 4 plain sevens of split 2 replace the
+# crossed ones. Each is trained before and after, once, by the short recipe of 04 (16,000 steps, cropped, float32).
 
 # %%
 widgets.predict(
@@ -151,22 +152,23 @@ without, with_it = (runs[kind].fillna(runs["as drawn"]).astype(int) for kind in 
 print(pd.DataFrame({"without a plain crossed seven": without, "with": with_it}).to_string())
 low, high = evaluation.mean_interval((gain := without - with_it).tolist())
 print(f"sevens misread, of 1,028; with one fewer by {gain.mean():.0f} on average, interval {low:.0f} to {high:.0f}")
-widgets.reveal("case_studies.crossed", int((gain > 0).sum()), "One of them had told the story.")
+widgets.reveal("case_studies.crossed", int((gain > 0).sum()), "The story was told of split 2, one of these.")
 
 # %% [markdown]
 # <!-- numbers: exchange -->
-# On three of six. On split 2 the exchange does what the story says, 118 sevens misread without a
-# plain crossed seven and 18 with one, and on split 3 it is 124 and 13. On split 1 it is 48 and 81, on split 103 it is 23
-# and 69: the opposite. The mean gain is 23 sevens (−48 to 93): undecided. Without one, two of the six runs misread more
-# than 60 sevens, with one, two of the six.
+# On three of six. On split 2 the exchange does what the story says, 118 sevens misread without a plain crossed seven
+# and 18 with one, and on split 3 it is 124 and 13. On split 1 it is 48 and 81, on split 103 it is 23 and 69: the
+# opposite. The mean gain is 23 sevens (−48 to 93): undecided. Without one, two of the six runs misread more than 60
+# sevens, with one, two of the six.
 #
 # <!-- numbers: story and luck -->
-# So the story was larger than its evidence. A crossed seven among ten labelled ones is neither enough nor needed. How much
-# else decides shows split 103 as drawn: 129 sevens lost by the recipe above, 23 by this one.
+# So the story was larger than its evidence. A crossed seven among ten labelled ones is neither enough nor needed. And
+# one pair decides nothing: with all settings equal, split 1 as drawn ended at 2.64 % on one processor, at 1.87 on
+# another.
 #
 # <!-- numbers: splits without luck -->
-# Consistency, on convolutions and with shifts, has 1.17 % on split 1 and 1.20 % on split 2, where feature matching in as
-# many minutes has 2.64 and 2.71 % ([05](05_label_scarcity.ipynb), part 5).
+# Consistency, on convolutions and with shifts, has 1.17 % on split 1 and 1.20 % on split 2, where feature matching in
+# as many minutes has 2.64 and 2.71 % ([05](05_label_scarcity.ipynb), part 5).
 
 # %%
 widgets.quiz("case_studies", "story")
@@ -210,9 +212,9 @@ widgets.quiz("case_studies", "one_label_more")
 # %% [markdown]
 # ## 2 · Labels, or luck?
 #
-# With preset `paper` split 2 ends at 2.25 %. Its labels again? Here are the losses after 2,000 of the 100,000 steps: for
-# that run (seed 2), for the same labels with two other seeds, and for eight splits more. All of these save time in two
-# ways: matrix products are in [bfloat16](glossary.md#bfloat16), and the generator moves on the images which the
+# With preset `paper` split 2 ends at 2.25 %. Its labels again? Here are the losses after 2,000 of the 100,000 steps:
+# for that run (seed 2), for the same labels with two other seeds, and for eight splits more. All of these save time in
+# two ways: matrix products are in [bfloat16](glossary.md#bfloat16), and the generator moves on the images which the
 # discriminator has just seen. Two rows more do neither; the column `faster` tells them apart.
 
 # %% tags=["nbval-check-output"]
@@ -224,10 +226,10 @@ print(starts[["split", "seed", "faster", "real or fake", "matching"]].to_string(
 
 # %% [markdown]
 # <!-- numbers: lost start -->
-# With seeds 208 and 209 the same labels make an ordinary start. In nine of the eleven faster rows the discriminator's loss
-# is 0.10 to 0.19 and the matching loss 2.7 to 4.6. In the other two, seed 2 and split 206, the discriminator tells real
-# from fake almost without fail (0.033 and 0.001), and the features of the fakes drift away (14 and 35). Their slower
-# twins start like all others (2.7 and 2.4).
+# With seeds 208 and 209 the same labels make an ordinary start. In nine of the eleven faster rows the discriminator's
+# loss is 0.10 to 0.19 and the matching loss 2.7 to 4.6. In the other two, seed 2 and split 206, the discriminator tells
+# real from fake almost without fail (0.033 and 0.001), and the features of the fakes drift away (14 and 35). Their
+# slower twins start like all others (2.7 and 2.4).
 #
 # So that run lost its start. "Where the matching loss is above 10 after 2,000 steps, start again" is a rule that one
 # could write down. But does a good start make a good end?
@@ -257,8 +259,8 @@ figure
 
 # %% [markdown]
 # **Figure.** The number of sevens misread against training steps, for three seeds on the labels of split 2. All begin
-# between 150 and 230. Seed 208 falls to 12 and stays there. Seed 209 falls to 87 and rises to 137. Seed 2 falls to 48 at
-# step 30,000 and rises to 139.
+# between 150 and 230. Seed 208 falls to 12 and stays there. Seed 209 falls to 87 and rises to 137. Seed 2 falls to 48
+# at step 30,000 and rises to 139.
 
 # %% tags=["result", "nbval-check-output"]
 ended = luck[luck["step"] == luck["steps"]].assign(others=luck["all"] - luck["sevens"])
@@ -279,11 +281,12 @@ widgets.reveal(
 #
 # <!-- numbers: whole runs -->
 # Count the whole runs with the authors' discriminator, those of the next section included: all four runs on splits 0, 3
-# and 4 end at 0.87 to 1.04 %, and of the eight on splits 1 and 2, three end at 0.87 to 1.00 % and five at 1.77 to 2.25 %.
+# and 4 end at 0.87 to 1.04 %, and of the eight on splits 1 and 2, three end at 0.87 to 1.00 % and five at 1.77 to 2.25
+# %.
 #
 # <!-- numbers: the rule -->
-# And the rule that sounded so sensible? It would have replaced seed 2, and the mean of the five splits, 1.20 %, would be
-# another: with seed 208 0.92 %, with seed 209 1.18 %. So the five runs that were fixed beforehand stay in the table.
+# And the rule that sounded so sensible? It would have replaced seed 2, and the mean of the five splits, 1.20 %, would
+# be another: with seed 208 0.92 %, with seed 209 1.18 %. So the five runs that were fixed beforehand stay in the table.
 
 # %%
 widgets.quiz("case_studies", "rule")
@@ -296,11 +299,12 @@ widgets.quiz("case_studies", "rule")
 # and rates, and ended at 0.99, 2.25 and 1.77 % on splits 0 to 2, on average 1.67 %. The generator moved on images just
 # seen, unlike the authors', and three smaller things differed:
 #
-# - *The generator's form.* Our batch norm had a trained scale, theirs has none. Our output was tanh(u), theirs tanh(u/2).
+# - *The generator's form.* Our batch norm had a trained scale, theirs has none. Our output was tanh(u), theirs
+#   tanh(u/2).
 # - *Adam's ε.* Ours divided by $\sqrt{\hat v} + \varepsilon$, theirs by $\sqrt{\hat v + \varepsilon}$. A small gradient
 #   makes a full step with the one and a small step with the other.
-# - *Half the bits.* Our matrix products were in bfloat16, and so was the last tanh. Most pixels of a digit are to become
-#   −1.
+# - *Half the bits.* Our matrix products were in bfloat16, and so was the last tanh. Most pixels of a digit are to
+#   become −1.
 
 # %%
 widgets.predict(
@@ -356,10 +360,11 @@ for row in published.query("n_labels != 100").itertuples():
 
 # %% [markdown]
 # <!-- numbers: fewer labels -->
-# With 50 labels the error falls from 31.5 to 3.41 % (1.52 to 5.30; published: 2.21). With 20, two images per class, it falls
-# from 44.3 to 31.3 % (22.1 to 40.5), and the splits lie between 22.6 and 39.6 %. A likely reason: unlabelled images sharpen
-# the classes that the labels have begun, and where two images of a digit give a wrong idea of it, they sharpen the wrong
-# idea. More than 200 labels change little: 1.66 and 1.72 %. The published values come from eleven times as many steps.
+# With 50 labels the error falls from 31.5 to 3.41 % (1.52 to 5.30; published: 2.21). With 20, two images per class, it
+# falls from 44.3 to 31.3 % (22.1 to 40.5), and the splits lie between 22.6 and 39.6 %. A likely reason: unlabelled
+# images sharpen the classes that the labels have begun, and where two images of a digit give a wrong idea of it, they
+# sharpen the wrong idea. More than 200 labels change little: 1.66 and 1.72 %. The published values come from eleven
+# times as many steps.
 #
 # In colour (`mnist_rgb`, 1,000 labels, two splits) it is better than its network alone by 1.6 and 0.9 points.
 
@@ -389,13 +394,13 @@ print(f"distance, mean of {looks['seed'].nunique()} seeds\n{by_step.round(0).to_
 
 # %% [markdown]
 # <!-- numbers: who draws better -->
-# **Sooner?** After 300 steps all SGANs are ahead on each of the three seeds, by 95 to 1,180. **Better?** Not after these
-# 3,000 steps: 207 for the plain GAN, 273, 329 and 299 with 100, 1,000 and 59,000 labels. The plain GAN is ahead on each
-# seed, by 35 to 143. Three seeds give a direction and no interval. So in these runs the order depends on
-# the steps. Odena shows pictures after two epochs; 3,000 steps of 32 images are 1.6.
+# **Sooner?** After 300 steps all SGANs are ahead on each of the three seeds, by 95 to 1,180. **Better?** Not after
+# these 3,000 steps: 207 for the plain GAN, 273, 329 and 299 with 100, 1,000 and 59,000 labels. The plain GAN is ahead
+# on each seed, by 35 to 143. Three seeds give a direction and no interval. So in these runs the order depends on the
+# steps. Odena shows pictures after two epochs; 3,000 steps of 32 images are 1.6.
 #
-# Feature matching draws worst. Whether its classifier or the SGAN's is better with 100 labels is undecided (notebook 04,
-# part 6). Judge a generator by its samples and a classifier by its error, and do not take one for the other.
+# Feature matching draws worst. Whether its classifier or the SGAN's is better with 100 labels is undecided (notebook
+# 04, part 6). Judge a generator by its samples and a classifier by its error, and do not take one for the other.
 
 # %%
 widgets.quiz("case_studies", "samples")
@@ -569,10 +574,10 @@ widgets.quiz("case_studies", "rising_loss")
 # Dai et al. (2017) drew a consequence from the argument of notebook 04, part 2: they built a method with a *bad*
 # generator. The library has two of its terms, on top of feature matching.
 #
-# - **Conditional entropy**, for the discriminator: on unlabelled images, decide. It minimises the mean of
-#   $-\sum_k p_k \log p_k$ with $p_k = p(k \mid x, \text{real})$. Calling an image real rewards a large log-sum-exp: *some*
-#   logit must be high. It does not ask that one be higher than the others. With three classes, logits 5, 5, 5 give
-#   p(real) = 0.998 at p(class) = 1/3.
+# - **Conditional entropy**, for the discriminator: on unlabelled images, decide. It minimises the mean of $-\sum_k p_k
+#   \log p_k$ with $p_k = p(k \mid x, \text{real})$. Calling an image real rewards a large log-sum-exp: *some* logit
+#   must be high. It does not ask that one be higher than the others. With three classes, logits 5, 5, 5 give p(real) =
+#   0.998 at p(class) = 1/3.
 # - **Pull-away**, for the generator: differ from one another (Zhao et al. 2017, section 2.4).
 #
 # ### Exercise 3: pull-away
@@ -624,12 +629,12 @@ table = pd.DataFrame(errors).T
 print(table.assign(mean=table.mean(axis=1)).round(1).to_string())
 
 # %% [markdown]
-# Both weights at 0 are feature matching. In the stored run (splits 0 to 2, 200 steps) the four means lie between 11.1 and
-# 12.0 %, and their order changes from split to split. No term is shown to help or to harm here.
+# Both weights at 0 are feature matching. In the stored run (splits 0 to 2, 200 steps) the four means lie between 11.1
+# and 12.0 %, and their order changes from split to split. No term is shown to help or to harm here.
 #
 # These are the terms of Dai's code for SVHN. Their code for MNIST has neither: it adds a term that keeps fakes out of
-# dense regions and needs a density model of the images. So their published 0.795 % on MNIST belongs to another loss than
-# our `bad_gan`.
+# dense regions and needs a density model of the images. So their published 0.795 % on MNIST belongs to another loss
+# than our `bad_gan`.
 
 # %%
 widgets.quiz("case_studies", "terms")
@@ -637,17 +642,18 @@ widgets.quiz("case_studies", "terms")
 # %% [markdown]
 # ## What you found
 #
-# - **One digit separates the splits.** Without the sevens, feature matching makes 109 to 124 mistakes on each of splits 0
-#   to 4 (100 labels, preset `standard`, seeds 0 to 4).
-# - **A crossed seven among the labels** goes with fewer misread sevens on three of six splits (one seed each): undecided.
+# - **One digit separates the splits.** Without the sevens, feature matching makes 109 to 124 mistakes on each of splits
+#   0 to 4 (100 labels, preset `standard`, seeds 0 to 4).
+# - **A crossed seven among the labels** goes with fewer misread sevens on three of six splits (one seed each):
+#   undecided.
 # - **Three seeds on the same labels** end at 0.87, 2.15 and 2.25 % (split 2, preset `paper`, seeds 208, 209 and 2).
 # - **Features 8 times as large** make the matching loss 64 times as large and the samples no worse (`digits`, seed 0).
 #
 # **Still open.** Why a network gives up a cluster that it had found. Whether the details of section 3 matter. Whether a
 # term of bad GAN helps, and where.
 #
-# **Read on.** Zhao et al. 2017, *Energy-based Generative Adversarial Network* (arXiv:1609.03126), section 2.4. Salimans &
-# Kingma 2016, *Weight Normalization* (arXiv:1602.07868). Heusel et al. 2017 (arXiv:1706.08500), equation 6, on the
+# **Read on.** Zhao et al. 2017, *Energy-based Generative Adversarial Network* (arXiv:1609.03126), section 2.4. Salimans
+# & Kingma 2016, *Weight Normalization* (arXiv:1602.07868). Heusel et al. 2017 (arXiv:1706.08500), equation 6, on the
 # Fréchet distance.
 
 # %%

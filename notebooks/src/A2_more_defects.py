@@ -361,9 +361,9 @@ print(f"above 90 %: opposite orders {accuracy_on_equals(True) > 0.9}, the same o
 #
 # ### Defect 15 · `BatchNorm2d(channels, 0.8)`
 #
-# Source 004's 0.8 comes from Keras, where it was the *momentum*. In torch the second argument is ε in
-# $(x - \mu) / \sqrt{\sigma^2 + \varepsilon}$. Its convolutions start as N(0, 0.02²), so σ² is about 0.01 or less. What is
-# left of the signal behind three blocks?
+# Source 004's 0.8 comes from Keras, where it was the *momentum*. In torch the second argument is ε in $(x - \mu) /
+# \sqrt{\sigma^2 + \varepsilon}$. Its convolutions start as N(0, 0.02²), so σ² is about 0.01 or less. What is left of
+# the signal behind three blocks?
 
 
 # %% tags=["nbval-ignore-output"]
@@ -673,8 +673,8 @@ widgets.quiz("more_defects", "order")
 #   cleared gradients D's accuracy returns to ½.
 # - **Slow, and right in the end**: without its logarithm a class loss has 36 % error after 20 steps and 11 % after 300,
 #   where cross-entropy has 19 and 12 % (means of seeds 0 to 2).
-# - **Wrong in what is reported**: a class that is lost whole; 16 % error instead of 6 %, since "fake" may be an answer; 72 %
-#   at step 100, since an average starts at zero.
+# - **Wrong in what is reported**: a class that is lost whole; 16 % error instead of 6 %, since "fake" may be an answer;
+#   72 % at step 100, since an average starts at zero.
 #
 # **Still open.** Whether a log alone can prove a cause. In all these cases you needed the code, or the network.
 #

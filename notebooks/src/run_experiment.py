@@ -1,12 +1,13 @@
 # %% [markdown]
 # # One experiment
 #
-# This notebook trains one method once, on one choice of labelled images, and shows what came of it: the settings, the learning curve,
-# the test error, and which classes were confused. A sweep (`python -m sgan_lib.sweep`) executes it once for each combination of method,
-# number of labels and seed, and keeps every copy. Such a copy is complete: open it and run all cells, and you get the same result again.
+# This notebook trains one method once, on one choice of labelled images, and shows what came of it: the settings, the
+# learning curve, the test error, and which classes were confused. A sweep (`python -m sgan_lib.sweep`) executes it once
+# for each combination of method, number of labels and seed, and keeps every copy. Such a copy is complete: open it and
+# run all cells, and you get the same result again.
 #
-# To run an experiment of your own, change the parameters and run all cells. With the parameters as they are here, that takes a few
-# seconds.
+# To run an experiment of your own, change the parameters and run all cells. With the parameters as they are here, that
+# takes a few seconds.
 
 # %% tags=["imports"]
 from dataclasses import asdict
@@ -35,8 +36,8 @@ result_file = None  # where to write the result as JSON, unless there is one; No
 
 # %% [markdown]
 # ## Settings
-# Everything that determines the run. What was not given comes from the network's recipe and the preset (`sgan_lib/networks.py`), or
-# is a default (`sgan_lib/settings.py`); both say where each value is from.
+# Everything that determines the run. What was not given comes from the network's recipe and the preset
+# (`sgan_lib/networks.py`), or is a default (`sgan_lib/settings.py`); both say where each value is from.
 
 # %% tags=["nbval-check-output"]
 settings = experiments.resolve(method, dataset, preset, **({"n_labels": n_labels, "seed": seed} | overrides))
@@ -61,13 +62,14 @@ what = "share of wrong validation images" if result.history[-1].scores else "los
 plotting.curves(lines, f"{method} on {dataset}, {n_labels} labels, seed {seed}", "steps", what)
 
 # %% [markdown]
-# **Figure.** The share of validation images that the network with averaged weights gets wrong, at each twentieth of the run. The
-# validation part is as small as the labelled part, so the line is coarse; it is there to see whether training has settled. A method
-# that does not classify, and a data set without a validation part, show the terms of the loss instead.
+# **Figure.** The share of validation images that the network with averaged weights gets wrong, at each twentieth of the
+# run. The validation part is as small as the labelled part, so the line is coarse; it is there to see whether training
+# has settled. A method that does not classify, and a data set without a validation part, show the terms of the loss
+# instead.
 #
 # ## Test error
-# The test set is read once, at the end. The interval (95 %, Wilson) says how well that many test images measure this one network; it says
-# nothing of other seeds.
+# The test set is read once, at the end. The interval (95 %, Wilson) says how well that many test images measure this
+# one network; it says nothing of other seeds.
 
 # %% tags=["nbval-ignore-output"]
 picture = "this method does not classify: no test error, no confusion matrix"
@@ -78,8 +80,8 @@ if result.confusion_matrix is not None:
 picture
 
 # %% [markdown]
-# **Figure.** Test images by true class (rows) and predicted class (columns). The diagonal holds those that are right; the darker
-# another cell, the more often the one class was taken for the other.
+# **Figure.** Test images by true class (rows) and predicted class (columns). The diagonal holds those that are right;
+# the darker another cell, the more often the one class was taken for the other.
 
 # %% tags=["headline", "nbval-ignore-output"]
 outcome = "no test error" if result.test_error is None else f"test error {result.test_error:.2%}"

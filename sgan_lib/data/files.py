@@ -1,5 +1,6 @@
 """Images from files: of any format that Pillow reads, of any size, grey or in colour."""
 
+import os
 import re
 import warnings
 from collections import Counter
@@ -43,9 +44,10 @@ def image_table(folder: Path, unlabelled: str, labels: str | Path | None, patter
         rows = table["test"].astype(bool)
         table.loc[rows, "label"] = [_class_in_test(path, folder) for path in table["path"][rows]]
         table.loc[table["label"] == unlabelled, "label"] = None
+    subfolders = {path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."}
+    _check_names(subfolders, unlabelled)
     classes = set(table["label"].dropna())
     if labels is None and pattern is None:  # a class whose folder is empty is a class all the same
-        _check_names(subfolders := {p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != "."}, unlabelled)
         if absent := classes - subfolders:
             raise ValueError(f"folder must have a subfolder for each class of its test; {min(absent)!r} has none")
         classes = subfolders - {unlabelled, "test", "unlabeled"}
@@ -61,7 +63,7 @@ def _check_names(subfolders: Collection[str], unlabelled: str) -> None:
         raise ValueError(f"unlabelled must be a subfolder, one of {', '.join(sorted(subfolders))}; got {unlabelled!r}")
     kept = ("unlabelled", "unlabeled", "test")
     if odd := [name for name in subfolders if name.casefold() in kept and name not in (*kept, unlabelled)]:
-        raise ValueError(f"folder must have {odd[0]!r} written {odd[0].casefold()!r}, or it would be a class")
+        raise ValueError(f"folder must have {odd[0]!r} written {odd[0].casefold()!r}")
 
 
 def _class_in_test(path: Path, folder: Path) -> str:
@@ -80,7 +82,7 @@ def image_files(folder: Path) -> list[Path]:
 
 def _files(folder: Path, above: tuple[Path, ...] = ()) -> Iterator[Path]:
     """All files in and below a folder, behind links too; one that leads back to a folder above it is not followed."""
-    if (real := folder.resolve()) not in above:
+    if (real := folder.resolve()) not in above and os.access(folder, os.R_OK | os.X_OK):
         for path in folder.iterdir():
             yield from _files(path, (*above, real)) if path.is_dir() else [path] if path.is_file() else []
 

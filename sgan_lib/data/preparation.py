@@ -29,6 +29,7 @@ class Preparation:
 
     shape: tuple[int, ...]  # (channels, height, width), or (columns,) for a table
     value_range: Range | None = None  # what numbers run over, if not bytes; None: found afresh
+    as_given: tuple[str, ...] = ()  # types, such as uint8, whose numbers run over `value_range` too
     mean: tuple[float, ...] = ()  # of each column of a table; () for images and for points that stay as they are
     deviation: tuple[float, ...] = ()
 
@@ -43,13 +44,14 @@ class Preparation:
             if (array == array[0]).all():
                 raise ValueError(f"X must have a column that varies; all {len(array)} training rows are equal")
             scaler = StandardScaler().fit(array.astype(float))
-            return cls(array.shape[1:], None, tuple(scaler.mean_.tolist()), tuple(scaler.scale_.tolist()))
+            return cls(array.shape[1:], None, (), tuple(scaler.mean_.tolist()), tuple(scaler.scale_.tolist()))
         if array.dtype == np.uint8 and value_range is None and array.max() <= 16:
             raise ValueError(
                 f"X must use the range of its bytes, [0, 255]; got bytes in [0, {array.max()}]: value_range says theirs"
             )
         sides = array.shape[2:] if image_size is None else sides_of(image_size)
-        return cls((array.shape[1], *sides), _range_of(array, value_range))
+        as_given = (array.dtype.name,) if value_range is not None else ()
+        return cls((array.shape[1], *sides), _range_of(array, value_range), as_given)
 
     def __call__(self, X: Any) -> Tensor:
         """New arrays [n, ...] as images [n, *shape]: bytes stay bytes where they have the size, all else is float32.
@@ -64,7 +66,7 @@ class Preparation:
         if len(self.shape) == 1:
             scaled = (array - np.asarray(self.mean or 0.0)) / np.asarray(self.deviation or 1.0)
             return torch.from_numpy(scaled.astype(np.float32))
-        return resized(_scaled(array, self.value_range), self.shape[1:])
+        return resized(_scaled(array, self.value_range, self.as_given), self.shape[1:])
 
 
 def numbers(X: Any) -> np.ndarray:
@@ -128,10 +130,9 @@ def _check_within(array: np.ndarray, allowed: Range, what: str) -> None:
         raise ValueError(f"{what}, which run from {low:g} to {high:g}; got ({allowed[0]:g}, {allowed[1]:g})")
 
 
-def _scaled(array: np.ndarray, value_range: Range | None) -> Tensor:
-    """Bytes as they are, all else as float32 in [-1, 1]; bytes of 0 and 1 fit into a range of (0, 1) themselves."""
-    whole = array.dtype.name in _WHOLE and value_range in (None, *_FOUND)
-    if whole and not (value_range == (0, 1) and array.max() <= 1):
+def _scaled(array: np.ndarray, value_range: Range | None, as_given: tuple[str, ...]) -> Tensor:
+    """Bytes as they are, all else as float32 in [-1, 1]."""
+    if array.dtype.name in {*_WHOLE} - {*as_given} and value_range in (None, *_FOUND):
         value_range = _WHOLE[array.dtype.name]
     if array.dtype == np.uint8 and value_range == _WHOLE["uint8"]:
         return torch.from_numpy(np.ascontiguousarray(array))

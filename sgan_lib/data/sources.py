@@ -38,7 +38,7 @@ def load(
 
     Raises TypeError or ValueError for bad arguments, DataError for data that are damaged or cannot be had.
     """
-    if dataset not in DATASETS and isinstance(dataset, (str, Path)) and check_path("dataset", dataset).is_dir():
+    if isinstance(dataset, (str, Path)) and dataset not in DATASETS and check_path("dataset", dataset).is_dir():
         return from_folder(dataset, image_size=image_size, n_labels=n_labels, split_seed=split_seed,
                            validation=validation, draw=draw)  # fmt: skip
     name = check_choice("dataset", dataset, DATASETS, "a folder of images")
@@ -63,7 +63,7 @@ def from_arrays(
         split: n_labels, split_seed, validation and draw, as in `load`; n_labels=None: all labels that there are.
 
     Raises ValueError or TypeError, which name the argument, the value and what is allowed. Warns of a class none of
-    whose images is labelled.
+    whose images is labelled, and of a single class.
     """
     raw, prepared = raw_set(X, y, test, image_size, value_range, classes)
     if prepared.value_range is not None:
@@ -109,8 +109,11 @@ def from_folder(
     sides = None if image_size is None else sides_of(image_size)
     images, readable, notes = read_images(table["path"].tolist(), sides, None, on_error)
     table, of_test = table[readable], table["test"][readable].to_numpy(bool)
-    if of_test.any():
-        test = images[of_test], table["label"][of_test]
+    known = of_test & table["label"].notna().to_numpy()
+    if nameless := int(of_test.sum() - known.sum()):
+        notes.append(f"{nameless} images in test without a label passed over")
+    if known.any():
+        test = images[known], table["label"][known]
     return from_arrays(
         images[~of_test], table["label"][~of_test], test, classes=table.attrs["classes"],
         name=str(folder.resolve()), notes=[*table.attrs["notes"], *notes], **split,

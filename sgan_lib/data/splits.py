@@ -113,7 +113,7 @@ def split_of(
     image_size: int | None = None, draw: str = "balanced", preparation: Preparation | None = None,
     notes: Sequence[str] = (),
 ) -> SemiSupervisedData:  # fmt: skip
-    """`load` for a set that has been read. Warns of a class that no labelled image is of."""
+    """`load` for a set that has been read. Warns of a class that no labelled image is of, and of one class alone."""
     split_seed = check_whole_number("split_seed", split_seed, at_least=0, at_most=LARGEST_SEED)
     (images, labels), test, class_names = raw
     n_known, least = int((labels >= 0).sum()), 1 if draw == "as_they_come" else len(labels[labels >= 0].unique())

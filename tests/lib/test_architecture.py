@@ -101,7 +101,7 @@ def test_the_library_is_small() -> None:
     sweep, course = (sorted((PACKAGE / name).rglob("*.py")) for name in ("sweep", "course"))
     own = [PACKAGE / f"{name}.py" for name in OWN_DATA]
     assert lines_of(sweep) <= 450
-    assert lines_of(own) <= 1045
+    assert lines_of(own) <= 1055
     assert lines_of([*FILES, PACKAGE / "__init__.py"]) - lines_of([*sweep, *course, *own]) <= 3140
     assert {path.name: lines_of([path]) for path in FILES if lines_of([path]) > 300} == {}
     functions = [node for path in FILES for node in ast.walk(ast.parse(path.read_text("utf-8")))

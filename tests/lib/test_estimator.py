@@ -131,6 +131,7 @@ def test_balanced_shows_every_class_equally_often(monkeypatch):
         ({"settings": {"step": 5}}, "no argument 'step'"), ({"settings": {"seed": 3}}, "settings must be a dictionary"),
         ({"settings": "steps=5"}, "settings must be a dictionary"), ({"preset": "slow"}, "preset must be one of"),
         ({"random_state": -1}, "seed must be"), ({"device": "tpu"}, "device must be one of"),
+        ({"random_state": None, "checkpoint": "x"}, "random_state must be a number where"),
     ],
 )  # fmt: skip
 def test_bad_parameters_are_refused_by_name(changes, message, monkeypatch):
