@@ -38,14 +38,15 @@ def compare(
     Raises ValueError for fewer than two classes with two labels, where each class has fewer labels than folds, and for
     whatever `experiments.run` refuses, before anything is trained.
     """
-    folds, known = check_whole_number("folds", folds, at_least=2), experiments.METHODS
+    folds, rows = check_whole_number("folds", folds, at_least=2), experiments.METHODS
+    known = [name for name, row in rows.items() if row.classifies]
     if taken := {"dataset", "n_labels", "split_seed", "checkpoint", "start"} & {*arguments}:
         raise ValueError(f"{', '.join(sorted(taken))} cannot be set for a whole comparison")
     plain: dict[str, Any] = {name: arguments[name] for name in {"preset", "seed", "device"} & {*arguments}}
     settings = {n: v for n, v in arguments.items() if n not in ("device", "progress", "observe", "record_every")}
-    able = [name for name in METHODS if len(data.image_shape) == 3 or name != "consistency"]
+    able = [name for name in METHODS if len(data.image_shape) == 3 or name in BASELINES or not rows[name].strong_view]
     for method in (methods := [*dict.fromkeys(able if methods is None else methods)]):
-        check_choice("methods", method, (*BASELINES, *(name for name, row in known.items() if row.classifies)))
+        check_choice("methods", method, (*BASELINES, *known))
         if method not in BASELINES:
             experiments.resolve(method, data.name, data=data, **settings)
     counts = data.labelled.labels.bincount(minlength=1)

@@ -47,8 +47,7 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X: Any, y: Any = None) -> "SemiSupervisedClassifier":
         """Train on X, images or columns, with labels y: numbers or texts, and -1, None or NaN where there is none.
 
-        X may be `SemiSupervisedData` instead, without y; classes are then its class names, texts. Raises ValueError or
-        TypeError as `data.from_arrays` does.
+        X may be `SemiSupervisedData`, without y: its class names are then the classes. Errors as in `from_arrays`.
         """
         check_choice("method", self.method, [name for name, method in METHODS.items() if method.classifies])
         parts, classes = (X, np.array(X.class_names)) if isinstance(X, SemiSupervisedData) else self._read(X, y)
@@ -57,14 +56,11 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         if self.class_weight is not None:
             check_choice("class_weight", self.class_weight, ("balanced",), "None")
             parts = _balanced(parts)
-        own, taken = (
-            self.settings or {},
-            {*self.get_params(), "seed", "data", "dataset", "start", "observe", "record_every"},
-        )
+        own = self.settings or {}
+        taken = {*self.get_params(), "seed", "data", "dataset", "start", "observe", "record_every"}
         if not isinstance(own, Mapping) or taken & {*own}:
-            raise ValueError(
-                f"settings must be a dictionary of `Settings`' fields that are no parameters here; got {own!r}"
-            )
+            allowed = "a dictionary of `Settings`' fields that are no parameters here"
+            raise ValueError(f"settings must be {allowed}; got {own!r}")
         warm = check_flag("warm_start", self.warm_start) and hasattr(self, "result_")
         if warm and not np.array_equal(classes, getattr(self, "classes_", ())):
             raise ValueError(f"y must have the classes of the last fit where warm_start is True; got {classes}")
@@ -102,10 +98,10 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """The share of right answers, in [0, 1], among the rows that have a label."""
-        known = data.labels_of(y, "y").notna().to_numpy()
+        truth = data.labels_of(y, "y")
+        known = truth.notna().to_numpy()
         weights = None if sample_weight is None else np.asarray(sample_weight)[known]
-        truth = np.array([label for label, kept in zip(y, known, strict=True) if kept])
-        return float(accuracy_score(truth, self.predict(X)[known], sample_weight=weights))
+        return float(accuracy_score(truth[known].tolist(), self.predict(X)[known], sample_weight=weights))
 
     def _logits(self, X: Any) -> Tensor:
         check_is_fitted(self)

@@ -4,7 +4,7 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +26,8 @@ def image_table(folder: Path, unlabelled: str, labels: str | Path | None, patter
     if not (labels is None or pattern is None):
         raise ValueError(f"pattern must be None where there are labels; got {pattern!r}")
     check_choice("unlabelled", unlabelled)
-    paths = image_files(folder)
-    others = len([*_files(folder)]) - len(paths)
-    notes = [f"{others} hidden and other files passed over"] if others else []
+    paths = _images_among(files := [*_files(folder)], folder)
+    notes = [f"{others} hidden and other files passed over"] if (others := len(files) - len(paths)) else []
     tops = [path.relative_to(folder).parts[0] if path.parent != folder else unlabelled for path in paths]
     table = pd.DataFrame({"path": paths, "label": tops, "test": [top == "test" for top in tops]}, dtype=object)
     if labels is not None:
@@ -75,7 +74,11 @@ def _class_in_test(path: Path, folder: Path) -> str:
 
 def image_files(folder: Path) -> list[Path]:
     """All files in and below a folder that have the suffix of an image, sorted; hidden files and folders are none."""
-    visible = (path for path in _files(folder) if not any(p.startswith(".") for p in path.relative_to(folder).parts))
+    return _images_among(_files(folder), folder)
+
+
+def _images_among(files: Iterable[Path], folder: Path) -> list[Path]:
+    visible = (path for path in files if not any(p.startswith(".") for p in path.relative_to(folder).parts))
     suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     return sorted(path for path in visible if path.suffix.lower() in suffixes)
 

@@ -29,9 +29,9 @@ class Preparation:
 
     shape: tuple[int, ...]  # (channels, height, width), or (columns,) for a table
     value_range: Range | None = None  # what numbers run over, if not bytes; None: found afresh
-    as_given: tuple[str, ...] = ()  # types, such as uint8, whose numbers run over `value_range` too
     mean: tuple[float, ...] = ()  # of each column of a table; () for images and for points that stay as they are
     deviation: tuple[float, ...] = ()
+    as_given: tuple[str, ...] = ()  # types, such as uint8, whose numbers run over `value_range` too
 
     @classmethod
     def of(cls, X: Any, image_size: int | Sequence[int] | None = None, value_range: Range | None = None) -> Any:
@@ -44,14 +44,14 @@ class Preparation:
             if (array == array[0]).all():
                 raise ValueError(f"X must have a column that varies; all {len(array)} training rows are equal")
             scaler = StandardScaler().fit(array.astype(float))
-            return cls(array.shape[1:], None, (), tuple(scaler.mean_.tolist()), tuple(scaler.scale_.tolist()))
+            return cls(array.shape[1:], None, tuple(scaler.mean_.tolist()), tuple(scaler.scale_.tolist()))
         if array.dtype == np.uint8 and value_range is None and array.max() <= 16:
             raise ValueError(
                 f"X must use the range of its bytes, [0, 255]; got bytes in [0, {array.max()}]: value_range says theirs"
             )
         sides = array.shape[2:] if image_size is None else sides_of(image_size)
         as_given = (array.dtype.name,) if value_range is not None else ()
-        return cls((array.shape[1], *sides), _range_of(array, value_range), as_given)
+        return cls((array.shape[1], *sides), _range_of(array, value_range), as_given=as_given)
 
     def __call__(self, X: Any) -> Tensor:
         """New arrays [n, ...] as images [n, *shape]: bytes stay bytes where they have the size, all else is float32.
