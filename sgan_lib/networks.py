@@ -134,6 +134,9 @@ NETWORKS: dict[str, Network] = {
     # A small classifier, the supervised baseline; 100 epochs under `paper`.
     "cnn": Network(_pair(partial(models.ConvDiscriminator, dense=128), None), generator=False, any_shape=False,
                    step_seconds=0.02),
+    # The same, and DCGAN's generator; more and smaller steps, as there.
+    "cnn_pair": Network(_pair(partial(models.ConvDiscriminator, dense=128), models.DCGANGenerator),
+                        recipe={"batch_size": 32, "labelled_batch_size": 32}, any_shape=False, step_seconds=0.03),
     # MNIST, with an encoder and a discriminator of pairs: after Donahue 2016 (arXiv:1605.09782), code; 400 epochs of
     # 469 steps. By default his have 391, as 10,000 images are held out.
     "bigan_mlp": Network(_bigan, (300, 14_000, 187_600), _DONAHUE, paper=_DONAHUE | {"last_rate": 0.01},

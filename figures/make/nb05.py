@@ -69,12 +69,14 @@ def draw(table: pd.DataFrame) -> Figure:
     simple = tables.read("simple_baselines").query("method == 'label_spreading'")
     alone = tables.read("mnist_100_labels").query("step == steps and method == 'supervised'")
     sooner = tables.read("mnist_100_labels_sooner").query("step == steps == 16000")
-    suited = tables.read("mnist_100_labels_consistency").query("step == steps")
+    suited = tables.read("mnist_100_labels_shifted").query("step == steps and network == 'cnn'")
     longer = pd.concat([tables.read("label_scarcity_at_length"), sooner, alone, suited])
-    best = table.query("dataset == 'digits' and n_labels == 50").groupby("method")["test_error"].mean().min()
-    plain = simple.query("dataset == 'digits' and n_labels == 50")["test_error"].mean()
-    title = f"Digits, 50 labels: {100 * best:.1f} % at best, {100 * plain:.1f} % with label spreading (dashed)"
-    published = stored.published_errors("mnist").assign(dataset="mnist")
+    rows = pd.concat([table, simple]).query("dataset == 'mnist' and n_labels == 100")
+    means = 100 * rows.groupby("method")["test_error"].mean()
+    behind = means["label_spreading"] - means.min()
+    title = f"Label spreading (dashed): near the best on digits, {behind:.0f} points behind it with 100 labels of MNIST"
+    published = stored.published_errors("mnist").query("method != 'bad_gan'")  # whose loss is not ours
+    published = published.assign(dataset="mnist")
     return plotting.errors_in_panels(pd.concat([table, simple]), title, "label_spreading", published, longer)
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import tables
 import torch
 from matplotlib.figure import Figure
-from nb04 import BEGIN, PAPER, matching
+from nb04 import BEGIN, matching
 from tables import TIMED, Row, Table
 from torch import nn
 
@@ -171,10 +171,6 @@ FIGURES: tables.Figures = {
     "mnist_100_labels_rounded": Table(
         lambda: matching(range(3), network="mlp", epsilon=1e-8, precision="bfloat16"),
         f"{BEGIN} network epsilon precision steps {TIMED}",
-    ),
-    # five times the steps of `standard`, half an hour a run
-    "mnist_100_labels_longer": Table(
-        lambda: matching(range(2), "standard", precision="mixed", steps=120_000), PAPER
     ),
     # the convolutional pair in colour, on the stand-in for SVHN
     "mnist_rgb_1000_labels": Table(

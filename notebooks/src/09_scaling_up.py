@@ -81,8 +81,7 @@ repeats = 15  # steps over which part 5 takes the time
 # %% [markdown]
 # ## The answer as a picture
 #
-# How long is one run of [feature matching](glossary.md#feature-matching), on one core? Four of the five below are
-# measured. The last is computed from the time of a few steps, as part 5 does it.
+# How long is one run of [feature matching](glossary.md#feature-matching), on one core?
 
 
 # %% tags=["nbval-ignore-output"]
@@ -116,7 +115,8 @@ figure
 # %% [markdown]
 # **Figure.** Five dots on a logarithmic axis: the time of one core that one run takes, from seconds to weeks. 7
 # seconds, 1.4 minutes, 10 minutes and 38 minutes were measured (the first two are the quickest of many runs, since a
-# busy machine is slower; MNIST in [bfloat16](glossary.md#bfloat16)); the 5.2 weeks of SVHN are an estimate. Between the
+# busy machine is slower; MNIST in [bfloat16](glossary.md#bfloat16), `paper` in `mixed`); the 5.2 weeks of SVHN are an
+# estimate from the time of a few steps. Between the
 # first and the last lies a factor of 450,000.
 #
 # ## 1 · A notebook as a function
@@ -232,8 +232,8 @@ again = "all four" if any(after[path] != text for path, text in kept.items()) el
 widgets.reveal("scaling.resume", again, "A folder with a result is done, and the sweep leaves it alone.")
 
 # %% [markdown]
-# The second call ran what was missing and nothing else. (The table's t-intervals are wide, and may reach below zero: of
-# two runs Student's t is 12.7.) Three habits make that work, and you can have them in any project: a run
+# The second call ran what was missing and nothing else. (Mind the table's t-intervals: of two runs Student's t is 12.7.
+# The course quotes none of fewer than five.) Three habits make that work, and you can have them in any project: a run
 # writes its result *last*, under another name first, and renames it (a rename is whole or not at all); the folder's
 # name says what the run is, so "is it done?" is a question to the disk and not to a memory; and whoever writes holds
 # a lock that the system takes away when the process dies.
@@ -337,7 +337,7 @@ print(f"{len(there)} runs in {elapsed:.0f} s, of which training took {training_t
 # The errors agree digit by digit, since seeds, threads and settings travel with a run. (On another kind of processor
 # the last digits may differ.) The time is another matter. (The estimate counts one worker, because the sweep does not
 # ask a cluster how many it has.) In the stored run most of it is start-up: the two workers', once, and for every run a
-# new kernel that imports torch. Two workers, or two hundred, cannot shorten what each run does anew. The rule of thumb:
+# new kernel that imports torch. More workers share it, but do not make it smaller. The rule of thumb:
 # let a run last ten times its start-up, and the start-up no longer matters. The runs of notebook 04 last ten minutes.
 
 # %%
@@ -394,7 +394,7 @@ print(steps_taken[["what", "network", "method", "value", "unit"]].to_string(inde
 # %%
 widgets.predict(
     "scaling.batch",
-    "Twice the images in a batch: how does the time of a step change?",
+    "Twice the unlabelled images in a batch; 50 labelled ones stay. How does the time of a step change?",
     choices=["less than twice", "twice", "more than twice"],
 )
 
@@ -427,10 +427,9 @@ figure
 
 # %% [markdown]
 # **Figure.** Time of a step against the unlabelled images in a batch, one thread. From 25 images on both lines are
-# nearly straight, and neither would start at zero: a step has a price of its own, whatever the batch. Part of it is for
-# the 50 labelled images that each step sees beside the batch; the rest is for the weights: Adam reads and writes each
-# of them, weight norm divides each, and that is the same work for 10 images as for 200. The pair with wider layers,
-# `mlp`, takes longer.
+# nearly straight, and neither would start at zero: a step has a price of its own. It has the 50 labelled images in it,
+# and the work on weights, which Adam reads and writes for 10 images as for 200. (How it divides was not measured.) The
+# pair with wider layers, `mlp`, takes longer.
 
 # %% tags=["result", "nbval-ignore-output"]
 factor = times["mlp"][-1] / times["mlp"][-2]
@@ -439,8 +438,7 @@ outcome = "less than twice" if factor < 1.95 else "twice" if factor < 2.05 else 
 widgets.reveal("scaling.batch", outcome, "A step has a price of its own, which is paid once for any batch.")
 
 # %% [markdown]
-# So twice the images cost less than twice the time, since the price of the step is paid once; the larger the batch,
-# the smaller that price's share. (It does not follow that large batches are better: a step is one update, whatever
+# So twice the unlabelled images cost less than twice the time. (It does not follow that large batches are better: a step is one update, whatever
 # its batch.)
 #
 # Now memory. The library keeps a data set's images as it found them, as bytes, and makes floats of a batch at a time.
@@ -458,8 +456,7 @@ memory = pd.DataFrame(
 print(memory.round(2).to_string())
 
 # %% [markdown]
-# As bytes all but the last fit, as floats SVHN with its extra images fits only if nothing copies them. That is the
-# whole trick of the library's `pool`: keep bytes, convert a hundred at a time. For the last row neither will do; there
+# As bytes all but the last fit, as floats SVHN with its extra images fits only if nothing copies them. For the last row neither will do; there
 # one reads from disk in shuffled shards, which this library does not.
 
 # %%
@@ -490,7 +487,7 @@ for name, (network, n_steps, images) in published.items():
     print(f"{name:36} {hours:7.1f} hours a run, {10 * hours:8,.1f} for ten splits, on one core")
 
 # %% [markdown]
-# MNIST as published is an afternoon a run. SVHN as published is 880 hours, five weeks, and ten splits are a year: not
+# MNIST as published, in float32 and without the short cuts of `paper` above, is an afternoon a run. SVHN as published is 880 hours, five weeks, and ten splits are a year: not
 # on this machine. A GPU that trains such convolutions fifty times as fast (an assumption; measure yours) makes eighteen
 # hours of a run. The small pair fits into minutes, and that is why [10](10_your_data.ipynb) uses it. Scaling *down*
 # until an experiment can be repeated ten times is often worth more than one run at full size.
@@ -500,7 +497,7 @@ for name, (network, n_steps, images) in published.items():
 # **Why.** Ten splits cost ten times one. How many do you *need*? If the [paired
 # differences](glossary.md#paired-difference) have the standard deviation `sd`, their mean over n splits has the
 # [standard error](glossary.md#standard-error) sd/√n. Return the smallest n for which 1.96 standard errors are at most
-# the `difference` that you want to be able to see.
+# the `difference` that you want to see with even odds.
 
 
 # %% tags=["nbval-check-output"]
@@ -537,7 +534,7 @@ exercises.check("scaling.splits_needed", splits_needed)
 # %%
 widgets.predict(
     "scaling.visible",
-    "In how many of these eight comparisons is the mean difference as large as the smallest that twenty splits can show?",
+    "In how many of these eight comparisons is the mean difference as large as what twenty splits show with even odds?",
     choices=["none", "1 to 4", "5 to 8"],
 )
 
@@ -560,7 +557,7 @@ widgets.reveal(
 
 # %% [markdown]
 # Whether the SGAN is better than either on `digits` is not known from this table. At 20 labels the differences between
-# SGAN and feature matching scatter by 3.53 points; to see half a point there would take 192 splits.
+# SGAN and feature matching scatter by 3.53 points; to see half a point there with even odds would take 192 splits.
 #
 # ## 6 · When not to use a GAN
 #
@@ -596,9 +593,9 @@ print(bill.sort_values("error, %").to_string())
 #   foreign images do;
 # - **nobody will look after it**: a GAN can collapse or diverge on the next data set.
 #
-# What speaks for a GAN here is narrow: with 50 labels of `digits` it has fewer errors than the same network alone, and
-# not clearly fewer than label spreading (notebook 05, part 3). So
-# it is a *candidate* where labels are few, unlabelled images are plenty and of the same kind, and neither a pretrained
+# What speaks for a GAN here is narrow. With 50 labels of `digits` (settings chosen with 400) it has fewer errors than the
+# same network alone, and not clearly fewer than label spreading. With 100 labels of MNIST it is far ahead of label
+# spreading and behind consistency. So it is a *candidate* where labels are few, unlabelled images are plenty and of the same kind, and neither a pretrained
 # network nor known changes are at hand. Spectra or medical slices may be such a case. No experiment of this course
 # shows that it wins there. Compare it with simple baselines first, as [10](10_your_data.ipynb) does.
 
@@ -639,14 +636,14 @@ exercises.check("scaling.which_tool", situations)
 #
 # ## What you found
 #
-# - A notebook with a `parameters` cell is a function; papermill calls it, and lets a misspelt parameter pass.
+# - Papermill lets a misspelt parameter pass; a checked call does not.
 # - A sweep was killed with signal 9 after two of four runs. The second call ran the other two; the two results from
 #   before stayed as they were, and nothing was half written.
 # - A run that diverged left its reason and stopped nothing else.
 # - The same runs on a cluster of three processes gave the same test errors, digit by digit.
-# - A step has a price of its own, and one for each image; as published, SVHN would take five weeks of one core a run.
+# - As published, SVHN would take five weeks of one core a run.
 # - Twenty splits of `digits` cannot tell the SGAN from feature matching, or from consistency, at any number of
-#   labels; with 20 labels, half a point between the first two would need 192.
+#   labels; with 20 labels, half a point between the first two would need 192, for even odds.
 #
 # **Still open.** Everything here is one machine's CPU. What a GPU changes, two runs will tell you where there is one;
 # whether the order of the methods is the same on SVHN and CIFAR-10 at full size, nobody has measured in this course.

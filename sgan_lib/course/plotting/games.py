@@ -98,14 +98,13 @@ def _way_back(panel: Axes, corners: Sequence[tuple[float, float]], colour: str) 
     _arrow(panel, corners[-2], corners[-1], color=colour, linestyle="none")
 
 
-def snapshots(games: Mapping[str, Mapping[str, Tensor]], modes: Tensor, title: str, radius: float = 0.39) -> Figure:
-    """Generated points among the modes of the data: a row a game, a panel a moment.
+def snapshots(games: Mapping[str, Mapping[str, Tensor]], modes: Tensor, title: str) -> Figure:
+    """Generated points among the modes of the data, which are circled: a row a game, a panel a moment.
 
     Args:
         games: name of the game -> name of the moment -> generated points [n, 2], of which 500 are drawn.
         modes: the centres of the data's modes [m, 2].
         title: the message.
-        radius: of the circles that are drawn around the centres.
     """
     columns = len(next(iter(games.values())))
     shown = [points[:500] for moments in games.values() for points in moments.values()]
@@ -114,7 +113,7 @@ def snapshots(games: Mapping[str, Mapping[str, Tensor]], modes: Tensor, title: s
     for row, (game, moments) in zip(axes, games.items(), strict=True):
         for panel, (moment, points) in zip(row, moments.items(), strict=True):
             for centre in modes.tolist():
-                panel.add_patch(Circle(centre, radius, facecolor="none", edgecolor=COLOURS["grey"]))
+                panel.add_patch(Circle(centre, 0.39, facecolor="none", edgecolor=COLOURS["grey"]))
             panel.scatter(*points[:500].T, s=2, color=COLOURS["vermilion"])
             panel.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[], aspect="equal")
             panel.set_title(moment, fontsize=9, weight="normal")

@@ -9,7 +9,6 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from sgan_lib.course.plotting.style import COLOURS, add_title, new_figure
@@ -40,14 +39,9 @@ def _show(axes: Axes, picture: np.ndarray) -> None:
 
 
 def image_grid(
-    images: Tensor,
-    title: str,
-    captions: Sequence[str] | None = None,
-    marked: Sequence[bool] | None = None,
-    per_row: int = 10,
-    size: float = 0.7,
+    images: Tensor, title: str, captions: Sequence[str] | None = None, per_row: int = 10, size: float = 0.7
 ) -> Figure:
-    """Images [n, channels, height, width] in [-1, 1] in rows; `captions` below each, `marked` ones framed in orange."""
+    """Images [n, channels, height, width] in [-1, 1] in rows, `captions` below each; `size` of one, in inches."""
     rows = -(-len(images) // per_row)
     height = size + (0.25 if captions else 0.05)
     figure, axes = new_figure(size * per_row, height * rows + 0.4, rows, per_row)
@@ -55,17 +49,16 @@ def image_grid(
         cell.set_axis_off()
     for i, (cell, picture) in enumerate(zip(axes.flat, _as_pictures(images), strict=False)):
         _show(cell, picture)
-        frame, words = (COLOURS["vermilion"],) * 2 if marked is not None and marked[i] else ("white", "black")
-        cell.spines[:].set(visible=True, color=frame, linewidth=2.5)
+        cell.spines[:].set(visible=True, color="white", linewidth=2.5)
         if captions:
-            cell.set_xlabel(_label(captions[i], 60), fontsize=8, color=words, labelpad=2)
+            cell.set_xlabel(_label(captions[i], 60), fontsize=8, labelpad=2)
     return add_title(figure, title)
 
 
-def filmstrip(frames: Mapping[str, Tensor], title: str, size: float = 0.6) -> Figure:
+def filmstrip(frames: Mapping[str, Tensor], title: str) -> Figure:
     """One row a frame: the key names it, the images [n, channels, height, width] in [-1, 1] stand beside it."""
     columns = len(next(iter(frames.values())))
-    figure, axes = new_figure(size * columns + 1.2, size * len(frames) + 0.4, len(frames), columns)
+    figure, axes = new_figure(0.6 * columns + 1.2, 0.6 * len(frames) + 0.4, len(frames), columns)
     for row, (name, images) in zip(axes, frames.items(), strict=True):
         for cell, picture in zip(row, _as_pictures(images), strict=True):
             _show(cell, picture)
@@ -74,10 +67,10 @@ def filmstrip(frames: Mapping[str, Tensor], title: str, size: float = 0.6) -> Fi
     return add_title(figure, title)
 
 
-def latent_pairs(kinds: Mapping[str, tuple[Tensor, Tensor]], title: str, size: float = 0.75) -> Figure:
+def latent_pairs(kinds: Mapping[str, tuple[Tensor, Tensor]], title: str) -> Figure:
     """Images [n, channels, height, width], each beside its latent, in [-1, 1]: a row a kind, latents as five rows."""
     n = len(next(iter(kinds.values()))[0])
-    figure, axes = new_figure(2 * size * n + 1.2, size * len(kinds) + 0.5, len(kinds), 2 * n)
+    figure, axes = new_figure(1.5 * n + 1.2, 0.75 * len(kinds) + 0.5, len(kinds), 2 * n)
     for row, (name, (images, latents)) in zip(axes, kinds.items(), strict=True):
         row[0].set_ylabel(name, rotation=0, ha="right", va="center")
         for picture, latent, left, right in zip(_as_pictures(images), latents, row[::2], row[1::2], strict=True):
@@ -88,30 +81,23 @@ def latent_pairs(kinds: Mapping[str, tuple[Tensor, Tensor]], title: str, size: f
     return add_title(figure, title)
 
 
-def samples_by_class(
-    panels: Mapping[str, Tensor], title: str, marked: Mapping[str, Tensor] | None = None, size: float = 0.36
-) -> Figure:
+def samples_by_class(panels: Mapping[str, Tensor], title: str) -> Figure:
     """What generators draw when asked for each class: a panel a generator, a row a class.
 
     Args:
         panels: title of the panel -> images [classes, n, channels, height, width] in [-1, 1].
         title: the message.
-        marked: panel's title -> which images are framed in orange, [classes, n] of True or False.
-        size: of an image, in inches.
     """
     classes, n = next(iter(panels.values())).shape[:2]
-    figure, axes = new_figure(size * n * len(panels) + 0.8, size * classes + 0.8, 1, len(panels))
+    figure, axes = new_figure(0.36 * n * len(panels) + 0.8, 0.36 * classes + 0.8, 1, len(panels))
     for cell, (name, images) in zip(axes[0], panels.items(), strict=True):
-        height, width = (side + 1 for side in images.shape[-2:])
+        height = images.shape[-2] + 1
         sheet = torch.nn.functional.pad(images, (0, 1, 0, 1)).permute(2, 0, 3, 1, 4)  # between them mid-grey, 0
         _show(cell, _as_pictures(sheet.flatten(3, 4).flatten(1, 2)[None])[0])
         cell.set_yticks([(k + 0.5) * height - 1 for k in range(classes)], range(classes))
         cell.tick_params(length=0)
         cell.spines[:].set_visible(False)
         cell.set_title(name, weight="normal", fontsize=10)
-        for k, i in marked[name].nonzero().tolist() if marked and name in marked else []:
-            corner = (i * width - 1, k * height - 1)
-            cell.add_patch(Rectangle(corner, width, height, fill=False, edgecolor=COLOURS["vermilion"], linewidth=2))
     axes[0, 0].set_ylabel("class asked for")
     return add_title(figure, title)
 
@@ -121,7 +107,6 @@ def decision_regions(
     points: Tensor,
     labelled: tuple[Tensor, Tensor],
     title: str,
-    reach: float = 1.1,
     generated: Mapping[str, Tensor] | None = None,
     crosses: str = "generated",
     real: Collection[str] = (),
@@ -134,12 +119,11 @@ def decision_regions(
         points: unlabelled points [n, 2], drawn small and grey.
         labelled: their positions [m, 2] and classes [m], drawn large.
         title: the message.
-        reach: the square drawn is [-reach, reach]².
         generated: panel's title -> generated points [n, 2], drawn as small crosses.
         crosses: what the legend calls them.
         real: titles of the panels whose function is the probability of "real"; they are filled in green.
     """
-    steps = torch.linspace(-reach, reach, 160)
+    steps = torch.linspace(-1.1, 1.1, 160)
     across, up = torch.meshgrid(steps, steps, indexing="xy")
     figure, axes = new_figure(3.3 * len(panels), 4.0, 1, len(panels))
     for cell, (name, probability) in zip(axes[0], panels.items(), strict=True):
@@ -154,7 +138,7 @@ def decision_regions(
         for k, (marker, colour) in enumerate(_CLASS_MARKS):
             cell.scatter(*labelled[0][labelled[1] == k].T.numpy(), s=80, marker=marker, edgecolor="black",
                          color=COLOURS[colour], zorder=3, label=f"label {k}")  # fmt: skip
-        cell.set(xticks=[], yticks=[], aspect="equal", xlim=(-reach, reach), ylim=(-reach, reach))
+        cell.set(xticks=[], yticks=[], aspect="equal", xlim=(-1.1, 1.1), ylim=(-1.1, 1.1))
         cell.set_title(name, weight="normal", fontsize=10)
     named = {name: mark for cell in axes[0] for mark, name in zip(*cell.get_legend_handles_labels(), strict=True)}
     figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=len(named), frameon=False)
