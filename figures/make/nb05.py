@@ -41,7 +41,7 @@ def scarcity_at_length() -> Iterator[sweep.Run]:
     Feature matching with 100 labels is in `mnist_100_labels_sooner.csv`, on the same splits.
     """
     settings: dict[str, Any] = {"preset": "standard", "network": "mlp_cropped", "steps": 16_000}
-    wanted = {"feature_matching": (20, 50, 200, 1000), "sgan": (20, 100), "bad_gan": (100,)}
+    wanted = {"feature_matching": (20, 50, 200, 1000), "sgan": (20, 100), "bad_gan": (20, 100)}
     for method, counts in wanted.items():
         yield from sweep.grid((method,), "mnist", counts, range(5), **settings)
 

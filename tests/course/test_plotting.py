@@ -131,9 +131,6 @@ def test_curves_end_in_their_names_and_keep_a_methods_colour():
     panel = drawn("curves").axes[0]
     assert {text.get_text(): text.xy for text in panel.texts} == {"SGAN (N+1 classes)": (2, 4), "new_method": (2, 5)}
     assert panel.lines[0].get_color() == plotting.METHOD_STYLES["sgan"][1] != panel.lines[1].get_color()
-    logarithmic = plotting.curves(LINES, "A message", "x", "y", logarithmic=True).axes[0]
-    assert logarithmic.get_yscale() == "log" != panel.get_yscale()
-    assert texts(logarithmic.get_yticklabels()) == ["5"]
 
 
 def test_the_losses_of_a_game_are_means_of_rounds_and_the_undecided_values_dotted():

@@ -60,17 +60,8 @@ def errors_in_rows(errors: Mapping[str, Sequence[float]], title: str, strong: Co
     return add_title(figure, title)
 
 
-def curves(
-    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
-    title: str,
-    x: str,
-    y: str,
-    logarithmic: bool = False,
-) -> Figure:
-    """Lines, each named where it ends. `lines`: name -> (x values, y values); a method's name brings its style.
-
-    `logarithmic`: the y axis, whose values are then percentages.
-    """
+def curves(lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, x: str, y: str) -> Figure:
+    """Lines, each named where it ends. `lines`: name -> (x values, y values); a method's name brings its style."""
     figure, axes = new_figure(7.0, 3.6)
     panel = axes[0, 0]
     taken = {METHOD_STYLES[name][1] for name in lines if name in METHOD_STYLES}
@@ -83,9 +74,6 @@ def curves(
         end = (across[-1], up[-1])
         panel.annotate(label, end, xytext=(5, 0), textcoords="offset points", color=colour, va="center")
     panel.set(xlabel=x, ylabel=y, title=title)
-    if logarithmic:
-        panel.set_yscale("log")
-        _percent_ticks(panel, *panel.get_ylim())
     return figure
 
 
