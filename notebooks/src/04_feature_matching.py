@@ -642,7 +642,6 @@ widgets.quiz("feature_matching", "published")
 #
 # - **Perfect fakes give no reason to prefer a boundary** (theory). On the moons (ten labels, splits 0 to 4, seed 0,
 #   preset `quick`) their gain is undecided: 16.4 to 15.5 % (−1.4 to 3.1). Sparse fakes gain 9.6 points (2.1 to 17.2).
-# - **Feature matching asks for equal means only.** On the moons its fakes gain 9.5 points (3.2 to 15.9).
 #
 # <!-- numbers: digits in short -->
 # - **On `digits`** (50 labels) its lead over label spreading is just above zero at 3,000 steps (0.03 to 2.4 points,
@@ -657,7 +656,7 @@ widgets.quiz("feature_matching", "published")
 # **Read on.** Salimans et al. 2016, *Improved Techniques for Training GANs* (arXiv:1606.03498), sections 3.1 and 5. Dai
 # et al. 2017, *Good Semi-supervised Learning that Requires a Bad GAN* (arXiv:1705.09783), section 3.
 #
-# Seven questions to close, and how far you are:
+# Six questions to close, and how far you are:
 
 # %%
 widgets.quiz("feature_matching")

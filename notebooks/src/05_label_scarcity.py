@@ -164,19 +164,19 @@ exercises.check("label_scarcity.labels_worth", labels_worth)
 #
 # <!-- numbers: the sweep -->
 # Now the stored runs: twenty splits of `digits` (1,500 steps), and five of MNIST (3,000 steps). All seven methods share
-# one pair of networks and one set of splits. (On MNIST the learning rate is 0.001 for the supervised network, the better
-# of 0.001 and 0.003, and 0.003 for the others; matrix products are in [bfloat16](glossary.md#bfloat16).)
+# one pair of networks and one set of splits. (On MNIST products are in [bfloat16](glossary.md#bfloat16); each run's
+# learning rate stands in the table.)
 #
 # Besides supervised, SGAN, its form with [two heads](glossary.md#two-heads) and feature matching there are:
 #
-# - **[bad GAN](glossary.md#bad-gan)** (after Dai 2017): feature matching with two more terms, without his density term.
+# - **[bad GAN](glossary.md#bad-gan)** (after Dai 2017, without the density term): feature matching, two more terms.
 # - **[pseudo-label](glossary.md#pseudo-label)** (after Lee 2013): a confident answer on an unlabelled image, with a
 #   probability of at least 0.95, becomes that image's label. No generator.
 # - **[consistency](glossary.md#consistency)** (after [FixMatch](glossary.md#fixmatch)): the confident answer on an
 #   image trains the network on a distorted copy of it. No generator.
 #
-# **Mind this:** consistency alone is told which changes leave a class as it is. It is not FixMatch as published: its
-# network is dense, and its batches have fewer unlabelled images. Part 5 brings it nearer.
+# **Mind this:** consistency alone is told which changes leave a class as it is. It is not FixMatch as published: part 5
+# brings it nearer.
 #
 # With two labels per class, methods differ most. MNIST with 20 labels, split by split:
 
@@ -199,8 +199,8 @@ print(f"gain of the bad GAN: {gain.mean():.1f} points on average, interval {low:
 # %% [markdown]
 # <!-- numbers: methods on MNIST -->
 # The bad GAN is worse on splits 0 and 1, and better by 11 points on split 3; its mean gain of 3.0 points (−5.2 to 11.3)
-# is undecided. The SGAN with two heads is the best of all seven on each of the five splits, with a mean of 21.7 %. So
-# the same labels can be used much better, and why the bad GAN fails on split 0 is open.
+# is undecided. The SGAN with two heads is the best of all seven on each of the five splits, with a mean of 21.7 %. Why
+# the bad GAN fails on split 0, with the same labels, is open.
 #
 # With more labels the order changes. The mean errors:
 
@@ -221,8 +221,8 @@ print(f"{reached:.1f} %: as good as {worth(curve.index.tolist(), curve.tolist(),
 # <!-- numbers: methods on digits -->
 # On `digits` with 50 labels the SGAN's 5.2 % is what the supervised network reaches with about 165. The interval runs
 # from 138 to 200: the calculation is repeated without each split in turn (the [jackknife](glossary.md#jackknife)). So
-# here a GAN is worth about three times the labels, or up to four, and of *this* baseline only. And the settings were
-# chosen with 400 labels of splits 100 to 102, which this sum leaves out: take it as an upper estimate.
+# here a GAN is worth about three times the labels, or up to four, and of *this* baseline only. The 400 labels that its
+# settings were chosen with (splits 100 to 102) are not counted: it is an upper estimate.
 #
 # <!-- numbers: best gain -->
 # On MNIST with 100 labels, SGAN, feature matching and bad GAN have a third of the supervised network's error. With

@@ -593,9 +593,9 @@ print(bill.sort_values("error, %").to_string())
 #   foreign images do;
 # - **nobody will look after it**: a GAN can collapse or diverge on the next data set.
 #
-# What speaks for a GAN here is narrow. With 50 labels of `digits` (settings chosen with 400) it has fewer errors than the
-# same network alone, and not clearly fewer than label spreading. With 100 labels of MNIST it is far ahead of label
-# spreading and behind consistency. So it is a *candidate* where labels are few, unlabelled images are plenty and of the same kind, and neither a pretrained
+# What speaks for a GAN is narrow. With 50 labels of `digits` (settings chosen with 400) it has fewer errors than the same
+# network alone, not clearly fewer than label spreading; with 100 labels of MNIST it is far ahead of that. So it is a
+# *candidate* where labels are few, unlabelled images are plenty and of the same kind, and neither a pretrained
 # network nor known changes are at hand. Spectra or medical slices may be such a case. No experiment of this course
 # shows that it wins there. Compare it with simple baselines first, as [10](10_your_data.ipynb) does.
 
