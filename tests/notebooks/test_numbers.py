@@ -172,8 +172,11 @@ def test_the_central_result() -> None:
     luck = wrong_by_luck().sum(axis=1)[2].xs(True, level="reuse") / 100  # errors of three seeds on split 2, in percent
     assert luck[2] == pytest.approx(paper[2])  # the same run, made twice
     same = [f"{alone:.1f}", f"{matching.mean():.2f}", f"{paper.mean():.2f}", *written(paper, 2)]
-    central = [*same[:3], *bounds(paper, 2), 100]
-    states("100 labels of MNIST", *central, len(matching), len(paper))
+    rows = [*same[:3], *bounds(standard["supervised"], 1), *bounds(matching, 2), *bounds(paper, 2)]
+    ends = [stored_table(f"mnist_100_labels{which}.csv").query("step == steps") for which in ("", "_paper")]
+    minutes = [end.groupby("method")["cpu_seconds"].mean() / 60 for end in ends]
+    rows += written([*minutes[0][["supervised", "feature_matching"]], *minutes[1]], 0)
+    states("100 labels of MNIST", *rows, len(standard), len(matching), len(paper))
     factors = [f"{error / matching.mean():.0f}" for error in (alone, baseline())]
     states("gain on MNIST", *same[:2], factors[1], len(matching))
     assert factors[0] == "13"  # "a thirteenth"
@@ -259,9 +262,9 @@ def test_consistency_with_what_suits_it_in_the_same_minutes() -> None:
     minutes = [f"{table['cpu_seconds'].mean() / 60:.1f}" for table in (ends, sooner)]
     errors = of_same_minutes()
     means, ahead = written(errors.mean(), 2), errors["feature_matching"] - errors["consistency"]
-    expected = [*minutes, *means, *bounds(errors["consistency"], 2)]
-    states("without a GAN", *expected, 10)
-    states("same minutes", *expected, f"{ahead.mean():.2f}", *bounds(ahead, 2))
+    expected = [*means, *bounds(errors["consistency"], 2)]
+    states("100 labels of MNIST", *expected, *bounds(errors["feature_matching"], 2), 10, 10, 5, 6)
+    states("same minutes", *minutes, *expected, f"{ahead.mean():.2f}", *bounds(ahead, 2))
     states("changes that keep the class", *means, 100, 10)
 
 
