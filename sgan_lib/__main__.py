@@ -52,7 +52,7 @@ def _fit(options: argparse.Namespace) -> None:
         checkpoint=options.checkpoint,
     ).fit(parts)  # fmt: skip
     classifier.save(options.out)
-    print(f"{options.out}: {options.method}, {classifier.history_['step'].iloc[-1]:,} steps")
+    print(f"{options.out}: {options.method}, {classifier.result_.settings.steps:,} steps")
 
 
 def _predict(options: argparse.Namespace) -> None:

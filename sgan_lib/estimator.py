@@ -31,7 +31,7 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         random_state: seed of weights, batches and noise.
         device, progress, checkpoint: as in `experiments.run`.
 
-    Fitted, it has `classes_`, `n_features_in_`, `history_` (one row per record) and `result_`, the run's.
+    Fitted, it has `classes_`, `n_features_in_` and `result_`, the run's, with the training's `history_table()`.
     """
 
     def __init__(
@@ -111,11 +111,6 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         elif len(prepared.shape) == 1:
             X = validate_data(self, X, reset=False)
         return evaluation.class_logits(self.result_.modules["discriminator"], data.as_images(prepared(X)))
-
-    @property
-    def history_(self) -> Any:
-        """One row per record of the training: its step, seconds, terms and scores."""
-        return self.result_.history_table()
 
     def save(self, path: str | Path) -> None:
         """Write one file with networks, classes, scaling, settings and versions; see `RunResult.save`."""

@@ -1,7 +1,6 @@
 """Images from files: of any format that Pillow reads, of any size, grey or in colour."""
 
 import os
-import re
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -19,12 +18,10 @@ _GREY = ("1", "L", "LA", "I", "I;16", "I;16B", "I;16L")  # Pillow's modes withou
 _SIDES = (32, 32)  # that images of different sizes are brought to: small enough to train on a CPU
 
 
-def image_table(folder: Path, unlabelled: str, labels: str | Path | None, pattern: str | None) -> pd.DataFrame:
+def image_table(folder: Path, unlabelled: str, labels: str | Path | None) -> pd.DataFrame:
     """One row per image of `from_folder`: path, label or None, test or not; `attrs`: the classes, sorted, and notes."""
     if not folder.is_dir():
         raise ValueError(f"folder must be a folder of images; there is none at {str(folder)!r}")
-    if not (labels is None or pattern is None):
-        raise ValueError(f"pattern must be None where there are labels; got {pattern!r}")
     check_choice("unlabelled", unlabelled)
     paths = _images_among(files := [*_files(folder)], folder)
     notes = [f"{others} hidden and other files passed over"] if (others := len(files) - len(paths)) else []
@@ -32,12 +29,6 @@ def image_table(folder: Path, unlabelled: str, labels: str | Path | None, patter
     table = pd.DataFrame({"path": paths, "label": tops, "test": [top == "test" for top in tops]}, dtype=object)
     if labels is not None:
         table["label"] = _labels_from_csv(check_path("labels", labels), folder, paths)
-    elif pattern is not None:
-        try:
-            matches = [re.search(pattern, path.name) for path in paths]
-        except re.error as error:
-            raise ValueError(f"pattern must be a regular expression; got {pattern!r} ({error})") from error
-        table["label"] = [match[1] if match and match.re.groups else None for match in matches]
     else:
         table["label"] = table["label"].replace("unlabeled", unlabelled)  # spelt as in America
         rows = table["test"].astype(bool)
@@ -46,12 +37,12 @@ def image_table(folder: Path, unlabelled: str, labels: str | Path | None, patter
     subfolders = {path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."}
     _check_names(subfolders, unlabelled)
     classes = set(table["label"].dropna())
-    if labels is None and pattern is None:  # a class whose folder is empty is a class all the same
+    if labels is None:  # a class whose folder is empty is a class all the same
         if absent := classes - subfolders:
             raise ValueError(f"folder must have a subfolder for each class of its test; {min(absent)!r} has none")
         classes = subfolders - {unlabelled, "test", "unlabeled"}
     if not classes:
-        raise ValueError(f"folder must have a subfolder for each class, or labels= or pattern= to go by; got {folder}")
+        raise ValueError(f"folder must have a subfolder for each class, or labels= to go by; got {folder}")
     table.attrs = {"classes": sorted(classes), "notes": notes}
     return table
 

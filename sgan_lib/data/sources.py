@@ -91,8 +91,8 @@ def from_dataset(dataset: Any, name: str | None = None, **arguments: Any) -> Sem
 
 
 def from_folder(
-    folder: str | Path, unlabelled: str = "unlabelled", labels: str | Path | None = None, pattern: str | None = None,
-    test: Any = 0.2, image_size: Any = None, on_error: str = "skip", **split: Any,
+    folder: str | Path, unlabelled: str = "unlabelled", labels: str | Path | None = None, test: Any = 0.2,
+    image_size: Any = None, on_error: str = "skip", **split: Any,
 ) -> SemiSupervisedData:  # fmt: skip
     """A folder of images, one subfolder for each class and one, or the folder itself, for images without a label.
 
@@ -100,12 +100,11 @@ def from_folder(
         folder: any format that Pillow reads, of any size, grey or in colour. Hidden files and others are passed over.
         unlabelled: the subfolder of images without a label, as "unlabeled" is. What "test" holds is for testing alone.
         labels: a CSV file with columns file (relative to the folder) and label instead of subfolders.
-        pattern: a regular expression instead: its first group, found in the file's name, is the label.
         on_error: "skip" files that cannot be read, with a warning, or "raise" a DataError at the first.
         test, image_size, split: as in `from_arrays`. By default images keep a common size of at most 128, else 32.
     """
     check_choice("on_error", on_error, ("skip", "raise"))
-    table = image_table(folder := check_path("folder", folder), unlabelled, labels, pattern)
+    table = image_table(folder := check_path("folder", folder), unlabelled, labels)
     sides = None if image_size is None else sides_of(image_size)
     images, readable, notes = read_images(table["path"].tolist(), sides, None, on_error)
     table, of_test = table[readable], table["test"][readable].to_numpy(bool)
@@ -127,7 +126,7 @@ def raw_set(
     X, y = to_array(X), labels_of(y, "y")
     if len(y) != len(X):
         raise ValueError(f"y must hold a label for each of the {len(X)} rows of X; got {len(y)}")
-    named = pd.Series(_different(y)) if classes is None else labels_of(classes, "classes")
+    named = pd.Series(classes_of(y)) if classes is None else labels_of(classes, "classes")
     if named.isna().any() or named.duplicated().any():
         raise ValueError(f"classes must hold each label once, and neither -1 nor None; got {classes}")
     classes = np.array(named.tolist())
@@ -152,11 +151,7 @@ def raw_set(
 
 def classes_of(y: Any) -> np.ndarray:
     """The different labels of y, sorted."""
-    return _different(labels_of(y, "y"))
-
-
-def _different(labels: pd.Series) -> np.ndarray:
-    return np.unique(np.array(labels.dropna().tolist()))
+    return np.unique(np.array(labels_of(y, "y").dropna().tolist()))
 
 
 def labels_of(y: Any, name: str) -> pd.Series:

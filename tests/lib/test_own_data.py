@@ -382,15 +382,13 @@ def test_images_without_a_label_may_be_spelt_as_in_america(photos):
     assert (made.class_names, len(made.pool), len(made.labelled.labels)) == (("cat", "dog"), 18, 12)
 
 
-def test_labels_from_a_csv_file_or_from_file_names(photos, tmp_path_factory):
+def test_labels_from_a_csv_file(photos, tmp_path_factory):
     table = tmp_path_factory.mktemp("labels") / "labels.csv"
     pd.DataFrame({"file": ["cat/1.png", "unlabelled/0.png", "dog/0.png"], "label": ["x ", "y", "-1"]}).to_csv(
         table, index=False
     )
     made = from_folder(photos, labels=table, test=0)
     assert (made.class_names, len(made.pool), len(made.labelled.labels)) == (("x", "y"), 18, 2)
-    by_name = from_folder(photos, pattern=r"^1?([0-4])\.", test=0)
-    assert by_name.class_names == tuple("01234")
     for content, message in [("a,b\n", "with the columns file, label"), ("file,label\nno.png,x\n", "names 'no.png'"),
                              ("file,label\ncat/1.png,x\ncat/1.png,y\n", "names 'cat/1.png' again"), ("", "labels.csv"),
                              ("file,label\ncat/1.png,x\n./cat/1.png,y\n", "names './cat/1.png' again"),
@@ -398,10 +396,6 @@ def test_labels_from_a_csv_file_or_from_file_names(photos, tmp_path_factory):
         table.write_text(content)
         with pytest.raises(ValueError, match=f"labels must .*{message}"):
             from_folder(photos, labels=table)
-    with pytest.raises(ValueError, match="pattern must be a regular expression; got '\\('"):
-        from_folder(photos, pattern="(")
-    with pytest.raises(ValueError, match="pattern must be None where there are labels"):
-        from_folder(photos, pattern="(.)", labels=table)
     with pytest.raises(ValueError, match="folder must be a path; got '~no_such_user/photos'"):
         from_folder("~no_such_user/photos")
 
@@ -412,10 +406,9 @@ def test_a_subfolder_test_is_for_testing_however_labels_come(photos, tmp_path_fa
     assert (made.test.labels.tolist(), made.class_names, len(made.pool)) == ([1], ("cat", "dog"), 18)
     table = tmp_path_factory.mktemp("labels") / "labels.csv"
     table.write_text("file,label\ncat/1.png,x,\ndog/0.png,y\ntest/dog/9.png,y\n")  # a comma too many does no harm
-    for way in ({"labels": table}, {"pattern": r"([019])\."}):
-        made = from_folder(photos, **way)
-        assert torch.equal(made.test.images, data.as_images(torch.from_numpy(GREY[30:31, None])))
-        assert len(made.pool) == 18
+    made = from_folder(photos, labels=table)
+    assert torch.equal(made.test.images, data.as_images(torch.from_numpy(GREY[30:31, None])))
+    assert len(made.pool) == 18
     table.write_text("file,label\ncat/1.png,x\ndog/0.png,y\n")  # nobody knows what the test image is
     made = from_folder(photos, labels=table, test=0)
     assert (len(made.pool), len(made.test.labels)) == (18, 0)
