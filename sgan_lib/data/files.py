@@ -2,9 +2,9 @@
 
 import os
 import warnings
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,10 @@ def image_table(folder: Path, unlabelled: str, labels: str | Path | None) -> pd.
     else:
         table["label"] = table["label"].replace("unlabeled", unlabelled)  # spelt as in America
         rows = table["test"].astype(bool)
-        table.loc[rows, "label"] = [_class_in_test(path, folder) for path in table["path"][rows]]
+        below = [path.relative_to(folder).parts for path in table["path"][rows]]
+        if odd := [parts[1] for parts in below if len(parts) < 3]:
+            raise ValueError(f"folder must have a subfolder for each class in its subfolder test; {odd[0]} is in none")
+        table.loc[rows, "label"] = [parts[1] for parts in below]
         table.loc[table["label"] == unlabelled, "label"] = None
     subfolders = {path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != "."}
     _check_names(subfolders, unlabelled)
@@ -54,13 +57,6 @@ def _check_names(subfolders: Collection[str], unlabelled: str) -> None:
     kept = ("unlabelled", "unlabeled", "test")
     if odd := [name for name in subfolders if name.casefold() in kept and name not in (*kept, unlabelled)]:
         raise ValueError(f"folder must have {odd[0]!r} written {odd[0].casefold()!r}")
-
-
-def _class_in_test(path: Path, folder: Path) -> str:
-    parts = path.relative_to(folder).parts
-    if len(parts) < 3:
-        raise ValueError(f"folder must have a subfolder for each class in its subfolder test; {path} lies in none")
-    return parts[1]
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -105,27 +101,21 @@ def read_images(
 
     An image of another shape is cut to the wanted one around its centre. Transparency is laid over white; 16 bits
     become 8. sides=None keeps a common size of at most 128; channels=None: 3 if any image has colour, else 1. Raises
-    DataError for a file that cannot be read, or, with on_error="skip", warns and goes on.
+    DataError for a file that cannot be read, or, with on_error="skip", warns and goes on: it counts for neither.
     """
-    heads, images, broken = _heads(paths), [], dict[Path, str]()
-    sizes, modes = Counter(size for size, *_ in heads), Counter(mode for _, mode, _ in heads)
-    if sides is None:
-        ((width, height), _), *more = sizes.most_common() or [(_SIDES, 0)]
-        sides = (height, width) if not more and max(width, height) <= 128 else _SIDES
-    if channels is None:
-        channels = 1 if all(mode in _GREY for mode in modes) else 3
-    readable = np.zeros(len(paths), dtype=bool)
-    for index, path in enumerate(paths):
-        try:
-            images.append(_pixels(path, sides, channels))
-            readable[index] = True
-        except Exception as error:  # Pillow raises whatever a damaged file makes it stumble over
-            broken[path] = f"{type(error).__name__}: {error}"
-            if on_error == "raise":
-                raise DataError(f"{path} cannot be read as an image: {error}") from error
-    notes = [f"images of {len(sizes)} sizes brought to {sides[0]}x{sides[1]}"] if set(sizes) != {sides[::-1]} else []
-    notes += [f"modes {', '.join(sorted(modes))} as {'grey' if channels == 1 else 'RGB'}"] if len(modes) > 1 else []
-    if 0 < (highest := max((top for *_, top in heads), default=0)) < 2**14:
+    heads, broken = _heads(paths), dict[Path, str]()
+    damaged: Any = True
+    while damaged:  # again, without the heads of such files
+        (size, depth, notes), images = _alike(heads.values(), sides, channels), []
+        for path in (path for path in paths if path not in broken):
+            try:
+                images.append(_pixels(path, size, depth))
+            except Exception as error:  # Pillow raises whatever a damaged file makes it stumble over
+                broken[path] = f"{type(error).__name__}: {error}"
+                if on_error == "raise":
+                    raise DataError(f"{path} cannot be read as an image: {error}") from error
+        damaged = [heads.pop(path) for path in broken if path in heads]
+    if 0 < (highest := max((top for *_, top in heads.values()), default=0)) < 2**14:
         notes.append(f"16-bit images reach only {highest} of 65535 and are read as dark: brighten the files first")
         warnings.warn(notes[-1], stacklevel=3)
     if broken:
@@ -134,7 +124,18 @@ def read_images(
         warnings.warn(notes[-1], stacklevel=3)
     if not images:
         raise DataError(notes[-1] if broken else "no file has the suffix of an image")
-    return np.moveaxis(np.stack(images), 3, 1), readable, notes
+    return np.moveaxis(np.stack(images), 3, 1), np.array([path not in broken for path in paths]), notes
+
+
+def _alike(heads: Collection[Any], sides: tuple[int, int] | None, channels: int | None) -> tuple[Any, int, list[str]]:
+    """The size and the channels to bring these images to, by default what all have, and notes on what that changes."""
+    sizes, modes = {size for size, *_ in heads}, {mode for _, mode, _ in heads}
+    small = [size[::-1] for size in sizes if max(size) <= 128]
+    sides = sides or (small[0] if small and len(sizes) == 1 else _SIDES)
+    channels = channels or (1 if modes <= {*_GREY} else 3)
+    notes = [f"images of {len(sizes)} sizes brought to {sides[0]}x{sides[1]}"] if sizes != {sides[::-1]} else []
+    notes += [f"modes {', '.join(sorted(modes))} as {'grey' if channels == 1 else 'RGB'}"] if len(modes) > 1 else []
+    return sides, channels, notes
 
 
 def read_new(where: str | Path | Sequence[str | Path], preparation: Preparation) -> np.ndarray:
@@ -148,15 +149,15 @@ def read_new(where: str | Path | Sequence[str | Path], preparation: Preparation)
     return read_images(paths, (sides[0], sides[1]), channels, "raise")[0]
 
 
-def _heads(paths: Sequence[Path]) -> list[tuple[tuple[int, int], str, int]]:
+def _heads(paths: Sequence[Path]) -> dict[Path, tuple[tuple[int, int], str, int]]:
     """(width, height), mode, and the highest value of 16 bits, else 0, of each file whose head can be read."""
-    heads = []
+    heads = {}
     for path in paths:
         try:
             with Image.open(path) as image:
                 turned = image.getexif().get(0x0112, 1) >= 5  # EXIF: lies on its side
                 highest = int(image.getextrema()[1]) if image.mode.startswith("I") else 0  # type: ignore[arg-type]
-                heads.append((image.size[::-1] if turned else image.size, image.mode, highest))
+                heads[path] = image.size[::-1] if turned else image.size, image.mode, highest
         except Exception:  # it is named when it is read
             continue
     return heads
