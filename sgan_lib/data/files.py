@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from PIL import Image, ImageOps
 
-from sgan_lib.data.preparation import Preparation
+from sgan_lib.data.preparation import Preparation, resized
 from sgan_lib.data.sets import DataError
 from sgan_lib.runtime import check_choice, check_path
 
@@ -95,13 +96,13 @@ def _labels_from_csv(file: Path, folder: Path, paths: Sequence[Path]) -> list[st
 
 
 def read_images(
-    paths: Sequence[Path], sides: tuple[int, int] | None, channels: int | None, on_error: str
+    paths: Sequence[Path], sides: tuple[int, int] | None, channels: int | None, on_error: str, margin: bool = False
 ) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """The images of some files as bytes, [n, channels, height, width]; which of the files these are; notes.
 
-    An image of another shape is cut to the wanted one around its centre. Transparency is laid over white; 16 bits
-    become 8. sides=None keeps a common size of at most 128; channels=None: 3 if any image has colour, else 1. Raises
-    DataError for a file that cannot be read, or, with on_error="skip", warns and goes on: it counts for neither.
+    Transparency is laid over white; 16 bits become 8; for `margin` see `preparation.resized`. sides=None keeps a common
+    size of at most 128; channels=None: 3 if any image has colour, else 1. Raises DataError for a file that cannot be
+    read, or, with on_error="skip", warns and goes on: such a file counts for neither.
     """
     heads, broken = _heads(paths), dict[Path, str]()
     damaged: Any = True
@@ -109,7 +110,7 @@ def read_images(
         (size, depth, notes), images = _alike(heads.values(), sides, channels), []
         for path in (path for path in paths if path not in broken):
             try:
-                images.append(_pixels(path, size, depth))
+                images.append(_pixels(path, size, depth, margin))
             except Exception as error:  # Pillow raises whatever a damaged file makes it stumble over
                 broken[path] = f"{type(error).__name__}: {error}"
                 if on_error == "raise":
@@ -124,7 +125,7 @@ def read_images(
         warnings.warn(notes[-1], stacklevel=3)
     if not images:
         raise DataError(notes[-1] if broken else "no file has the suffix of an image")
-    return np.moveaxis(np.stack(images), 3, 1), np.array([path not in broken for path in paths]), notes
+    return np.stack(images), np.array([path not in broken for path in paths]), notes
 
 
 def _alike(heads: Collection[Any], sides: tuple[int, int] | None, channels: int | None) -> tuple[Any, int, list[str]]:
@@ -144,9 +145,10 @@ def read_new(where: str | Path | Sequence[str | Path], preparation: Preparation)
     if len(paths) == 1 and paths[0].is_dir():
         paths = image_files(paths[0])
     channels, *sides = preparation.shape
-    if len(sides) != 2 or channels not in (1, 3):
-        raise ValueError(f"X must hold arrays of shape {preparation.shape} as in training; got {where!r}")
-    return read_images(paths, (sides[0], sides[1]), channels, "raise")[0]
+    if len(sides) != 2 or channels not in (1, 3) or preparation.value_range not in (None, (0, 1), (-1, 1), (0, 255)):
+        trained = f"shape {preparation.shape} and range {preparation.value_range}"
+        raise ValueError(f"X must hold arrays of {trained}, as in training, which files cannot; got {where!r}")
+    return read_images(paths, (sides[0], sides[1]), channels, "raise", preparation.margin)[0]
 
 
 def _heads(paths: Sequence[Path]) -> dict[Path, tuple[tuple[int, int], str, int]]:
@@ -163,8 +165,8 @@ def _heads(paths: Sequence[Path]) -> dict[Path, tuple[tuple[int, int], str, int]
     return heads
 
 
-def _pixels(path: Path, sides: tuple[int, int], channels: int) -> np.ndarray:
-    """One image as bytes [height, width, channels], upright, around its centre."""
+def _pixels(path: Path, sides: tuple[int, int], channels: int, margin: bool) -> np.ndarray:
+    """One image as bytes [channels, height, width], upright."""
     with Image.open(path) as opened:
         image = ImageOps.exif_transpose(opened)
         if image.mode.startswith("I"):  # 16 bits
@@ -175,5 +177,5 @@ def _pixels(path: Path, sides: tuple[int, int], channels: int) -> np.ndarray:
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
         image = image.convert("L" if channels == 1 else "RGB")
-        image = image if image.size == sides[::-1] else ImageOps.fit(image, sides[::-1], Image.Resampling.BILINEAR)
-        return np.asarray(image).reshape(*sides, channels)
+        pixels = torch.from_numpy(np.array(image).reshape(1, *image.size[::-1], channels)).movedim(3, 1)
+        return resized(pixels, sides, margin, as_bytes=True)[0].numpy()

@@ -56,7 +56,7 @@ def from_arrays(
             deviation 1 over the training part. Bytes in [0, 255], or numbers in [0, 1] or [-1, 1].
         y: one label a row, numbers or texts; -1, None or NaN where there is none.
         test: (X, y) to test on, or the share of the labelled rows of each class to set aside for that; 0: no test.
-        image_size: side, or (height, width), 4 to 128, to bring images to; None: as they are.
+        image_size: side, or (height, width), 4 to 128, to cut and resize images to; None: as they are.
         value_range: what the numbers of X run over, such as (0, 16), where it is none of the above.
         classes: all labels there are, in order, if more than y has; by default the sorted labels of y.
         name: of the data set, for results. notes: what `describe` should say beside.

@@ -127,18 +127,18 @@ def split_of(
         raise ValueError(f"image_size must be None for a set of points; got {image_size!r}")
 
     def pick(part: Labelled, rows: Tensor) -> Tensor:  # copies, so that no tensor shares memory with the whole set
-        return resized(part.images.index_select(0, rows), sides)
+        return resized(part.images.index_select(0, rows), sides, margin=True)
 
     labelled, held_out = (Labelled(as_images(pick(raw.train, rows)), labels[rows]) for rows in split[:2])
     in_pool = torch.empty_like(labels).index_copy_(0, split.unlabelled, torch.ones_like(split.unlabelled).cumsum(0) - 1)
-    test = Labelled(as_images(resized(test.images.clone(), sides)), test.labels.clone())
+    test = Labelled(as_images(resized(test.images.clone(), sides, margin=True)), test.labels.clone())
     if len(class_names) == 1:
         warnings.warn(f"all labels are {class_names[0]!r}: there is nothing to tell apart", stacklevel=3)
     for missing in sorted({*range(len(class_names))} - {*labelled.labels.tolist()}):
         warnings.warn(f"no labelled image is of class {class_names[missing]!r}: nothing can learn it", stacklevel=3)
     return SemiSupervisedData(
         name, split_seed, labelled, pick(raw.train, split.unlabelled), in_pool[split.labelled], held_out, test,
-        class_names, preparation or Preparation((*images.shape[1:2], *sides)), tuple(notes),
+        class_names, preparation or Preparation((*images.shape[1:2], *sides), margin=True), tuple(notes),
     )  # fmt: skip
 
 

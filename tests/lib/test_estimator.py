@@ -248,7 +248,7 @@ def test_images_come_as_arrays_files_or_a_folder(fitted, tmp_path):
     Image.fromarray(IMAGES[0]).convert("RGB").resize((80, 80)).save(tmp_path / "large.png")
     files = sorted(tmp_path.glob("*.png"))
     wanted = fitted.predict_proba(IMAGES[:3])
-    as_arrays = [IMAGES[:3] / 255, IMAGES[:3, :, :, None], IMAGES[:3] / 127.5 - 1]
+    as_arrays = [IMAGES[:3] / 255, IMAGES[:3, :, :, None], IMAGES[:3].astype(np.uint16) * 257]
     for given in (files[:3], [str(file) for file in files[:3]], *as_arrays):
         np.testing.assert_allclose(fitted.predict_proba(given), wanted, atol=1e-4)
     for given in (files[1], str(files[1]), IMAGES[1]):

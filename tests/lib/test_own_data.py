@@ -248,6 +248,35 @@ def test_new_images_of_another_size_are_brought_to_that_of_training():
     assert prepared(RANDOM.randint(256, size=(33, 70)).astype(np.uint8)).shape == (1, 1, 16, 20)
 
 
+def test_floats_are_read_alike_whatever_else_their_batch_holds():
+    grey, dark = np.full((1, 9, 12), 0.2), -np.ones((1, 9, 12))
+    of_bytes, by_hand = Preparation.of(GREY), Preparation((1, 9, 12))
+    assert of_bytes(grey).unique().item() == pytest.approx(-0.6)
+    with pytest.raises(ValueError, match=r"saw bytes: give uint8, or \(X \+ 1\) / 2 of numbers in \[-1, 1\]"):
+        of_bytes(np.r_[grey, dark])
+    assert by_hand(np.r_[grey, dark])[0].unique().item() == pytest.approx(0.2)
+    with pytest.warns(UserWarning, match=r"X has no number below 0, but is taken as in \[-1, 1\]"):
+        assert by_hand(grey).unique().item() == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    ("size", "cut"), [((36, 48), (0, 0, 48, 36)), ((36, 60), (6, 0, 54, 36)), ((40, 48), (0, 2, 48, 38)),
+                      ((8, 8), (0, 1, 8, 7)), ((9, 12), (0, 0, 12, 9))]
+)  # fmt: skip
+def test_a_new_image_goes_the_same_way_whether_a_file_or_an_array(size, cut, tmp_path):
+    pixels = RANDOM.randint(256, size=size).astype(np.uint8)
+    file, wanted = save(tmp_path, "new.png", pixels), Image.fromarray(pixels).crop(cut).resize((12, 9), Image.BILINEAR)
+    for of in (Preparation.of(GREY), Preparation.of(GREY / 255), Preparation.of(GREY * 1.0, value_range=(0, 255))):
+        for new in (pixels, data.read_new(file, of)):
+            np.testing.assert_allclose(data.as_images(of(new))[0, 0], np.asarray(wanted) / 127.5 - 1, atol=2 / 127.5)
+    by_load = data.load("digits", 20, image_size=10).preparation
+    if size == (8, 8):
+        framed = np.pad(pixels, 1)  # as those that `load` itself has brought there
+        assert all(np.array_equal(by_load(new)[0, 0], framed) for new in (pixels, data.read_new(file, by_load)))
+    with pytest.raises(ValueError, match=r"range \(0\.0, 4095\.0\), as in training, which files cannot"):
+        data.read_new(file, Preparation.of(GREY * 16.0, value_range=(0, 4095)))
+
+
 numbers = arrays.arrays(
     st.sampled_from([np.float64, np.float32, np.uint8, np.int16, np.bool_]),
     arrays.array_shapes(min_dims=1, max_dims=4, max_side=6),
