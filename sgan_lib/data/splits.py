@@ -54,7 +54,7 @@ class SemiSupervisedData:
 
     @property
     def unlabelled(self) -> Tensor:
-        """The images of the pool; computed at each call."""
+        """The images of the pool: computed from bytes at each call; floats are the pool's own."""
         return as_images(self.pool)
 
     @property
@@ -73,9 +73,9 @@ class SemiSupervisedData:
         return replace(self, pool=self.pool.to(device), labelled_in_pool=self.labelled_in_pool.to(device), **moved)
 
     def digest(self) -> str:
-        """Ten characters that tell these data from others: of the pool, and of which labels are known in it."""
+        """Ten characters that tell these data from others: of pool, known labels and validation part."""
         content = hashlib.sha256()
-        for part in (self.pool, self.labelled_in_pool, self.labelled.labels):
+        for part in (self.pool, self.labelled_in_pool, self.labelled.labels, *self.validation):
             content.update(part.cpu().numpy().tobytes())
         return content.hexdigest()[:10]
 
@@ -84,7 +84,7 @@ class SemiSupervisedData:
         shape = "x".join(map(str, self.image_shape))
         low, high = (as_images(end).item() for end in self.pool.aminmax())
         counts = torch.bincount(self.labelled.labels, minlength=self.n_classes).tolist()
-        width, longest = max(map(len, self.class_names)), max(counts)
+        width, longest = max(map(len, self.class_names)), max(1, *counts)
         return "\n".join([
             f"{self.name}: values of shape {shape} in [{low:.2g}, {high:.2g}], split seed {self.split_seed}",
             f"  labelled   {len(self.labelled.labels):6,d}",

@@ -380,6 +380,12 @@ def test_columns_that_are_zero_but_for_one_row_in_many_are_as_good_as_others():
     assert made.pool.max().item() == pytest.approx(50_000**0.5, rel=1e-3)
 
 
+def test_data_without_labels_are_described_and_their_digest_knows_the_validation_part():
+    bare = replace(DIGITS, labelled=Labelled(IMAGES[:0], MARKS[:0]), labelled_in_pool=DIGITS.labelled_in_pool[:0])
+    assert "labelled        0" in str(bare)
+    assert replace(DIGITS, validation=DIGITS.test).digest() != DIGITS.digest()
+
+
 # --- folders
 
 
