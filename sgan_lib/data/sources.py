@@ -28,7 +28,7 @@ def load(
 
     - dataset: one of DATASETS, or a folder of images, for which see `from_folder`.
     - n_labels: at least one a class; balanced to within one a class as long as none runs out of images, and nested:
-      with one split seed, the 50 are among the 100. None: all labels that there are.
+      with one split seed, the 50 are among the 100, unless `validation` grows into a small class. None: all labels.
     - split_seed: which images are labelled; independent of any training seed.
     - validation: size of the validation part, at most `n_labels`. None takes as many as there are labels, but at most
       1,000, at most a tenth of the training images, and no more than the labels leave over.

@@ -146,9 +146,9 @@ def split_indices(labels: Tensor, n_labels: int, n_validation: int, split_seed: 
     """Choose the labelled, the validation and the pool images of a training set by its labels [n].
 
     Each class is a queue in random order. Labelled images are taken from the fronts in turn, class after class, and
-    validation images from the ends: so both are balanced, and neither moves when the number of labels changes. The
-    first image of a class is never one for validation. With draw="as_they_come" all classes stand in one queue. Images
-    without a label, -1, belong to the pool only.
+    validation images from the ends: so both are balanced, and neither moves with the number of labels until they meet.
+    The first image of a class is never one for validation. With draw="as_they_come" all classes stand in one queue.
+    Images without a label, -1, belong to the pool only.
     """
     check_choice("draw", draw, ("balanced", "as_they_come"))
     classes = labels.numpy()
