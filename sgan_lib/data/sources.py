@@ -59,12 +59,14 @@ def from_arrays(
         image_size: side, or (height, width), 4 to 128, to cut and resize images to; None: as they are.
         value_range: what the numbers of X run over, such as (0, 16), where it is none of the above.
         classes: all labels there are, in order, if more than y has; by default the sorted labels of y.
-        name: of the data set, for results. notes: what `describe` should say beside.
+        name: of the data set, for results; none of DATASETS. notes: what `describe` should say beside.
         split: n_labels, split_seed, validation and draw, as in `load`; n_labels=None: all labels that there are.
 
     Raises ValueError or TypeError, which name the argument, the value and what is allowed. Warns of a class none of
     whose images is labelled, and of a single class.
     """
+    if name in DATASETS:  # whose networks it would get
+        raise ValueError(f"name must be none of {', '.join(DATASETS)}; got {name!r}")
     raw, prepared = raw_set(X, y, test, image_size, value_range, classes)
     if prepared.value_range is not None:
         notes = [*notes, "values in [{:g}, {:g}] brought to [-1, 1]".format(*prepared.value_range)]

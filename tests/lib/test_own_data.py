@@ -216,6 +216,7 @@ BAD = [
     ({"validation": 20}, "validation must be"),
     ({"draw": "random"}, "draw must be one of balanced, as_they_come"),
     ({"split_seed": -1}, "split_seed must be"),
+    ({"name": "digits"}, "name must be none of mnist, digits, .*; got 'digits'"),
 ]
 
 
