@@ -125,7 +125,9 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
     def load(cls, path: str | Path, network: Any = None) -> "SemiSupervisedClassifier":
         """Read what `save` wrote; arguments and errors as in `RunResult.load`."""
         result: Any = RunResult.load(path, network)
-        classifier: Any = cls(**result.notes.get("parameters", {"method": result.settings.method}))
+        if not METHODS[method := result.settings.method].classifies:
+            raise ValueError(f"path must be of a method that classifies; {path} is of {method!r}")
+        classifier: Any = cls(**result.notes.get("parameters", {"method": method}))
         classifier.network = network or result.settings.network
         classifier.result_, classifier.classes_ = result, np.array(result.notes.get("classes", result.class_names))
         classifier.n_features_in_ = int(np.prod(result.preparation.shape))

@@ -177,6 +177,9 @@ def test_every_kind_of_result_is_saved_and_loaded(method, tmp_path):
     result.save(tmp_path / "result")
     loaded = RunResult.load(tmp_path / "result")
     assert loaded == result
+    if method == "gan":
+        with pytest.raises(ValueError, match=r"path must be of a method that classifies; .*result is of 'gan'"):
+            SemiSupervisedClassifier.load(tmp_path / "result")
     assert loaded.modules.state_dict().keys() == result.modules.state_dict().keys()
     for name, weight in result.modules.state_dict().items():
         assert torch.equal(loaded.modules.state_dict()[name], weight)
