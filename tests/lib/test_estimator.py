@@ -89,9 +89,15 @@ def test_columns_keep_their_names_in_a_file(tmp_path):
     classifier.save(tmp_path / "model")
     loaded = SemiSupervisedClassifier.load(tmp_path / "model")
     assert (loaded.predict(table) == classifier.predict(table)).all()
+    with pytest.raises(ValueError, match="preset must be"):  # and what was fitted stays
+        loaded.set_params(preset="slow").fit(table[list("dcba")], DIGITS[:60])
     with pytest.raises(ValueError, match="feature names"):
         loaded.predict(table[list("dcba")])
-    loaded.fit(data.from_arrays(RAW[:60, 18:22], DIGITS[:60], test=0))
+    parts = data.from_arrays(RAW[:60, 18:22], DIGITS[:60], test=0)
+    for name in ("image_size", "value_range"):
+        with pytest.raises(ValueError, match=f"{name} must be None where X is SemiSupervisedData; got 9"):
+            SemiSupervisedClassifier(**{name: 9}).fit(parts)
+    loaded.set_params(preset="quick").fit(parts)
     assert not hasattr(loaded, "feature_names_in_")
 
 
