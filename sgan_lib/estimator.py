@@ -57,6 +57,8 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"settings must be {allowed}; got {own!r}")
         if self.class_weight is not None:
             check_choice("class_weight", self.class_weight, ("balanced",), "None")
+            if own.get("label_mask"):
+                raise ValueError("class_weight must be None where label_mask is True, which draws from the pool")
             parts = _balanced(parts)
         warm = check_flag("warm_start", self.warm_start) and hasattr(self, "result_")
         if warm and not np.array_equal(classes, getattr(self, "classes_", ())):

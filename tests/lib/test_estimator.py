@@ -122,7 +122,8 @@ def test_balanced_shows_every_class_equally_often(monkeypatch):
     few = np.where(DIGITS[rare] <= 1, DIGITS[rare], -1)
     for class_weight in (None, "balanced"):
         labels: list[torch.Tensor] = []
-        quick(settings={"steps": 20}, class_weight=class_weight).fit(IMAGES[rare], few)
+        result = quick(settings={"steps": 20}, class_weight=class_weight).fit(IMAGES[rare], few).result_
+        assert result.settings.n_labels == 43
         seen.append(torch.cat(labels).double().mean().item())
     assert seen == pytest.approx([3 / 43, 0.5], abs=0.02)
 
@@ -131,6 +132,7 @@ def test_balanced_shows_every_class_equally_often(monkeypatch):
     ("changes", "message"),
     [
         ({"method": "gan"}, "method must be one of supervised, sgan"),
+        ({"class_weight": "balanced", "settings": {"label_mask": True}}, "class_weight must be None where label_mask"),
         ({"class_weight": "even"}, "class_weight must be one of balanced, or None"),
         ({"warm_start": 1}, "warm_start must be True or False"), ({"network": "resnet"}, "network must be one of"),
         ({"settings": {"step": 5}}, "no argument 'step'"), ({"settings": {"seed": 3}}, "settings must be a dictionary"),
