@@ -355,15 +355,16 @@ def test_macro_f1_is_scikit_learns():
     assert macro_f1(counts.tolist()) == pytest.approx(f1_score(truth, said, average="macro"))
 
 
-def test_features_of_a_pretrained_network_make_a_table(tmp_path):
+@pytest.mark.parametrize(("name", "width"), [("squeezenet1_1", 512), ("mobilenet_v3_small", 1024)])
+def test_features_of_a_pretrained_network_make_a_table(name, width, tmp_path):
     import torchvision
 
     torch.manual_seed(0)
-    network = torchvision.models.squeezenet1_1()
-    torch.save(network.state_dict(), tmp_path / "squeezenet1_1-abc.pth")
+    network = torchvision.models.get_model(name)
+    torch.save(network.state_dict(), tmp_path / f"{name}-abc.pth")
     parts = data.from_arrays(IMAGES[:12], [0, 1] * 4 + [-1] * 4, test=0.25)
-    table = with_features(parts, tmp_path / "squeezenet1_1-abc.pth")
-    assert (table.pool.ndim, len(table.pool), len(table.test.images)) == (2, 10, 2)
+    table = with_features(parts, tmp_path / f"{name}-abc.pth")
+    assert (table.pool.shape, len(table.test.images)) == ((10, width), 2)
     np.testing.assert_allclose(table.pool.mean(dim=0), 0, atol=1e-3)
     assert torch.equal(table.pool[table.labelled_in_pool], table.labelled.images) or torch.allclose(
         table.pool[table.labelled_in_pool], table.labelled.images, atol=1e-3
