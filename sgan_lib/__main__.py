@@ -79,7 +79,7 @@ def _compare(options: argparse.Namespace) -> None:
                 write_whole(options.out, pd.DataFrame(rows).to_csv(index=False))
     finally:  # also of a comparison that was stopped
         if rows:
-            print(summarise(pd.DataFrame(rows)).round(1).to_string())
+            print(summarise(pd.DataFrame(rows), options.folds).round(1).to_string())
 
 
 def _check_new(out: Path | None) -> None:

@@ -327,6 +327,10 @@ def test_the_comparison_measures_all_methods_on_the_same_folds():
     np.testing.assert_allclose([row["gain"], row["gain_low"], row["gain_high"]],
                                [gains.mean(), gains.mean() - half, gains.mean() + half], rtol=1e-4)  # fmt: skip
     assert summary.loc[best, "gain"] == 0
+    two = pd.DataFrame({"method": "sgan", "fold": [0, 1], "error": [0.5, 0.51], "macro_f1": 0.5, "seconds": 1})
+    # t with 1 degree of freedom: 12.7062; two folds were done of four of a quarter each: 1/2 + 1/3
+    half = 12.7062 * 0.5**0.5 * (1 / 2 + 1 / 3) ** 0.5
+    assert summarise(two, folds=4)["error_high"].item() == pytest.approx(50.5 + half, rel=1e-4)
     wide = summarise(
         pd.DataFrame({"method": "sgan", "fold": [0, 1], "error": [0, 1], "macro_f1": [0, 1], "seconds": 1})
     )
