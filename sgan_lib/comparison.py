@@ -40,15 +40,20 @@ def compare(
     """
     folds, rows = check_whole_number("folds", folds, at_least=2), experiments.METHODS
     known = [name for name, row in rows.items() if row.classifies]
-    if taken := {"dataset", "n_labels", "split_seed", "checkpoint", "start"} & {*arguments}:
+    if taken := {"dataset", "n_labels", "split_seed", "checkpoint", "start", "observe", "record_every"} & {*arguments}:
         raise ValueError(f"{', '.join(sorted(taken))} cannot be set for a whole comparison")
     plain: dict[str, Any] = {name: arguments[name] for name in {"preset", "seed", "device"} & {*arguments}}
-    settings = {n: v for n, v in arguments.items() if n not in ("device", "progress", "observe", "record_every")}
-    able = [name for name in METHODS if len(data.image_shape) == 3 or name in BASELINES or not rows[name].strong_view]
+    settings = {name: value for name, value in arguments.items() if name not in ("device", "progress")}
+    drawn = len(data.image_shape) == 3 and data.image_shape[0] in (1, 3)  # what strong augmentation takes
+    able = [name for name in METHODS if drawn or name in BASELINES or not rows[name].strong_view]
     for method in (methods := [*dict.fromkeys(able if methods is None else methods)]):
         check_choice("methods", method, (*BASELINES, *known))
         if method not in BASELINES:
-            experiments.resolve(method, data.name, data=data, **settings)
+            settled = experiments.resolve(method, data.name, data=data, **settings)
+            with experiments.reproducible(settled):
+                experiments.prepare(settled, data, network=arguments.get("network"))
+    if features and not {*methods} & {*BASELINES}:
+        raise ValueError(f"methods must include one of {', '.join(BASELINES)} where features are given; got {methods}")
     counts = data.labelled.labels.bincount(minlength=1)
     if counts.max() < folds or (counts > 1).sum() < 2:
         allowed = f"two labels of each of two classes, and {folds} of one"

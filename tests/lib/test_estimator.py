@@ -343,8 +343,12 @@ def test_what_a_comparison_cannot_do_is_refused_before_anything_is_trained(monke
     rows = list(compare(table, folds=2, steps=2, preset="quick"))
     assert [row["method"] for row in rows if row["fold"] == 1] == [name for name in METHODS if name != "consistency"]
     assert [row["method"] for row in compare(table, ["linear", "linear"], folds=2)] == ["linear", "linear"]
+    four = data.from_arrays(np.repeat(IMAGES[:9, None], 4, axis=1), [0, 1] * 4 + [-1], test=0)  # channels; few images
+    assert [row["method"] for row in compare(four, folds=2, steps=1)] == [row["method"] for row in rows]
     monkeypatch.setattr(experiments, "run", None)
     for given, message in (({"stepz": 3}, "no argument 'stepz'"), ({"n_labels": 3}, "n_labels cannot be set"),
+                           ({"record_every": 0}, "record_every cannot be set"), (features, "methods must include one "),
+                           (odd | {"methods": ["linear", "supervised"]}, "the discriminator must return"),
                            ({"methods": ["linear", "consistency"]}, "needs images")):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             next(compare(table, **given))
