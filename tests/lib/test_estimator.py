@@ -215,14 +215,10 @@ def test_own_networks_are_loaded_into_networks_of_their_kind(tmp_path):
 
 
 def test_damaged_and_foreign_files_are_refused_by_name_and_left_alone(fitted, tmp_path):
-    path, random = tmp_path / "digits.safetensors", np.random.RandomState(0)
+    path = tmp_path / "digits.safetensors"
     fitted.save(path)
     whole = path.read_bytes()
-    places = [*random.randint(len(whole), size=100), *random.randint(3000, size=100)]
-    variants = [b"", b"text", whole[:-1], whole[: len(whole) // 2], b"\x89PNG" + whole]
-    for place in places:  # one flipped bit each
-        variants.append(whole[:place] + bytes([whole[place] ^ 1 << random.randint(8)]) + whole[place + 1 :])
-    for variant in variants:
+    for variant in [b"", b"text", whole[:-1], whole[: len(whole) // 2], b"\x89PNG" + whole]:
         path.write_bytes(variant)
         with pytest.raises(ValueError, match=r"^/.*/digits\.safetensors is "):
             SemiSupervisedClassifier.load(path)
@@ -331,9 +327,7 @@ def test_the_comparison_measures_all_methods_on_the_same_folds():
     # t with 1 degree of freedom: 12.7062; two folds were done of four of a quarter each: 1/2 + 1/3
     half = 12.7062 * 0.5**0.5 * (1 / 2 + 1 / 3) ** 0.5
     assert summarise(two, folds=4)["error_high"].item() == pytest.approx(50.5 + half, rel=1e-4)
-    wide = summarise(
-        pd.DataFrame({"method": "sgan", "fold": [0, 1], "error": [0, 1], "macro_f1": [0, 1], "seconds": 1})
-    )
+    wide = summarise(two.assign(error=[0, 1], macro_f1=[0, 1]))
     assert wide[["error_low", "error_high", "macro_f1_low", "macro_f1_high"]].to_numpy().tolist() == [[0, 100, 0, 100]]
 
 
@@ -346,6 +340,7 @@ def test_what_a_comparison_cannot_do_is_refused_before_anything_is_trained(monke
     four = data.from_arrays(np.repeat(IMAGES[:9, None], 4, axis=1), [0, 1] * 4 + [-1], test=0)  # channels; few images
     assert [row["method"] for row in compare(four, folds=2, steps=1)] == [row["method"] for row in rows]
     monkeypatch.setattr(experiments, "run", None)
+    odd, features = {"network": models.Networks(torch.nn.Identity())}, {"methods": ["sgan"], "features": "resnet18.pth"}
     for given, message in (({"stepz": 3}, "no argument 'stepz'"), ({"n_labels": 3}, "n_labels cannot be set"),
                            ({"record_every": 0}, "record_every cannot be set"), (features, "methods must include one "),
                            (odd | {"methods": ["linear", "supervised"]}, "the discriminator must return"),
@@ -374,9 +369,7 @@ def test_features_of_a_pretrained_network_make_a_table(name, width, tmp_path):
     table = with_features(parts, tmp_path / f"{name}-abc.pth")
     assert (table.pool.shape, len(table.test.images)) == ((10, width), 2)
     np.testing.assert_allclose(table.pool.mean(dim=0), 0, atol=1e-3)
-    assert torch.equal(table.pool[table.labelled_in_pool], table.labelled.images) or torch.allclose(
-        table.pool[table.labelled_in_pool], table.labelled.images, atol=1e-3
-    )
+    torch.testing.assert_close(table.pool[table.labelled_in_pool], table.labelled.images, atol=1e-3, rtol=1e-3)
     for name in ("resnet18.pth", "absent.pth"):
         with pytest.raises(ValueError, match="features must be a file"):
             with_features(parts, tmp_path / name)

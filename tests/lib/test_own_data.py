@@ -336,18 +336,9 @@ SPOILT = [
     ({"pool": DIGITS.pool[:0]}, r"pool must have shape \[n, channels, height, width\].*; got \[0, 1, 8, 8\]"),
     ({"pool": DIGITS.pool.numpy()}, "pool must .*; got ndarray$"),
     ({"pool": DIGITS.pool.movedim(1, 3)}, r"labelled.images must have shape \[20, 8, 8, 1\]"),
-    (
-        {"labelled": Labelled(IMAGES, MARKS + 1)},
-        r"labelled.labels must .* in \[0, 9\]; got",
-    ),
-    (
-        {"labelled": Labelled(IMAGES, MARKS.numpy())},
-        "labelled.labels must .*; got ndarray",
-    ),
-    (
-        {"labelled": Labelled(IMAGES, MARKS.float())},
-        "labelled.labels must .*torch.int64",
-    ),
+    ({"labelled": Labelled(IMAGES, MARKS + 1)}, r"labelled.labels must .* in \[0, 9\]; got"),
+    ({"labelled": Labelled(IMAGES, MARKS.numpy())}, "labelled.labels must .*; got ndarray"),
+    ({"labelled": Labelled(IMAGES, MARKS.float())}, "labelled.labels must .*torch.int64"),
     ({"test": Labelled(DIGITS.test.images, DIGITS.test.labels[1:])}, r"test.images must have shape \[449, 1, 8, 8\]"),
     ({"validation": Labelled(DIGITS.test.images * 2, DIGITS.test.labels)}, r"validation.images must .* in \[-1, 1\]"),
     ({"class_names": ("a", "b")}, r"labelled.labels must .* in \[0, 1\]; got .* in \[0, 9\]"),
@@ -468,11 +459,8 @@ def test_small_images_keep_their_axes_and_palettes_their_colours(tmp_path):
     made = from_folder(tmp_path, test=0)
     assert made.image_shape == (3, 4, 16)
     assert torch.equal(made.pool[0], torch.from_numpy(np.moveaxis(colour, 2, 0)))
-    pairs = [
-        (picture, label)
-        for picture in (Image.fromarray(colour), Image.fromarray(colour).quantize(4))
-        for label in (0, 1)
-    ]
+    pictures = (Image.fromarray(colour), Image.fromarray(colour).quantize(4))
+    pairs = [(picture, label) for picture in pictures for label in (0, 1)]
     assert torch.equal(from_dataset(pairs, test=0).pool, made.pool)
 
 
@@ -513,33 +501,22 @@ def test_a_file_that_is_no_image_is_named_and_passed_over_or_refused(photos):
 
 
 @pytest.mark.parametrize(
-    ("make", "arguments", "message"),
+    ("files", "arguments", "message"),
     [
-        (lambda folder: None, {}, "folder must have a subfolder for each class"),
-        (lambda folder: save(folder, "a.png", GREY[0]), {}, "folder must have a subfolder for each class"),
-        (lambda folder: (folder / "cat").mkdir(), {}, "no file has the suffix of an image"),
-        (lambda folder: save(folder, "test/a.png", GREY[0]), {}, "subfolder for each class in its subfolder test"),
-        (lambda folder: save(folder, "cat/a.png", GREY[0]), {"on_error": "no"}, "on_error must be one of skip, raise"),
-        (lambda folder: save(folder, "unlabelled/a.png", GREY[0]), {}, "folder must have a subfolder for each class"),
-        (
-            lambda folder: save(folder, "Unlabelled/a.png", GREY[0]),
-            {},
-            "'Unlabelled' written 'unlabelled'",
-        ),
-        (
-            lambda folder: save(folder, "cat/a.png", GREY[0]),
-            {"unlabelled": "pool"},
-            "unlabelled must be a subfolder, one",
-        ),
-        (
-            lambda folder: [save(folder, f"{part}/cat/a.png", GREY[0]) for part in ("train", "test")],
-            {},
-            "'cat' has none",
-        ),
+        ([], {}, "folder must have a subfolder for each class"),
+        (["a.png"], {}, "folder must have a subfolder for each class"),
+        (["cat"], {}, "no file has the suffix of an image"),
+        (["test/a.png"], {}, r"subfolder for each class in its subfolder test; a\.png is in none"),
+        (["cat/a.png"], {"on_error": "no"}, "on_error must be one of skip, raise"),
+        (["unlabelled/a.png"], {}, "folder must have a subfolder for each class"),
+        (["Unlabelled/a.png"], {}, "'Unlabelled' written 'unlabelled'"),
+        (["cat/a.png"], {"unlabelled": "pool"}, "unlabelled must be a subfolder, one"),
+        (["train/cat/a.png", "test/cat/a.png"], {}, "'cat' has none"),
     ],
 )
-def test_folders_without_what_it_takes_are_refused(tmp_path, make, arguments, message):
-    make(tmp_path)
+def test_folders_without_what_it_takes_are_refused(tmp_path, files, arguments, message):
+    for name in files:
+        save(tmp_path, name, GREY[0]) if name.endswith(".png") else (tmp_path / name).mkdir()
     with pytest.raises((ValueError, data.DataError), match=message):
         from_folder(tmp_path, **arguments)
     with pytest.raises(ValueError, match="folder must be a folder of images; there is none at"):
