@@ -52,7 +52,7 @@ def _fit(options: argparse.Namespace) -> None:
         checkpoint=options.checkpoint,
     ).fit(parts)  # fmt: skip
     classifier.save(options.out)
-    print(f"{options.out}: {options.method}, {classifier.history_['step'].iloc[-1]:,} steps")
+    print(f"{options.out}: {options.method}, {classifier.result_.settings.steps:,} steps")
 
 
 def _predict(options: argparse.Namespace) -> None:
@@ -79,7 +79,7 @@ def _compare(options: argparse.Namespace) -> None:
                 write_whole(options.out, pd.DataFrame(rows).to_csv(index=False))
     finally:  # also of a comparison that was stopped
         if rows:
-            print(summarise(pd.DataFrame(rows)).round(1).to_string())
+            print(summarise(pd.DataFrame(rows), options.folds).round(1).to_string())
 
 
 def _check_new(out: Path | None) -> None:

@@ -31,6 +31,8 @@ def fit_baseline(name: str, data: SemiSupervisedData) -> Any:
     if isinstance(baseline, (SelfTrainingClassifier, LabelSpreading)):
         images, known = as_images(data.pool), torch.full((len(data.pool),), -1)  # -1: no label
         labels = known.index_copy(0, data.labelled_in_pool.cpu(), labels.cpu())
+    if isinstance(baseline, LabelSpreading):
+        baseline.n_neighbors = min(baseline.n_neighbors, len(images))
     with warnings.catch_warnings():  # logistic regression may stop after 200 rounds, near enough to its end
         warnings.simplefilter("ignore", ConvergenceWarning)
         return baseline.fit(_rows(images), labels.cpu().numpy())

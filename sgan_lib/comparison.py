@@ -40,15 +40,20 @@ def compare(
     """
     folds, rows = check_whole_number("folds", folds, at_least=2), experiments.METHODS
     known = [name for name, row in rows.items() if row.classifies]
-    if taken := {"dataset", "n_labels", "split_seed", "checkpoint", "start"} & {*arguments}:
+    if taken := {"dataset", "n_labels", "split_seed", "checkpoint", "start", "observe", "record_every"} & {*arguments}:
         raise ValueError(f"{', '.join(sorted(taken))} cannot be set for a whole comparison")
     plain: dict[str, Any] = {name: arguments[name] for name in {"preset", "seed", "device"} & {*arguments}}
-    settings = {n: v for n, v in arguments.items() if n not in ("device", "progress", "observe", "record_every")}
-    able = [name for name in METHODS if len(data.image_shape) == 3 or name in BASELINES or not rows[name].strong_view]
+    settings = {name: value for name, value in arguments.items() if name not in ("device", "progress")}
+    drawn = len(data.image_shape) == 3 and data.image_shape[0] in (1, 3)  # what strong augmentation takes
+    able = [name for name in METHODS if drawn or name in BASELINES or not rows[name].strong_view]
     for method in (methods := [*dict.fromkeys(able if methods is None else methods)]):
         check_choice("methods", method, (*BASELINES, *known))
         if method not in BASELINES:
-            experiments.resolve(method, data.name, data=data, **settings)
+            settled = experiments.resolve(method, data.name, data=data, **settings)
+            with experiments.reproducible(settled):
+                experiments.prepare(settled, data, network=arguments.get("network"))
+    if features and not {*methods} & {*BASELINES}:
+        raise ValueError(f"methods must include one of {', '.join(BASELINES)} where features are given; got {methods}")
     counts = data.labelled.labels.bincount(minlength=1)
     if counts.max() < folds or (counts > 1).sum() < 2:
         allowed = f"two labels of each of two classes, and {folds} of one"
@@ -85,20 +90,21 @@ def macro_f1(confusion: Sequence[Sequence[int]]) -> float:
     return float(np.mean(2 * counts.diagonal()[both > 0] / both[both > 0]))
 
 
-def summarise(table: pd.DataFrame) -> pd.DataFrame:
+def summarise(table: pd.DataFrame, folds: int | None = None) -> pd.DataFrame:
     """One row per method, in percent: mean error and macro-F1 over the folds with 95 % intervals, and seconds a fold.
 
     `gain` is the error of the simple baseline with the least mean minus that of the method, on the same folds. An
     interval of it that covers 0 leaves it undecided. Intervals are of Student's t; folds share training images, so
-    the variance of a mean counts 1/k + 1/(k − 1) times (Nadeau & Bengio 2003, Machine Learning 52, eq. 9).
+    the variance of a mean over k of them counts 1/k + 1/(folds − 1) times (Nadeau & Bengio 2003, Machine Learning 52,
+    eq. 9), where `folds` is how many were planned: by default as many as the table has.
     """
     errors, f1 = (100 * table.pivot(index="fold", columns="method", values=name) for name in ("error", "macro_f1"))
     simple = [name for name in errors if str(name).split(" on ")[0] in BASELINES]
     gains = -errors.sub(errors[errors[simple].mean().idxmin()] if simple else np.nan, axis=0)
-    columns: dict[str, pd.Series] = {}
+    columns, planned = dict[str, pd.Series](), max(2, folds or table["fold"].nunique())
     for name, values, least in (("error", errors, 0), ("macro_f1", f1, 0), ("gain", gains, -100)):
         k = values.count()  # of a comparison that was stopped, not all methods have all folds
-        half = stats.t.ppf(0.975, k - 1) * values.std() * np.sqrt(1 / k + 1 / (k - 1))
+        half = stats.t.ppf(0.975, k - 1) * values.std() * np.sqrt(1 / k + 1 / (planned - 1))
         low, high = (values.mean() - half).clip(least, 100), (values.mean() + half).clip(least, 100)
         columns |= {name: values.mean(), f"{name}_low": low, f"{name}_high": high}
     columns["seconds"] = table.groupby("method")["seconds"].mean()

@@ -23,15 +23,14 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
     """A classifier of images, or of columns, that learns from a few labels and many images without.
 
     Args:
-        method, network, preset: as in `experiments.run`; network="auto": that of the kind of data.
+        method, network, preset, device, progress, checkpoint: as in `experiments.run`; network="auto": by the data.
         settings: any other field of `Settings`, such as {"steps": 500}.
         class_weight: None, or "balanced": labels of the rarer classes are repeated until all have as many.
         image_size, value_range: as in `data.from_arrays`.
         warm_start: train the networks of the last `fit`, or of `load`, for longer, instead of new ones.
         random_state: seed of weights, batches and noise.
-        device, progress, checkpoint: as in `experiments.run`.
 
-    Fitted, it has `classes_`, `n_features_in_`, `history_` (one row per record) and `result_`, the run's.
+    Fitted, it has `classes_`, `n_features_in_` and `result_`, the run's, with the training's `history_table()`.
     """
 
     def __init__(
@@ -50,17 +49,17 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         X may be `SemiSupervisedData`, without y: its class names are then the classes. Errors as in `from_arrays`.
         """
         check_choice("method", self.method, [name for name, method in METHODS.items() if method.classifies])
-        parts, classes = (X, np.array(X.class_names)) if isinstance(X, SemiSupervisedData) else self._read(X, y)
-        if isinstance(X, SemiSupervisedData) and y is not None:
-            raise ValueError("y must be None where X is SemiSupervisedData, which has its own labels")
-        if self.class_weight is not None:
-            check_choice("class_weight", self.class_weight, ("balanced",), "None")
-            parts = _balanced(parts)
+        parts, classes = self._read(X, y)
         own = self.settings or {}
         taken = {*self.get_params(), "seed", "data", "dataset", "start", "observe", "record_every"}
         if not isinstance(own, Mapping) or taken & {*own}:
             allowed = "a dictionary of `Settings`' fields that are no parameters here"
             raise ValueError(f"settings must be {allowed}; got {own!r}")
+        if self.class_weight is not None:
+            check_choice("class_weight", self.class_weight, ("balanced",), "None")
+            if own.get("label_mask"):
+                raise ValueError("class_weight must be None where label_mask is True, which draws from the pool")
+            parts = _balanced(parts)
         warm = check_flag("warm_start", self.warm_start) and hasattr(self, "result_")
         if warm and not np.array_equal(classes, getattr(self, "classes_", ())):
             raise ValueError(f"y must have the classes of the last fit where warm_start is True; got {classes}")
@@ -72,15 +71,19 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
             self.method, seed=seed, preset=self.preset, device=self.device, progress=self.progress, network=network,
             data=parts, start=self.result_.modules if warm else None, checkpoint=self.checkpoint, **own,
         )  # fmt: skip
+        validate_data(self, X.pool if isinstance(X, SemiSupervisedData) else X, skip_check_array=True)  # keeps names
         self.classes_, self.n_features_in_ = classes, int(np.prod(parts.image_shape))
-        if isinstance(X, SemiSupervisedData) and hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_  # of an earlier fit
         return self
 
     def _read(self, X: Any, y: Any) -> tuple[SemiSupervisedData, np.ndarray]:
+        if isinstance(X, SemiSupervisedData):
+            for name, value in {"y": y, "image_size": self.image_size, "value_range": self.value_range}.items():
+                if value is not None:
+                    raise ValueError(f"{name} must be None where X is SemiSupervisedData; got {value!r}")
+            return X, np.array(X.class_names)
         if y is None:
             raise ValueError("fit requires y to be passed, but the target y is None")
-        X, y = validate_data(self, X, allow_nd=True), column_or_1d(y, warn=True)
+        X, y = validate_data(SemiSupervisedClassifier(), X, allow_nd=True), column_or_1d(y, warn=True)  # self stays
         parts = data.from_arrays(X, y, 0, self.image_size, self.value_range, name=type(self).__name__)
         return parts, data.classes_of(y)
 
@@ -88,6 +91,7 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         """The probability of each class, [n, K], in the order of `classes_`.
 
         X: images as in training or in other sizes, one image, a file, a list of files, a folder of images, or columns.
+        Floats are in the range of the training images, which is [0, 1] where those were bytes.
         """
         return self._logits(X).double().softmax(dim=1).numpy()
 
@@ -112,11 +116,6 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
             X = validate_data(self, X, reset=False)
         return evaluation.class_logits(self.result_.modules["discriminator"], data.as_images(prepared(X)))
 
-    @property
-    def history_(self) -> Any:
-        """One row per record of the training: its step, seconds, terms and scores."""
-        return self.result_.history_table()
-
     def save(self, path: str | Path) -> None:
         """Write one file with networks, classes, scaling, settings and versions; see `RunResult.save`."""
         check_is_fitted(self)
@@ -129,7 +128,9 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
     def load(cls, path: str | Path, network: Any = None) -> "SemiSupervisedClassifier":
         """Read what `save` wrote; arguments and errors as in `RunResult.load`."""
         result: Any = RunResult.load(path, network)
-        classifier: Any = cls(**result.notes.get("parameters", {"method": result.settings.method}))
+        if not METHODS[method := result.settings.method].classifies:
+            raise ValueError(f"path must be of a method that classifies; {path} is of {method!r}")
+        classifier: Any = cls(**result.notes.get("parameters", {"method": method}))
         classifier.network = network or result.settings.network
         classifier.result_, classifier.classes_ = result, np.array(result.notes.get("classes", result.class_names))
         classifier.n_features_in_ = int(np.prod(result.preparation.shape))

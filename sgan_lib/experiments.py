@@ -238,7 +238,7 @@ def run(
     if data is None and dataset not in DATASETS:
         data = load(dataset, n_labels, split)
     if data is not None:
-        n_labels, split = len(data.labelled.labels), data.split_seed
+        n_labels, split = len(data.labelled_in_pool.unique()), data.split_seed
     given = {"n_labels": n_labels, "seed": seed, "split_seed": split}
     settings = resolve(method, dataset, preset, network, data, **given | overrides)
     chosen = runtime.choose_device(device)

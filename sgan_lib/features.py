@@ -40,11 +40,11 @@ def _network(path: Path) -> nn.Module:
         raise ValueError(f"features must be a file named after a network of torchvision.models; got {str(path)!r}")
     network = torchvision.models.get_model(name)
     try:
-        network.load_state_dict(torch.load(path, weights_only=True))
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # torch raises many kinds for a damaged file
         raise ValueError(f"features must be a file with the weights of {name}; {path}: {error}") from error
-    *_, last = (child for child, _ in network.named_children())
-    setattr(network, last, nn.Identity())  # it maps features to ImageNet's classes
+    *_, last = (name for name, part in network.named_modules() if isinstance(part, (nn.Linear, nn.Conv2d)))
+    network.set_submodule(last, nn.Identity())  # it maps features to ImageNet's classes
     return network.eval()
 
 

@@ -108,7 +108,7 @@ class RunResult:
         content, weights = read_file(path, "model")
         try:
             result, names = cls._of_content(content["result"]), tuple(content["class_names"])
-            read: Any = {name: None if row is None else tuple(row) for name, row in content["preparation"].items()}
+            read: Any = {k: tuple(row) if isinstance(row, list) else row for k, row in content["preparation"].items()}
             prepared, notes, method = Preparation(**read), dict(content["notes"]), METHODS[result.settings.method]
             n_classes = len(names) if method.classifies else 1
             n_features = weights["real_head.logit.weight"].shape[1] if method.real_head else 0

@@ -1,5 +1,6 @@
 """From arrays of the caller's own to what networks see: the same way for training images and for new ones."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -28,10 +29,11 @@ class Preparation:
     """What the images of a data set have gone through: called on new arrays, it lets them go the same way."""
 
     shape: tuple[int, ...]  # (channels, height, width), or (columns,) for a table
-    value_range: Range | None = None  # what numbers run over, if not bytes; None: found afresh
+    value_range: Range | None = (-1.0, 1.0)  # what numbers run over, if not bytes; None: [0, 1], beside bytes
     mean: tuple[float, ...] = ()  # of each column of a table; () for images and for points that stay as they are
     deviation: tuple[float, ...] = ()
     as_given: tuple[str, ...] = ()  # types, such as uint8, whose numbers run over `value_range` too
+    margin: bool = False  # grey images that are a little smaller get a black margin, as by `load`
 
     @classmethod
     def of(cls, X: Any, image_size: int | Sequence[int] | None = None, value_range: Range | None = None) -> Any:
@@ -56,8 +58,8 @@ class Preparation:
     def __call__(self, X: Any) -> Tensor:
         """New arrays [n, ...] as images [n, *shape]: bytes stay bytes where they have the size, all else is float32.
 
-        One image may come without its batch axis, and in another size. Raises ValueError or TypeError naming X where
-        it holds no finite numbers, other channels or columns, or values outside its range.
+        One image may come without its batch axis, and in another size. Where training saw bytes, floats are in [0, 1].
+        Raises TypeError or ValueError, naming X, for other channels or columns, or numbers out of range or not finite.
         """
         array = to_array(X, self.shape)
         if array.shape[1] != self.shape[0]:
@@ -66,11 +68,11 @@ class Preparation:
         if len(self.shape) == 1:
             scaled = (array - np.asarray(self.mean or 0.0)) / np.asarray(self.deviation or 1.0)
             return torch.from_numpy(scaled.astype(np.float32))
-        return resized(_scaled(array, self.value_range, self.as_given), self.shape[1:])
+        return resized(_scaled(array, self.value_range, self.as_given), self.shape[1:], self.margin)
 
 
-def numbers(X: Any) -> np.ndarray:
-    """X as an array of numbers; raises ValueError or TypeError where it is none."""
+def to_array(X: Any, shape: tuple[int, ...] = ()) -> np.ndarray:
+    """X as [n, channels, height, width] or [n, columns]; one image gets a batch axis where `shape` tells it apart."""
     try:
         half = isinstance(X, Tensor) and X.dtype == torch.bfloat16  # which numpy does not know
         array = np.asarray((X.float() if half else X).detach().cpu() if isinstance(X, Tensor) else X)
@@ -78,19 +80,10 @@ def numbers(X: Any) -> np.ndarray:
         raise ValueError(f"X must hold images of one size; {error}") from error
     if array.dtype.kind not in "buif" or np.ma.is_masked(X):
         raise TypeError(f"X must hold numbers; got {array.dtype}{' and masked ones' if np.ma.is_masked(X) else ''}")
-    return array
-
-
-def to_array(X: Any, shape: tuple[int, ...] = ()) -> np.ndarray:
-    """X as [n, channels, height, width] or [n, columns]; one image gets a batch axis where `shape` tells it apart."""
-    array = numbers(X)
     if len(shape) == 3 and array.ndim == 2 and array.shape[1] == prod(shape):
         raise ValueError(f"X must hold images as in training, {list(shape)} each; got columns, {list(array.shape)}")
-    if (
-        len(shape) == 3
-        and array.ndim in (2, 3)
-        and (array.ndim == 2 or shape[0] > 1 or array.shape[-1] in {1, 3, 4} - {shape[2]})
-    ):
+    small = len(shape) == 3 and array.ndim in (2, 3)
+    if small and (array.ndim == 2 or shape[0] > 1 or array.shape[-1] in {1, 3, 4} - {shape[2]}):
         array = array[None]
     array = array[:, None] if array.ndim == 3 else array
     if array.ndim == 4 and (array.shape[1] > 4 or (array.shape[1] in (2, 4) and array.shape[3] in (1, 3))):
@@ -105,7 +98,7 @@ def to_array(X: Any, shape: tuple[int, ...] = ()) -> np.ndarray:
     return array
 
 
-def _range_of(array: np.ndarray, given: Range | None, new: bool = False) -> Range | None:
+def _range_of(array: np.ndarray, given: Range | None) -> Range | None:
     """The range that training images run over: the given one, or one found in numbers that are not bytes."""
     if given is not None:
         low, high = given if np.shape(given) == (2,) and np.asarray(given).dtype.kind in "iuf" else (0, 0)
@@ -119,15 +112,14 @@ def _range_of(array: np.ndarray, given: Range | None, new: bool = False) -> Rang
     fitting = [found for found in _FOUND if found[0] <= low and high <= found[1]]
     if array.dtype.name in _WHOLE or fitting:
         return fitting[0] if array.dtype.name not in _WHOLE else None
-    advice = "" if new else f". If that is their whole range, say value_range=({low:g}, {high:g})"
-    what = "bytes in [0, 255], or numbers in [0, 1] or [-1, 1]"
-    raise ValueError(f"X must hold {what}; got {array.dtype} from {low:g} to {high:g}{advice}")
+    found = f"{array.dtype} from {low:g} to {high:g}. If that is their whole range, say value_range=({low:g}, {high:g})"
+    raise ValueError(f"X must hold bytes in [0, 255], or numbers in [0, 1] or [-1, 1]; got {found}")
 
 
-def _check_within(array: np.ndarray, allowed: Range, what: str) -> None:
+def _check_within(array: np.ndarray, allowed: Range, what: str, advice: str = "") -> None:
     low, high, slack = float(array.min()), float(array.max()), 1e-3 * (allowed[1] - allowed[0])
     if not (allowed[0] - slack <= low and high <= allowed[1] + slack):
-        raise ValueError(f"{what}, which run from {low:g} to {high:g}; got ({allowed[0]:g}, {allowed[1]:g})")
+        raise ValueError(f"{what}, {array.dtype} from {low:g} to {high:g}; got {allowed}{advice}")
 
 
 def _scaled(array: np.ndarray, value_range: Range | None, as_given: tuple[str, ...]) -> Tensor:
@@ -136,8 +128,11 @@ def _scaled(array: np.ndarray, value_range: Range | None, as_given: tuple[str, .
         value_range = _WHOLE[array.dtype.name]
     if array.dtype == np.uint8 and value_range == _WHOLE["uint8"]:
         return torch.from_numpy(np.ascontiguousarray(array))
-    low, high = value_range = value_range or _range_of(array, None, new=True) or (0.0, 1.0)
-    _check_within(array, value_range, "the range of the training images must hold the values of X")
+    if value_range == (-1, 1) and array.min() >= 0:
+        warnings.warn("X has no number below 0, but is taken as in [-1, 1]; of [0, 1] give 2 * X - 1", stacklevel=4)
+    advice = "" if value_range else ", as training saw bytes: give uint8, or (X + 1) / 2 of numbers in [-1, 1]"
+    low, high = value_range = value_range or (0.0, 1.0)
+    _check_within(array, value_range, "the range of the training images must hold the values of X", advice)
     return torch.from_numpy(np.clip((array.astype(np.float32) - low) / (high - low) * 2 - 1, -1, 1))
 
 
@@ -150,14 +145,19 @@ def sides_of(image_size: int | Sequence[int]) -> tuple[int, int]:
     return height, width
 
 
-def resized(images: Tensor, sides: tuple[int, ...]) -> Tensor:
-    """Bytes or floats [n, channels, height, width] in the wanted size: bytes stay bytes where padding is enough."""
-    margins = [wanted - side for wanted, side in zip(sides, images.shape[2:], strict=True)]
-    if not any(margins):
+def resized(images: Tensor, sides: tuple[int, ...], margin: bool = False, as_bytes: bool = False) -> Tensor:
+    """Bytes or floats [n, channels, height, width] in the wanted size, cut to its proportions around the centre.
+
+    margin: grey images that lack up to a quarter of both sides get a black one; bytes stay bytes there or `as_bytes`.
+    """
+    if images.shape[2:] == sides:
         return images
-    if images.shape[1] == 1 and all(
-        0 < more <= side // 4 for more, side in zip(margins, images.shape[2:], strict=True)
-    ):
-        black, (down, right) = 0 if images.dtype == torch.uint8 else -1.0, margins
+    (height, width), (high, wide) = images.shape[2:], sides
+    down, right = high - height, wide - width
+    if margin and images.shape[1] == 1 and 0 < down <= height // 4 and 0 < right <= width // 4:
+        black = 0 if images.dtype == torch.uint8 else -1.0
         return F.pad(images, (right // 2, right - right // 2, down // 2, down - down // 2), value=black)
-    return F.interpolate(as_images(images), sides, mode="bilinear", antialias=True)
+    rows, columns = min(height, max(1, round(width * high / wide))), min(width, max(1, round(height * wide / high)))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    cut = images[:, :, top : top + rows, left : left + columns]
+    return F.interpolate(cut if as_bytes else as_images(cut), (high, wide), mode="bilinear", antialias=True)

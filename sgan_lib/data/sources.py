@@ -28,7 +28,7 @@ def load(
 
     - dataset: one of DATASETS, or a folder of images, for which see `from_folder`.
     - n_labels: at least one a class; balanced to within one a class as long as none runs out of images, and nested:
-      with one split seed, the 50 are among the 100. None: all labels that there are.
+      with one split seed, the 50 are among the 100, unless `validation` grows into a small class. None: all labels.
     - split_seed: which images are labelled; independent of any training seed.
     - validation: size of the validation part, at most `n_labels`. None takes as many as there are labels, but at most
       1,000, at most a tenth of the training images, and no more than the labels leave over.
@@ -56,15 +56,17 @@ def from_arrays(
             deviation 1 over the training part. Bytes in [0, 255], or numbers in [0, 1] or [-1, 1].
         y: one label a row, numbers or texts; -1, None or NaN where there is none.
         test: (X, y) to test on, or the share of the labelled rows of each class to set aside for that; 0: no test.
-        image_size: side, or (height, width), 4 to 128, to bring images to; None: as they are.
+        image_size: side, or (height, width), 4 to 128, to cut and resize images to; None: as they are.
         value_range: what the numbers of X run over, such as (0, 16), where it is none of the above.
         classes: all labels there are, in order, if more than y has; by default the sorted labels of y.
-        name: of the data set, for results. notes: what `describe` should say beside.
+        name: of the data set, for results; none of DATASETS. notes: what `describe` should say beside.
         split: n_labels, split_seed, validation and draw, as in `load`; n_labels=None: all labels that there are.
 
     Raises ValueError or TypeError, which name the argument, the value and what is allowed. Warns of a class none of
     whose images is labelled, and of a single class.
     """
+    if name in DATASETS:  # whose networks it would get
+        raise ValueError(f"name must be none of {', '.join(DATASETS)}; got {name!r}")
     raw, prepared = raw_set(X, y, test, image_size, value_range, classes)
     if prepared.value_range is not None:
         notes = [*notes, "values in [{:g}, {:g}] brought to [-1, 1]".format(*prepared.value_range)]
@@ -91,8 +93,8 @@ def from_dataset(dataset: Any, name: str | None = None, **arguments: Any) -> Sem
 
 
 def from_folder(
-    folder: str | Path, unlabelled: str = "unlabelled", labels: str | Path | None = None, pattern: str | None = None,
-    test: Any = 0.2, image_size: Any = None, on_error: str = "skip", **split: Any,
+    folder: str | Path, unlabelled: str = "unlabelled", labels: str | Path | None = None, test: Any = 0.2,
+    image_size: Any = None, on_error: str = "skip", **split: Any,
 ) -> SemiSupervisedData:  # fmt: skip
     """A folder of images, one subfolder for each class and one, or the folder itself, for images without a label.
 
@@ -100,12 +102,11 @@ def from_folder(
         folder: any format that Pillow reads, of any size, grey or in colour. Hidden files and others are passed over.
         unlabelled: the subfolder of images without a label, as "unlabeled" is. What "test" holds is for testing alone.
         labels: a CSV file with columns file (relative to the folder) and label instead of subfolders.
-        pattern: a regular expression instead: its first group, found in the file's name, is the label.
         on_error: "skip" files that cannot be read, with a warning, or "raise" a DataError at the first.
         test, image_size, split: as in `from_arrays`. By default images keep a common size of at most 128, else 32.
     """
     check_choice("on_error", on_error, ("skip", "raise"))
-    table = image_table(folder := check_path("folder", folder), unlabelled, labels, pattern)
+    table = image_table(folder := check_path("folder", folder), unlabelled, labels)
     sides = None if image_size is None else sides_of(image_size)
     images, readable, notes = read_images(table["path"].tolist(), sides, None, on_error)
     table, of_test = table[readable], table["test"][readable].to_numpy(bool)
@@ -127,7 +128,7 @@ def raw_set(
     X, y = to_array(X), labels_of(y, "y")
     if len(y) != len(X):
         raise ValueError(f"y must hold a label for each of the {len(X)} rows of X; got {len(y)}")
-    named = pd.Series(_different(y)) if classes is None else labels_of(classes, "classes")
+    named = pd.Series(classes_of(y)) if classes is None else labels_of(classes, "classes")
     if named.isna().any() or named.duplicated().any():
         raise ValueError(f"classes must hold each label once, and neither -1 nor None; got {classes}")
     classes = np.array(named.tolist())
@@ -152,11 +153,7 @@ def raw_set(
 
 def classes_of(y: Any) -> np.ndarray:
     """The different labels of y, sorted."""
-    return _different(labels_of(y, "y"))
-
-
-def _different(labels: pd.Series) -> np.ndarray:
-    return np.unique(np.array(labels.dropna().tolist()))
+    return np.unique(np.array(labels_of(y, "y").dropna().tolist()))
 
 
 def labels_of(y: Any, name: str) -> pd.Series:

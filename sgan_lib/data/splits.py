@@ -54,7 +54,7 @@ class SemiSupervisedData:
 
     @property
     def unlabelled(self) -> Tensor:
-        """The images of the pool; computed at each call."""
+        """The images of the pool: computed from bytes at each call; floats are the pool's own."""
         return as_images(self.pool)
 
     @property
@@ -73,9 +73,9 @@ class SemiSupervisedData:
         return replace(self, pool=self.pool.to(device), labelled_in_pool=self.labelled_in_pool.to(device), **moved)
 
     def digest(self) -> str:
-        """Ten characters that tell these data from others: of the pool, and of which labels are known in it."""
+        """Ten characters that tell these data from others: of pool, known labels and validation part."""
         content = hashlib.sha256()
-        for part in (self.pool, self.labelled_in_pool, self.labelled.labels):
+        for part in (self.pool, self.labelled_in_pool, self.labelled.labels, *self.validation):
             content.update(part.cpu().numpy().tobytes())
         return content.hexdigest()[:10]
 
@@ -84,7 +84,7 @@ class SemiSupervisedData:
         shape = "x".join(map(str, self.image_shape))
         low, high = (as_images(end).item() for end in self.pool.aminmax())
         counts = torch.bincount(self.labelled.labels, minlength=self.n_classes).tolist()
-        width, longest = max(map(len, self.class_names)), max(counts)
+        width, longest = max(map(len, self.class_names)), max(1, *counts)
         return "\n".join([
             f"{self.name}: values of shape {shape} in [{low:.2g}, {high:.2g}], split seed {self.split_seed}",
             f"  labelled   {len(self.labelled.labels):6,d}",
@@ -127,18 +127,18 @@ def split_of(
         raise ValueError(f"image_size must be None for a set of points; got {image_size!r}")
 
     def pick(part: Labelled, rows: Tensor) -> Tensor:  # copies, so that no tensor shares memory with the whole set
-        return resized(part.images.index_select(0, rows), sides)
+        return resized(part.images.index_select(0, rows), sides, margin=True)
 
     labelled, held_out = (Labelled(as_images(pick(raw.train, rows)), labels[rows]) for rows in split[:2])
     in_pool = torch.empty_like(labels).index_copy_(0, split.unlabelled, torch.ones_like(split.unlabelled).cumsum(0) - 1)
-    test = Labelled(as_images(resized(test.images.clone(), sides)), test.labels.clone())
+    test = Labelled(as_images(resized(test.images.clone(), sides, margin=True)), test.labels.clone())
     if len(class_names) == 1:
         warnings.warn(f"all labels are {class_names[0]!r}: there is nothing to tell apart", stacklevel=3)
     for missing in sorted({*range(len(class_names))} - {*labelled.labels.tolist()}):
         warnings.warn(f"no labelled image is of class {class_names[missing]!r}: nothing can learn it", stacklevel=3)
     return SemiSupervisedData(
         name, split_seed, labelled, pick(raw.train, split.unlabelled), in_pool[split.labelled], held_out, test,
-        class_names, preparation or Preparation((*images.shape[1:2], *sides)), tuple(notes),
+        class_names, preparation or Preparation((*images.shape[1:2], *sides), margin=True), tuple(notes),
     )  # fmt: skip
 
 
@@ -146,9 +146,9 @@ def split_indices(labels: Tensor, n_labels: int, n_validation: int, split_seed: 
     """Choose the labelled, the validation and the pool images of a training set by its labels [n].
 
     Each class is a queue in random order. Labelled images are taken from the fronts in turn, class after class, and
-    validation images from the ends: so both are balanced, and neither moves when the number of labels changes. The
-    first image of a class is never one for validation. With draw="as_they_come" all classes stand in one queue. Images
-    without a label, -1, belong to the pool only.
+    validation images from the ends: so both are balanced, and neither moves with the number of labels until they meet.
+    The first image of a class is never one for validation. With draw="as_they_come" all classes stand in one queue.
+    Images without a label, -1, belong to the pool only.
     """
     check_choice("draw", draw, ("balanced", "as_they_come"))
     classes = labels.numpy()
