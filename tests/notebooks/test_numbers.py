@@ -268,6 +268,32 @@ def test_consistency_with_what_suits_it_in_the_same_minutes() -> None:
     states("changes that keep the class", *means, 100, 10)
 
 
+def test_feature_matching_and_consistency_on_one_network() -> None:
+    trials = stored_table("shifted_tuning.csv").groupby(["method", "network", "learning_rate"])["validation_error"]
+    assert set(trials.count()) == {3}
+    ends = stored_table("mnist_100_labels_shifted.csv").query("step == steps")
+    rates = ends.groupby(["method", "network"])["learning_rate"].unique().map(list)
+    best = trials.mean().groupby(["method", "network"]).idxmin()
+    assert all(rates[cell] == [choice[2]] for cell, choice in best.items())
+    lowest, highest = (trials.mean().reset_index().groupby(["method", "network"])["learning_rate"].agg(end)
+                       for end in ("min", "max"))  # fmt: skip
+    at_edge = [cell for cell in best.index if rates[cell][0] in (lowest[cell], highest[cell])]
+    assert at_edge == [("consistency", "mlp_cropped")]
+    errors = 100 * ends.query("split_seed < 5").pivot(
+        index="split_seed", columns=["network", "method"], values="test_error"
+    )
+    dense, convolutions = errors["mlp_cropped"], errors["cnn"].join(errors["cnn_pair"])
+    gains = [each["consistency"] - each["feature_matching"] for each in (dense, convolutions)]
+    assert (gains[0] > 0).all()
+    assert (gains[1] < 0).all()
+    said = [text for each, gain in zip((dense, convolutions), gains, strict=True)
+            for text in (*written(each[["feature_matching", "consistency"]].mean(), 2), f"{abs(gain.mean()):.2f}",
+                         *sorted(bounds(gain, 2)))]  # fmt: skip
+    without = error_of("mnist_100_labels_sooner.csv", "split_seed", where="step == steps == 16_000 and split_seed < 5")
+    by_shifts = without - dense["feature_matching"]
+    states("one network", *said, len(errors), f"{without.mean():.2f}", *bounds(by_shifts, 2))
+
+
 def test_the_mistakes_of_the_central_result() -> None:
     every_run = stored_table("mnist_100_labels_mistakes.csv")
     errors = every_run.query("seed < 5").groupby("seed").size() / 100
