@@ -248,10 +248,11 @@ def test_damaged_results_are_named_and_the_others_stay(dask, runs, tmp_path):
     for _ in range(90):
         name = random.choice(sorted(content))
         variants.append(json.dumps(content | {name: odd[random.randint(len(odd))]}).encode())
-    for variant in variants:
-        path.write_bytes(variant)
+    no_results = [json.dumps(content | {"versions": None}).encode(), b"[" * 100_000, None]
+    for variant in variants + no_results:
+        path.write_bytes(variant) if variant is not None else (path.unlink(), path.mkdir())
         found = sweep.collect(tmp_path, object).set_index("run")
-        assert found.loc[runs[3].name, "status"] in ("done", "corrupt"), variant
+        assert found.loc[runs[3].name, "status"] in ("corrupt", *["done"] * (variant not in no_results)), variant
         if found.loc[runs[3].name, "status"] == "corrupt":
             assert runs[3].name in found.loc[runs[3].name, "reason"], variant
         rest = found.loc[list(others["run"])]
