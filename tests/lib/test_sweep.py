@@ -365,20 +365,6 @@ def test_no_result_that_was_set_aside_is_overwritten(dask, runs, tmp_path):
     assert sorted(kept) == ["first", "second", "third"]
 
 
-@pytest.mark.parametrize("odd", ["null", "nested", "folder"])
-def test_an_odd_result_is_named_as_corrupt_and_the_table_of_the_others_is_whole(dask, runs, tmp_path, odd):
-    sweep.run(runs[:2], tmp_path)
-    path = tmp_path / runs[0].name / "result.json"
-    content = json.loads(path.read_text()) | {"versions": None}
-    path.write_text({"null": json.dumps(content), "nested": "[" * 100_000}.get(odd, ""))
-    if odd == "folder":
-        path.unlink()
-        path.mkdir()
-    table = sweep.collect(tmp_path).set_index("run")
-    assert table["status"].to_dict() == {runs[0].name: "corrupt", runs[1].name: "done"}
-    assert runs[0].name in table.loc[runs[0].name, "reason"]
-
-
 def test_a_folder_of_images_and_baselines_are_swept(dask, tmp_path):
     for index in range(40):
         place = tmp_path / "photos" / str(index % 2) / f"{index}.png"
@@ -390,3 +376,6 @@ def test_a_folder_of_images_and_baselines_are_swept(dask, tmp_path):
     with pytest.raises(ValueError, match=r"n_labels must be .* at most 32"):
         sweep.grid(["sgan"], str(tmp_path / "photos"), [33], [0])
     assert "4 workers" not in sweep.estimate(runs, sweep.collect(tmp_path), 1)
+    for _ in range(2):  # baselines know the CPU alone: their results are neither failures nor stale
+        sweep.run(runs[:1], tmp_path / "out", scheduler="tcp://host:1", device="cuda")
+    assert dask.asked == [runs[0].name]
