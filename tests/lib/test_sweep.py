@@ -7,6 +7,7 @@ import os
 import tempfile
 from concurrent.futures import Future
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -371,7 +372,8 @@ def test_a_folder_of_images_and_baselines_are_swept(dask, tmp_path):
         place.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((8, 8), index, dtype=np.uint8)).save(place)
     runs = sweep.grid(["linear", "sgan"], str(tmp_path / "photos"), [4, 8], [0])
-    assert [run.name for run in runs][:2] == ["photos-linear-4-seed0-quick", "photos-sgan-4-seed0-quick"]
+    name = f"photos-{sha256(str(tmp_path / 'photos').encode()).hexdigest()[:6]}"  # other folders may be called photos
+    assert [run.name for run in runs][:2] == [f"{name}-linear-4-seed0-quick", f"{name}-sgan-4-seed0-quick"]
     assert {run.settings.dataset for run in runs} == {str(tmp_path / "photos")}
     with pytest.raises(ValueError, match=r"n_labels must be .* at most 32"):
         sweep.grid(["sgan"], str(tmp_path / "photos"), [33], [0])
