@@ -253,7 +253,9 @@ def run(
         prepared = prepare(settings, data, chosen, network, start)
         if file is not None:
             origin = None if start is None else checksum("", start.state_dict())[:10]
-            asked |= {"data": prepared.data.digest(), "start": origin}
+            own = None if isinstance(network, str | None) else nn.ModuleList(filter(None, network))
+            of_own = own and checksum(repr(own), own.state_dict())[:10]
+            asked |= {"data": prepared.data.digest(), "start": origin, "networks": of_own}
             if file.exists():
                 load_checkpoint(prepared.state, file, asked)
         for record in train(prepared, record_every):

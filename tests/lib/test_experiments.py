@@ -14,8 +14,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+from torch import nn
 
-from sgan_lib import data, evaluation, experiments, losses, methods, runtime, training
+from sgan_lib import data, evaluation, experiments, losses, methods, networks, runtime, training
 from sgan_lib.experiments import RunResult
 from sgan_lib.saved import read_file, write_file
 
@@ -221,13 +222,28 @@ def test_a_checkpoint_of_other_data_of_the_same_size_is_refused(tmp_path):
         experiments.run(**given, data=parts, start=start)
 
 
+def test_a_checkpoint_of_own_networks_is_resumed_with_these_alone(tmp_path):
+    mine, other, another = (networks.build("cnn", (1, 8, 8), 10) for _ in range(3))  # with weights of their own
+    mine.discriminator.idle = nn.Linear(2, 2)  # no loss reaches it
+    other.discriminator.load_state_dict(mine.discriminator.state_dict(), strict=False)
+    other.discriminator.idle, other.discriminator.convolutions[1] = mine.discriminator.idle, nn.ReLU()
+    another.discriminator.idle = mine.discriminator.idle
+    found = run("supervised", checkpoint=tmp_path / "run", network=mine)
+    assert run("supervised", checkpoint=tmp_path / "run", network=mine) == found
+    for changed in (other, another):
+        with pytest.raises(ValueError, match=r"other settings \(networks: '\w+' there, '\w+' now\)"):
+            run("supervised", checkpoint=tmp_path / "run", network=changed)
+
+
 def test_a_checkpoint_that_no_run_has_written_is_refused_though_its_checksum_is_right(tmp_path):
     path, first = tmp_path / "run.safetensors", "optimizer.discriminator.0.exp_avg"
     run(checkpoint=path)
     header, tensors = read_file(path, "checkpoint")
-    late = header | {"history": [header["history"][-1] | {"step": 10**6}]}
-    for content, changes in [(late, {}), (header, {first: torch.zeros(())}), (header, {first: None}),
-                             (header, {"random.cpu": None}), (header, {"average.n_averaged": None})]:  # fmt: skip
+    late = [header["history"][-1] | {"step": 10**6}]
+    weight = next(name for name in tensors if name.startswith("modules."))
+    for content, changes in [(header | {"history": late}, {}), (header | {"history": []}, {}), ({}, {}),
+                             *((header, {name: None}) for name in (first, weight, "random.cpu", "average.n_averaged")),
+                             (header, {first: torch.zeros(())}), (header, {first: tensors[first][:1]})]:  # fmt: skip
         write_file(path, "checkpoint", content, {k: v for k, v in (tensors | changes).items() if v is not None})
         with pytest.raises(ValueError, match=f"^checkpoint {re.escape(str(path))} does not fit this run: ."):
             run(checkpoint=path)
