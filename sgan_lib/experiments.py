@@ -57,6 +57,8 @@ def resolve(
     if len(shape) == 1 and (METHODS[method].strong_view or given.get("shift")):
         what = f"method {method!r}" if METHODS[method].strong_view else f"shift = {given['shift']}"
         raise ValueError(f"{what} needs images; {dataset!r} holds points or rows of a table")
+    if METHODS[method].strong_view and shape[0] not in (1, 3):
+        raise ValueError(f"method {method!r} needs images of 1 or 3 channels; those of {dataset!r} have {shape[0]}")
     settings = Settings(**named | {"network": name} | values | row.settings(preset) | given)
     side = row.image_size or (shape[-1] if data else _SIDES.get(dataset, 28))
     runtime.check_whole_number("shift", settings.shift, at_least=0, at_most=side)

@@ -252,12 +252,16 @@ def test_a_checkpoint_that_no_run_has_written_is_refused_though_its_checksum_is_
 # --- what is refused, what is shown
 
 
+IN_TWO_CHANNELS = data.from_arrays(torch.linspace(-1, 1, 40 * 128).view(40, 2, 8, 8), torch.arange(40) % 2, n_labels=8)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [({"n_labels": 9}, "n_labels must be .* at least 10 .*; got 9"), ({"device": "tpu"}, "device must be .*'tpu'"),
      ({"n_labels": 1348}, "n_labels must be .* at most 1347; got 1348"), ({"record_every": 0}, "record_every must be"),
      ({"dataset": "moons", "shift": 1}, "shift = 1 needs images"), ({"step": 1}, "no argument 'step'"),
-     ({"dataset": "moons", "network": "dcgan"}, "'dcgan' takes images")],
+     ({"dataset": "moons", "network": "dcgan"}, "'dcgan' takes images"),
+     ({"method": "consistency", "data": IN_TWO_CHANNELS, "n_labels": None}, "of 1 or 3 channels; .* 'arrays' have 2")],
 )  # fmt: skip
 def test_bad_arguments_are_refused_before_anything_is_trained(monkeypatch, changes, message):
     monkeypatch.setattr(training, "training_step", None)  # calling it fails
