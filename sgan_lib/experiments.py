@@ -37,7 +37,7 @@ def resolve(
     runtime.check_choice("method", method, (*METHODS, *BASELINES))
     given = {name: value for name, value in given.items() if name != "n_labels" or value is not None}
     if data is None and dataset not in DATASETS:
-        data = load(dataset, None)
+        data = load(dataset, None, image_size=row_of(network)[1].image_size if network else None)
     dataset = dataset if data is None else data.name
     runtime.check_choice("preset", preset, PRESETS)
     known = [each.name for each in fields(Settings)]
@@ -238,7 +238,7 @@ def run(
         raise TypeError(f"observe must be a function of a record and networks; got {observe!r}")
     split = seed if split_seed is None else split_seed
     if data is None and dataset not in DATASETS:
-        data = load(dataset, n_labels, split)
+        data = load(dataset, n_labels, split, image_size=row_of(network)[1].image_size if network else None)
     if data is not None:
         n_labels, split = len(data.labelled.labels), data.split_seed
     given = {"n_labels": n_labels, "seed": seed, "split_seed": split}

@@ -162,6 +162,13 @@ def test_json_that_holds_no_result_is_refused_with_its_name(tmp_path, result):
             RunResult.from_json(path)
 
 
+def test_a_folder_is_brought_to_the_size_that_its_network_has_through_either_door(monkeypatch):
+    monkeypatch.setattr(experiments, "load", lambda _, *split, **more: data.load("digits", *split, **more))
+    prepared = experiments.prepare(experiments.resolve("two_head", "photos", network="upsample", n_labels=20))
+    found = experiments.run("two_head", "photos", 20, network="upsample", steps=1)
+    assert prepared.data.image_shape == found.preparation.shape == (1, 32, 32)
+
+
 # --- interruption and resume
 
 
