@@ -85,7 +85,7 @@ def reproducible(settings: Settings) -> Iterator[None]:
     half = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
     if half or not torch.is_grad_enabled() or torch.get_default_device().type != "cpu":
         raise RuntimeError("a run must not start inside torch.autocast, no_grad, inference_mode or torch.device")
-    same = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+    same = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
     with runtime.seeded(settings.seed), runtime.plain_arithmetic(), runtime.threads(settings.threads), same:
         yield
 
