@@ -61,7 +61,8 @@ def test_outputs_that_are_no_logits_are_named_with_the_least_loss_they_leave(k, 
 def test_batch_norm_makes_the_verdict_depend_on_the_batch(n_classes):
     real, fake = random(20, 1, 8, 8), random(30, 1, 8, 8, seed=1) + 2
     for batch_norm in (False, True):
-        judge = models.ConvDiscriminator((1, 8, 8), n_classes, (4, 6), 3, dropout=0.5, batch_norm=batch_norm)
+        judge = models.ConvDiscriminator((1, 8, 8), n_classes, (4, 6), 3, dropout=0.5)
+        judge.convolutions[0] = nn.Sequential(judge.convolutions[0], nn.BatchNorm2d(4) if batch_norm else nn.Identity())
         before = {name: tensor.clone() for name, tensor in judge.state_dict().items()}
         assert checks.batch_changes_nothing(judge, real, fake).passed != batch_norm
         assert judge.training
