@@ -99,7 +99,7 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
 @torch.no_grad()
 def generate(generator: nn.Module, latent: Float[Tensor, "n latent"], classes: Classes | None = None) -> Images:
     """Images in [-1, 1] from given latents, in evaluation mode; in one pass, as batch norm may look at all of them."""
-    device = next(generator.parameters()).device
+    device = next(generator.parameters(), latent).device
     with evaluating(generator):
         return generator(latent.to(device), *([] if classes is None else [classes.to(device)]))
 

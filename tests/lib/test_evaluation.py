@@ -9,7 +9,7 @@ import torch
 from scipy.optimize import minimize
 from torch import nn
 
-from sgan_lib import evaluation, networks
+from sgan_lib import evaluation, models, networks
 
 LOGITS = torch.tensor([[5.0, 1, 0], [-3, -2, -9], [0, 0.1, 0.2], [7, 8, 9], [-1e4, -2e4, -3e4]])
 CLASSES = [0, 1, 2, 2, 0]  # of the largest logit; a negative one counts too: "fake" is never an answer
@@ -77,6 +77,7 @@ def test_images_are_generated_of_the_classes_asked_for_in_evaluation_mode(mode):
     latent, classes = generator.latent(4), torch.tensor([2, 0, 1, 1])
     expected = generator.eval()(latent, classes).detach()
     images = evaluation.generate(generator.train(mode), latent, classes)
+    assert torch.equal(evaluation.generate(models.Generator(100), latent), latent)  # which has no weights
     torch.testing.assert_close(images, expected)
     assert (generator.training, images.requires_grad) == (mode, False)
 

@@ -18,6 +18,7 @@ from torch import nn
 
 from sgan_lib import data, evaluation, experiments, losses, methods, networks, runtime, training
 from sgan_lib.experiments import RunResult
+from sgan_lib.models import Generator
 from sgan_lib.saved import read_file, write_file
 
 TINY = {"dataset": "digits", "n_labels": 20, "steps": 6, "batch_size": 8, "labelled_batch_size": 8, "record_every": 2}
@@ -259,6 +260,7 @@ def test_a_checkpoint_that_no_run_has_written_is_refused_though_its_checksum_is_
 # --- what is refused, what is shown
 
 
+WITHOUT_WEIGHTS = (networks.build("cnn", (1, 8, 8), 10).discriminator, Generator(64, layers=nn.Unflatten(1, (1, 8, 8))))
 IN_TWO_CHANNELS = data.from_arrays(torch.linspace(-1, 1, 40 * 128).view(40, 2, 8, 8), torch.arange(40) % 2, n_labels=8)
 
 
@@ -267,8 +269,9 @@ IN_TWO_CHANNELS = data.from_arrays(torch.linspace(-1, 1, 40 * 128).view(40, 2, 8
     [({"n_labels": 9}, "n_labels must be .* at least 10 .*; got 9"), ({"device": "tpu"}, "device must be .*'tpu'"),
      ({"n_labels": 1348}, "n_labels must be .* at most 1347; got 1348"), ({"record_every": 0}, "record_every must be"),
      ({"dataset": "moons", "shift": 1}, "shift = 1 needs images"), ({"step": 1}, "no argument 'step'"),
-     ({"dataset": "moons", "network": "dcgan"}, "'dcgan' takes images"),
-     ({"method": "consistency", "data": IN_TWO_CHANNELS, "n_labels": None}, "of 1 or 3 channels; .* 'arrays' have 2")],
+     ({"dataset": "moons", "network": "dcgan"}, "'dcgan' takes images"), ({"observe": 5}, "observe must be .* got 5"),
+     ({"method": "consistency", "data": IN_TWO_CHANNELS, "n_labels": None}, "of 1 or 3 channels; .* 'arrays' have 2"),
+     ({"network": WITHOUT_WEIGHTS}, "network must have weights to train")],
 )  # fmt: skip
 def test_bad_arguments_are_refused_before_anything_is_trained(monkeypatch, changes, message):
     monkeypatch.setattr(training, "training_step", None)  # calling it fails
