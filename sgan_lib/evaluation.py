@@ -109,7 +109,7 @@ def class_share(images: Images, classes: Classes) -> float:
 
     At 1 a class is always the same image; at 0 all classes have the same mean. ValueError where all images are alike.
     """
-    pixels = images.detach().flatten(1).double()
+    pixels, classes = images.detach().flatten(1).cpu().double(), classes.cpu()  # not every device has float64
     deviations = pixels - pixels.mean(dim=0)
     total = deviations.square().sum().item()
     if total == 0:
@@ -131,7 +131,7 @@ def nearest_neighbour_accuracy(
     check_tensor("labels", labels, (len(features),))
     check_tensor("reference_labels", reference_labels, (len(references),))
     nearest = [torch.cdist(part, references).argmin(dim=1) for part in features.split(batch_size)]
-    return (reference_labels[torch.cat(nearest)] == labels).double().mean().item()
+    return (reference_labels[torch.cat(nearest)] == labels).cpu().double().mean().item()
 
 
 def linear_error(
