@@ -272,6 +272,8 @@ def run(
 
 
 def repeat(n_seeds: int, first_seed: int = 0, **arguments: Any) -> list[RunResult]:
-    """`run` for several seeds, each with its own split; networks are dropped to save memory."""
+    """`run` for several seeds, each with its own split; networks are dropped to save memory. Takes no `checkpoint`."""
+    if arguments.get("checkpoint") is not None:
+        raise ValueError(f"checkpoint must be left out, as it is of one seed; got {arguments['checkpoint']}")
     seeds = range(first_seed, first_seed + runtime.check_whole_number("n_seeds", n_seeds, at_least=1))
     return [replace(run(seed=seed, **arguments), modules=None) for seed in seeds]

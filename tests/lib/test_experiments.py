@@ -128,6 +128,8 @@ def test_repeat_runs_consecutive_seeds_each_with_its_split():
     results = experiments.repeat(2, first_seed=4, method="supervised", **TINY)
     assert [(r.settings.seed, r.settings.split_seed, r.modules) for r in results] == [(4, 4, None), (5, 5, None)]
     assert results[1].history[-1].terms == run("supervised", seed=5).history[-1].terms
+    with pytest.raises(ValueError, match="checkpoint must be left out, as it is of one seed; got file"):
+        experiments.repeat(1, checkpoint="file")
 
 
 @pytest.mark.parametrize("method", ["sgan", "gan"])
