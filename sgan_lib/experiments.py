@@ -222,7 +222,7 @@ def run(
         record_every: steps between records; by default a twentieth of the run.
         observe: called with each record and the averaged networks.
         checkpoint: file to save to at each record, and to resume from, to the last bit, if it is there.
-        network: a name, by default the data set's, or `models.Networks` of your own, of which copies are trained.
+        network: a name, by default the data set's, or your `models.Networks`: copied, weight norm set anew from data.
         data: data of your own, from `data.from_arrays` and its like, instead of dataset, n_labels and split_seed.
         start: networks of an earlier result to go on from, instead of new ones; optimisers start afresh.
         overrides: any other field of `Settings`, for example `steps=500`; baselines take none.
