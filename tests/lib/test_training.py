@@ -143,11 +143,10 @@ def test_a_loss_that_is_not_finite_or_explodes_stops_the_run_and_is_named(change
     assert state.history == []
 
 
-@pytest.mark.parametrize(("name", "value"), [("record_every", 0), ("hold", 1.5), ("last_rate", -0.1)])
-def test_bad_numbers_are_refused_before_the_first_step(name, value):
+def test_records_of_no_step_are_refused_before_the_first_step():
     state = toy()
-    with pytest.raises(ValueError, match=f"{name} must be .* at "):
-        run(state, 5, **{name: value})
+    with pytest.raises(ValueError, match=r"record_every must be .* at least 1"):
+        run(state, 5, record_every=0)
     assert state.step == 0
 
 
