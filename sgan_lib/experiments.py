@@ -155,12 +155,10 @@ def _check_outputs(networks: models.Networks, images: Tensor, n_classes: int) ->
 
 def _players(modules: nn.ModuleDict, settings: Settings) -> dict[str, Player]:
     """The discriminator with its head and, where there is one, the generator with its encoder, in order of play."""
-    judging = [modules[name] for name in ("discriminator", "real_head") if name in modules]
-    generating = [modules[name] for name in ("generator", "encoder") if name in modules]
-    players = {"discriminator": player(judging, settings.learning_rate, settings)}
-    if generating:
-        players["generator"] = player(generating, settings.learning_rate * settings.generator_rate, settings)
-    return players
+    rates = {"discriminator": settings.learning_rate, "generator": settings.learning_rate * settings.generator_rate}
+    sides = {"discriminator": ("discriminator", "real_head"), "generator": ("generator", "encoder")}
+    moved = {side: [modules[name] for name in names if name in modules] for side, names in sides.items()}
+    return {side: player(networks, rates[side], settings) for side, networks in moved.items() if networks}
 
 
 def player(modules: list[nn.Module], learning_rate: float, settings: Settings) -> Player:
@@ -175,14 +173,11 @@ def player(modules: list[nn.Module], learning_rate: float, settings: Settings) -
 
 def train(run: Run, record_every: int | None = None) -> Iterator[Record]:
     """Train to the end; a record every `record_every` steps, by default a twentieth of the run. The second door."""
-
-    def validate(modules: nn.ModuleDict) -> dict[str, float]:
-        return {"validation_error": evaluation.error_rate(modules["discriminator"], *run.data.validation)}
-
-    settings = run.settings
+    settings, held_out = run.settings, run.data.validation
     every = max(1, settings.steps // 20) if record_every is None else record_every
-    evaluate = validate if METHODS[settings.method].classifies and len(run.data.validation.labels) else None
-    return training.train(run.state, run.batches.at, settings.steps, every, evaluate, settings.hold, settings.last_rate)
+    scored = METHODS[settings.method].classifies and len(held_out.labels)
+    score = (lambda n: {"validation_error": evaluation.error_rate(n["discriminator"], *held_out)}) if scored else None
+    return training.train(run.state, run.batches.at, settings.steps, every, score, settings.hold, settings.last_rate)
 
 
 def finish(run: Run) -> RunResult:
@@ -194,13 +189,6 @@ def finish(run: Run) -> RunResult:
         evaluation.settle(generator, generator.latent(10_000))
     predict = partial(evaluation.predict, averaged["discriminator"]) if method.classifies else None
     return found_on_test(run.settings, parts, predict, state.history, averaged)
-
-
-def _run_baseline(settings: Settings, data: SemiSupervisedData) -> RunResult:
-    started = time.perf_counter()
-    baseline = fit_baseline(settings.method, data)
-    history = [Record(1, time.perf_counter() - started, {}, 0.0)]
-    return found_on_test(settings, data, partial(predict_baseline, baseline), history, None)
 
 
 def run(
@@ -224,7 +212,7 @@ def run(
         checkpoint: file to save to at each record, and to resume from, to the last bit, if it is there.
         network: a name, by default the data set's, or your `models.Networks`: copied, weight norm set anew from data.
         data: data of your own, from `data.from_arrays` and its like, instead of dataset, n_labels and split_seed.
-        start: networks of an earlier result to go on from, instead of new ones; optimisers start afresh.
+        start: networks of an earlier result, or trained ones of your own, to go on from; optimisers start afresh.
         overrides: any other field of `Settings`, for example `steps=500`; baselines take none.
 
     Returns what was found, with the averaged networks in `modules`; errors are fractions in [0, 1]. Raises ValueError
@@ -247,17 +235,19 @@ def run(
     if method in BASELINES:
         if (checkpoint, observe, record_every, start) != (None,) * 4:
             raise ValueError(f"checkpoint, observe, record_every and start must be left out for {method!r}")
-        return _run_baseline(settings, data or load(settings.dataset, settings.n_labels, settings.split_seed))
+        data, started = data or load(settings.dataset, settings.n_labels, settings.split_seed), time.perf_counter()
+        baseline = fit_baseline(settings.method, data)
+        history = [Record(1, time.perf_counter() - started, {}, 0.0)]
+        return found_on_test(settings, data, partial(predict_baseline, baseline), history, None)
     file = None if checkpoint is None else runtime.check_writable("checkpoint", checkpoint)
     name = f"{method}, {settings.dataset}, {settings.n_labels} labels, seed {seed}"
     with reproducible(settings), tqdm(total=settings.steps, desc=name, unit="step", disable=not progress) as bar:
         asked = asdict(settings) | {"device": chosen.type, "cpu_threads": torch.get_num_threads()}
         prepared = prepare(settings, data, chosen, network, start)
         if file is not None:
-            origin = None if start is None else checksum("", start.state_dict())[:10]
             own = None if isinstance(network, str | None) else nn.ModuleList(filter(None, network))
-            of_own = own and checksum(repr(own), own.state_dict())[:10]
-            asked |= {"data": prepared.data.digest(), "start": origin, "networks": of_own}
+            asked |= {"data": prepared.data.digest(), "start": start and checksum("", start.state_dict())[:10]}
+            asked["networks"] = own and checksum(repr(own), own.state_dict())[:10]
             if file.exists():
                 load_checkpoint(prepared.state, file, asked)
         for record in train(prepared, record_every):
