@@ -41,10 +41,7 @@ def test_predictions_are_made_in_evaluation_mode_and_every_layer_keeps_its_mode(
 
 def test_outputs_come_whole_and_in_order_computed_where_the_network_is_returned_where_the_images_are():
     network = nn.Linear(1, 3, device="meta")
-    network.forward = lambda images: (
-        torch.full((len(images), 1), len(images)),
-        torch.ones(len(images)) * images.is_meta,
-    )
+    network.forward = lambda x: (torch.full((len(x), 1), len(x)), torch.ones(len(x)) * x.is_meta)
     sizes, on_meta = evaluation.outputs(network, LOGITS, batch_size=2)
     assert (sizes.flatten().tolist(), on_meta.tolist()) == ([2, 2, 2, 2, 1], [1] * 5)
     assert evaluation.encode(network, LOGITS).features.sum() == 5
@@ -78,9 +75,9 @@ def test_images_are_generated_of_the_classes_asked_for_in_evaluation_mode(mode):
     latent, classes = generator.latent(4), torch.tensor([2, 0, 1, 1])
     expected = generator.eval()(latent, classes).detach()
     images = evaluation.generate(generator.train(mode), latent, classes)
-    assert torch.equal(evaluation.generate(models.Generator(100), latent), latent)  # which has no weights
     torch.testing.assert_close(images, expected)
     assert (generator.training, images.requires_grad) == (mode, False)
+    assert torch.equal(evaluation.generate(models.Generator(100), latent), latent)  # which has no weights
 
 
 def test_settled_statistics_are_those_of_the_inputs():

@@ -27,8 +27,7 @@ def toy(learning_rate=0.1, seed=0, optimizer=torch.optim.Adam, extra=lambda step
         yield {"product": (modules["second"](modules["first"](batch)) - 1).square().mean()}
 
     players = {name: Player(optimizer(net.parameters()), learning_rate) for name, net in modules.items()}
-    state = TrainingState(modules, players, average_of(modules, 0.9), play)
-    return state
+    return (state := TrainingState(modules, players, average_of(modules, 0.9), play))
 
 
 def batch_at(step):
@@ -128,14 +127,12 @@ def test_records_hold_means_since_the_last_one_and_scores_of_the_averaged_weight
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [
-        ({"extra": lambda step: float("nan")}, "step 20: the term 'noisy' is nan"),
-        ({"extra": lambda step: float("inf")}, "step 20: the term 'noisy' is inf"),
-        ({"extra": lambda step: -1e5}, "step 20: the term 'noisy' is -1e"),
-        ({"extra": lambda step: 2e3 * (step == 49)}, "step 50: the term 'noisy' is 20"),  # a mean would hide it
-        ({"learning_rate": 100.0, "optimizer": torch.optim.SGD}, "step 20: the term 'noisy' is"),
-    ],
-)
+    [({"extra": lambda step: float("nan")}, "step 20: the term 'noisy' is nan"),
+     ({"extra": lambda step: float("inf")}, "step 20: the term 'noisy' is inf"),
+     ({"extra": lambda step: -1e5}, "step 20: the term 'noisy' is -1e"),
+     ({"extra": lambda step: 2e3 * (step == 49)}, "step 50: the term 'noisy' is 20"),  # a mean would hide it
+     ({"learning_rate": 100.0, "optimizer": torch.optim.SGD}, "step 20: the term 'noisy' is")],
+)  # fmt: skip
 def test_a_loss_that_is_not_finite_or_explodes_stops_the_run_and_is_named(change, message):
     state = toy(**change)
     with pytest.raises(DivergenceError, match=f"{message}.* a smaller learning_rate"):
