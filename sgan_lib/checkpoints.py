@@ -36,10 +36,10 @@ def load_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any
         for name, player in state.players.items():
             by_index = {}
             for index, weight in enumerate(player.optimizer.param_groups[0]["params"]):
-                shapes = {"step": (), "exp_avg": weight.shape, "exp_avg_sq": weight.shape}
-                by_index[index] = {moment: tensors[f"optimizer.{name}.{index}.{moment}"] for moment in shapes}
-                for moment, shape in shapes.items():  # one that is too short would end the process
-                    check_tensor(moment, by_index[index][moment], shape, weight.dtype)
+                if moments := _below(f"optimizer.{name}.{index}.", tensors):  # none: no loss has reached this weight
+                    by_index[index] = moments
+                    for moment, shape in {"step": (), "exp_avg": weight.shape, "exp_avg_sq": weight.shape}.items():
+                        check_tensor(moment, moments[moment], shape, weight.dtype)  # a short one would end the process
             player.optimizer.load_state_dict({**player.optimizer.state_dict(), "state": by_index})
         for name, device in _random_numbers().items():
             if name == "random.cpu" or name in tensors:

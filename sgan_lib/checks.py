@@ -166,21 +166,22 @@ def _parts(data: Any) -> Iterator[tuple[str, Any]]:
 
 
 def hidden_labels_change_nothing(
-    train: Callable[[Tensor], Tensor], labels: Int[Tensor, "n"], known: Bool[Tensor, "n"], seed: int = 0
+    train: Callable[[Tensor], Tensor], labels: Int[Tensor, "n"], known: Bool[Tensor, "n"]
 ) -> Report:
     """Does training use a label that it should not know? Shuffle those labels and see whether anything changes.
 
     `train` takes all labels [n] and returns what was learnt: weights, or logits of some images. `known` is True where
-    training may use the label. ValueError where the shuffle moves no label, or the same labels give other numbers.
+    training may use the label. ValueError where the shuffle moves no label, the same labels give other numbers, or NaN.
     """
     shuffled = labels.clone()
-    order = torch.randperm(int((~known).sum()), generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(int((~known).sum()), generator=torch.Generator().manual_seed(0))
     shuffled[~known] = labels[~known][order]
     if torch.equal(shuffled, labels):
-        raise ValueError(f"known must hide labels that the shuffle by seed {seed} changes; all stay as they are")
+        raise ValueError("known must hide labels that a shuffle changes; all stay as they are")
     first, again, other = (train(some.clone()).detach() for some in (labels, labels, shuffled))
     if not torch.equal(first, again):
-        raise ValueError("train must give the same numbers for the same labels; seed everything random inside it")
+        why = "it gave NaN: has it diverged?" if first.isnan().any() else "seed everything random inside it"
+        raise ValueError(f"train must give the same numbers for the same labels; {why}")
     measured = {"hidden labels changed": int((labels != shuffled).sum()),
                 "largest difference": (first - other).abs().max().item()}  # fmt: skip
     return Report(torch.equal(first, other), measured, "Hidden labels steer the training. Search for the place where "

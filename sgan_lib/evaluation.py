@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from sgan_lib.models import EncoderOutput
-from sgan_lib.runtime import check_number, check_tensor
+from sgan_lib.runtime import check_tensor
 
 Images = Float[Tensor, "n ..."]
 Classes = Int[Tensor, "n"]
@@ -81,25 +81,24 @@ def error_rate(discriminator: nn.Module, images: Images, labels: Classes) -> flo
     return int((_largest(logits) != labels).sum()) / len(labels)
 
 
-def wilson_interval(n_wrong: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Interval for the error rate of this network, from n test images (Wilson 1927); of other seeds it says nothing."""
-    interval = stats.binomtest(n_wrong, n).proportion_ci(confidence_level=confidence, method="wilson")
+def wilson_interval(n_wrong: int, n: int) -> tuple[float, float]:
+    """95 % interval for this network's error rate, from n test images (Wilson 1927); of other seeds it says nothing."""
+    interval = stats.binomtest(n_wrong, n).proportion_ci(confidence_level=0.95, method="wilson")
     return float(interval.low), float(interval.high)
 
 
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float]:
-    """Student's t-interval for the mean over runs, or over paired differences; ValueError for fewer than 2 values."""
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Student's 95 % interval for the mean over runs, or of paired differences; ValueError for fewer than 2 values."""
     if len(values) < 2 or not np.isfinite(values).all():
         raise ValueError(f"values must hold at least 2 runs for an interval, all finite; got {list(values)}")
-    check_number("confidence", confidence, above=0, at_most=0.999999)
-    half = stats.t.ppf((1 + confidence) / 2, len(values) - 1) * stats.sem(values)
+    half = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
     return float(np.mean(values) - half), float(np.mean(values) + half)
 
 
 @torch.no_grad()
 def generate(generator: nn.Module, latent: Float[Tensor, "n latent"], classes: Classes | None = None) -> Images:
     """Images in [-1, 1] from given latents, in evaluation mode; in one pass, as batch norm may look at all of them."""
-    device = next(generator.parameters()).device
+    device = next(generator.parameters(), latent).device
     with evaluating(generator):
         return generator(latent.to(device), *([] if classes is None else [classes.to(device)]))
 
@@ -109,10 +108,9 @@ def class_share(images: Images, classes: Classes) -> float:
 
     At 1 a class is always the same image; at 0 all classes have the same mean. ValueError where all images are alike.
     """
-    pixels = images.detach().flatten(1).double()
+    pixels, classes = images.detach().flatten(1).cpu().double(), classes.cpu()  # not every device has float64
     deviations = pixels - pixels.mean(dim=0)
-    total = deviations.square().sum().item()
-    if total == 0:
+    if (total := deviations.square().sum().item()) == 0:
         raise ValueError("images must differ from one another; all of them are the same")
     of_class = [deviations[classes == k] for k in classes.unique()]
     return sum(len(rows) * rows.mean(dim=0).square().sum().item() for rows in of_class) / total
@@ -131,7 +129,7 @@ def nearest_neighbour_accuracy(
     check_tensor("labels", labels, (len(features),))
     check_tensor("reference_labels", reference_labels, (len(references),))
     nearest = [torch.cdist(part, references).argmin(dim=1) for part in features.split(batch_size)]
-    return (reference_labels[torch.cat(nearest)] == labels).double().mean().item()
+    return (reference_labels[torch.cat(nearest)] == labels).cpu().double().mean().item()
 
 
 def linear_error(

@@ -37,7 +37,7 @@ def resolve(
     runtime.check_choice("method", method, (*METHODS, *BASELINES))
     given = {name: value for name, value in given.items() if name != "n_labels" or value is not None}
     if data is None and dataset not in DATASETS:
-        data = load(dataset, None)
+        data = load(dataset, None, image_size=row_of(network)[1].image_size if network else None)
     dataset = dataset if data is None else data.name
     runtime.check_choice("preset", preset, PRESETS)
     known = [each.name for each in fields(Settings)]
@@ -57,6 +57,8 @@ def resolve(
     if len(shape) == 1 and (METHODS[method].strong_view or given.get("shift")):
         what = f"method {method!r}" if METHODS[method].strong_view else f"shift = {given['shift']}"
         raise ValueError(f"{what} needs images; {dataset!r} holds points or rows of a table")
+    if METHODS[method].strong_view and shape[0] not in (1, 3):
+        raise ValueError(f"method {method!r} needs images of 1 or 3 channels; those of {dataset!r} have {shape[0]}")
     settings = Settings(**named | {"network": name} | values | row.settings(preset) | given)
     side = row.image_size or (shape[-1] if data else _SIDES.get(dataset, 28))
     runtime.check_whole_number("shift", settings.shift, at_least=0, at_most=side)
@@ -83,7 +85,7 @@ def reproducible(settings: Settings) -> Iterator[None]:
     half = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
     if half or not torch.is_grad_enabled() or torch.get_default_device().type != "cpu":
         raise RuntimeError("a run must not start inside torch.autocast, no_grad, inference_mode or torch.device")
-    same = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True)
+    same = torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
     with runtime.seeded(settings.seed), runtime.plain_arithmetic(), runtime.threads(settings.threads), same:
         yield
 
@@ -153,12 +155,10 @@ def _check_outputs(networks: models.Networks, images: Tensor, n_classes: int) ->
 
 def _players(modules: nn.ModuleDict, settings: Settings) -> dict[str, Player]:
     """The discriminator with its head and, where there is one, the generator with its encoder, in order of play."""
-    judging = [modules[name] for name in ("discriminator", "real_head") if name in modules]
-    generating = [modules[name] for name in ("generator", "encoder") if name in modules]
-    players = {"discriminator": player(judging, settings.learning_rate, settings)}
-    if generating:
-        players["generator"] = player(generating, settings.learning_rate * settings.generator_rate, settings)
-    return players
+    rates = {"discriminator": settings.learning_rate, "generator": settings.learning_rate * settings.generator_rate}
+    sides = {"discriminator": ("discriminator", "real_head"), "generator": ("generator", "encoder")}
+    moved = {side: [modules[name] for name in names if name in modules] for side, names in sides.items()}
+    return {side: player(networks, rates[side], settings) for side, networks in moved.items() if networks}
 
 
 def player(modules: list[nn.Module], learning_rate: float, settings: Settings) -> Player:
@@ -173,14 +173,11 @@ def player(modules: list[nn.Module], learning_rate: float, settings: Settings) -
 
 def train(run: Run, record_every: int | None = None) -> Iterator[Record]:
     """Train to the end; a record every `record_every` steps, by default a twentieth of the run. The second door."""
-
-    def validate(modules: nn.ModuleDict) -> dict[str, float]:
-        return {"validation_error": evaluation.error_rate(modules["discriminator"], *run.data.validation)}
-
-    settings = run.settings
+    settings, held_out = run.settings, run.data.validation
     every = max(1, settings.steps // 20) if record_every is None else record_every
-    evaluate = validate if METHODS[settings.method].classifies and len(run.data.validation.labels) else None
-    return training.train(run.state, run.batches.at, settings.steps, every, evaluate, settings.hold, settings.last_rate)
+    scored = METHODS[settings.method].classifies and len(held_out.labels)
+    score = (lambda n: {"validation_error": evaluation.error_rate(n["discriminator"], *held_out)}) if scored else None
+    return training.train(run.state, run.batches.at, settings.steps, every, score, settings.hold, settings.last_rate)
 
 
 def finish(run: Run) -> RunResult:
@@ -192,13 +189,6 @@ def finish(run: Run) -> RunResult:
         evaluation.settle(generator, generator.latent(10_000))
     predict = partial(evaluation.predict, averaged["discriminator"]) if method.classifies else None
     return found_on_test(run.settings, parts, predict, state.history, averaged)
-
-
-def _run_baseline(settings: Settings, data: SemiSupervisedData) -> RunResult:
-    started = time.perf_counter()
-    baseline = fit_baseline(settings.method, data)
-    history = [Record(1, time.perf_counter() - started, {}, 0.0)]
-    return found_on_test(settings, data, partial(predict_baseline, baseline), history, None)
 
 
 def run(
@@ -220,9 +210,9 @@ def run(
         record_every: steps between records; by default a twentieth of the run.
         observe: called with each record and the averaged networks.
         checkpoint: file to save to at each record, and to resume from, to the last bit, if it is there.
-        network: a name, by default the data set's, or `models.Networks` of your own, of which copies are trained.
+        network: a name, by default the data set's, or your `models.Networks`: copied, weight norm set anew from data.
         data: data of your own, from `data.from_arrays` and its like, instead of dataset, n_labels and split_seed.
-        start: networks of an earlier result to go on from, instead of new ones; optimisers start afresh.
+        start: networks of an earlier result, or trained ones of your own, to go on from; optimisers start afresh.
         overrides: any other field of `Settings`, for example `steps=500`; baselines take none.
 
     Returns what was found, with the averaged networks in `modules`; errors are fractions in [0, 1]. Raises ValueError
@@ -236,7 +226,7 @@ def run(
         raise TypeError(f"observe must be a function of a record and networks; got {observe!r}")
     split = seed if split_seed is None else split_seed
     if data is None and dataset not in DATASETS:
-        data = load(dataset, n_labels, split)
+        data = load(dataset, n_labels, split, image_size=row_of(network)[1].image_size if network else None)
     if data is not None:
         n_labels, split = len(data.labelled_in_pool.unique()), data.split_seed
     given = {"n_labels": n_labels, "seed": seed, "split_seed": split}
@@ -245,15 +235,19 @@ def run(
     if method in BASELINES:
         if (checkpoint, observe, record_every, start) != (None,) * 4:
             raise ValueError(f"checkpoint, observe, record_every and start must be left out for {method!r}")
-        return _run_baseline(settings, data or load(settings.dataset, settings.n_labels, settings.split_seed))
+        data, started = data or load(settings.dataset, settings.n_labels, settings.split_seed), time.perf_counter()
+        baseline = fit_baseline(settings.method, data)
+        history = [Record(1, time.perf_counter() - started, {}, 0.0)]
+        return found_on_test(settings, data, partial(predict_baseline, baseline), history, None)
     file = None if checkpoint is None else runtime.check_writable("checkpoint", checkpoint)
     name = f"{method}, {settings.dataset}, {settings.n_labels} labels, seed {seed}"
     with reproducible(settings), tqdm(total=settings.steps, desc=name, unit="step", disable=not progress) as bar:
         asked = asdict(settings) | {"device": chosen.type, "cpu_threads": torch.get_num_threads()}
         prepared = prepare(settings, data, chosen, network, start)
         if file is not None:
-            origin = None if start is None else checksum("", start.state_dict())[:10]
-            asked |= {"data": prepared.data.digest(), "start": origin}
+            own = None if isinstance(network, str | None) else nn.ModuleList(filter(None, network))
+            asked |= {"data": prepared.data.digest(), "start": start and checksum("", start.state_dict())[:10]}
+            asked["networks"] = own and checksum(repr(own), own.state_dict())[:10]
             if file.exists():
                 load_checkpoint(prepared.state, file, asked)
         for record in train(prepared, record_every):
@@ -268,6 +262,8 @@ def run(
 
 
 def repeat(n_seeds: int, first_seed: int = 0, **arguments: Any) -> list[RunResult]:
-    """`run` for several seeds, each with its own split; networks are dropped to save memory."""
+    """`run` for several seeds, each with its own split; networks are dropped to save memory. Takes no `checkpoint`."""
+    if arguments.get("checkpoint") is not None:
+        raise ValueError(f"checkpoint must be left out, as it is of one seed; got {arguments['checkpoint']}")
     seeds = range(first_seed, first_seed + runtime.check_whole_number("n_seeds", n_seeds, at_least=1))
     return [replace(run(seed=seed, **arguments), modules=None) for seed in seeds]

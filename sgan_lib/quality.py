@@ -46,7 +46,9 @@ def sample_quality(images: Tensor) -> SampleQuality:
 
     Raises ValueError for other images, or where the classifier is missing or damaged; DataError where MNIST is.
     """
-    _check_images(images, LEAST_IMAGES)
+    check_tensor("images", images, ("n", *IMAGE_SHAPE), torch.float32, -1, 1)
+    if len(images) < LEAST_IMAGES:
+        raise ValueError(f"images must be {LEAST_IMAGES} or more; got {len(images)}")
     logits, features = _judged(images)
     return SampleQuality(_frechet(_reference_features(), features), _score(logits), len(images))
 
@@ -57,21 +59,14 @@ def sample_accuracy(images: Tensor, asked: Tensor) -> float:
     A share near the classifier's own accuracy on real digits, 0.995, is as good as 1. It does not see variety. Raises
     ValueError for other images, or unless `asked` is n classes in [0, 10); errors as `sample_quality`.
     """
-    _check_images(images, at_least=1)
+    check_tensor("images", images, ("n", *IMAGE_SHAPE), torch.float32, -1, 1)
     check_tensor("asked", asked, (len(images),), torch.int64, 0, N_CLASSES - 1)
     return (_judged(images)[0].argmax(dim=1) == asked.cpu()).double().mean().item()
 
 
-def _check_images(images: Tensor, at_least: int) -> None:
-    check_tensor("images", images, ("n", *IMAGE_SHAPE), torch.float32, -1, 1)
-    if len(images) < at_least:
-        raise ValueError(f"images must be {at_least} or more; got {len(images)}")
-
-
 def _judged(images: Tensor) -> list[Float[Tensor, "n _"]]:
     """The classifier's logits and features in float64, on the CPU: the formulas cancel, and not every device has it."""
-    classifier = digit_classifier().to(images.device)
-    return [part.cpu().double() for part in evaluation.outputs(classifier, images, batch_size=500)]
+    return [part.cpu().double() for part in evaluation.outputs(digit_classifier().to(images.device), images, 500)]
 
 
 @lru_cache(maxsize=1)

@@ -134,8 +134,7 @@ def found_on_test(
         counts = confusion_matrix(data.test.labels.cpu(), predictions.cpu(), labels=range(k))
         confusion = counts[: data.n_classes, : data.n_classes].tolist()
     versions = {"python": platform.python_version(), "sgan_lib": version("sgan-course")}
-    versions["cpu_threads"] = str(torch.get_num_threads())
-    versions |= {name: version(name) for name in ("torch", "torchvision")}
+    versions |= {"cpu_threads": str(torch.get_num_threads())} | {n: version(n) for n in ("torch", "torchvision")}
     prepared = data.preparation or Preparation(data.image_shape)
     return RunResult(settings, error, interval, confusion, history, history[-1].seconds, str(data.pool.device),
                      versions, networks, data.class_names, prepared)  # fmt: skip

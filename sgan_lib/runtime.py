@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from itertools import product
 from numbers import Real
 from pathlib import Path
 from threading import RLock
@@ -155,25 +156,36 @@ forked_random, _TURN = partial(seeded, None), RLock()  # the first only restores
 @contextmanager
 def threads(count: int | None) -> Iterator[None]:
     """Use `count` CPU threads inside the block (None: leave them as they are)."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
-    try:
+    with ExitStack() as after:
+        after.callback(torch.set_num_threads, torch.get_num_threads())
+        torch.set_num_threads(count or torch.get_num_threads())
         yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextmanager
 def plain_arithmetic() -> Iterator[None]:
     """New tensors are float32, and products have all its digits, inside the block."""
-    dtype, precision = torch.get_default_dtype(), torch.get_float32_matmul_precision()
+    b, dtype = torch.backends, torch.get_default_dtype()
+    named = product((b.cudnn, b.cuda, b.mkldnn), ("conv", "rnn", "matmul"))  # from torch 2.9 on, beside older switches
+    kinds: list[Any] = [b, b.cudnn, *(getattr(*each, None) for each in named)]
+    before = {kind: kind.fp32_precision for kind in kinds if hasattr(kind, "fp32_precision")}
+    tf32 = before[kinds[2]] == "tf32" if before else b.cudnn.allow_tf32
+    for kind in before:  # first: torch refuses to read an older switch that says otherwise
+        kind.fp32_precision = "ieee"
+    precision = torch.get_float32_matmul_precision()
     torch.set_default_dtype(torch.float32)
     torch.set_float32_matmul_precision("highest")
+    b.cudnn.allow_tf32 = False
     try:
         yield
     finally:
         torch.set_default_dtype(dtype)
         torch.set_float32_matmul_precision(precision)
+        b.cudnn.allow_tf32 = tf32
+        for kind, earlier in before.items():
+            kind.fp32_precision = "none"  # it has that of all kinds then
+            if kind.fp32_precision != earlier:
+                kind.fp32_precision = earlier
 
 
 def parse_literal(text: str) -> Any:

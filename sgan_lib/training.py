@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
-from sgan_lib.runtime import check_number, check_whole_number, guard_against_divergence
+from sgan_lib.runtime import check_whole_number, guard_against_divergence
 
 Terms = Mapping[str, Tensor]
 
@@ -87,12 +87,10 @@ def train(
 
     The state is changed in place, so a caller may save it at any record. `batch_at` gives the batch of a step, always
     the same one; `evaluate` gives named scores of the averaged networks, for the record, and its time does not count.
-    The learning rate follows `hold_then_decay`. Raises ValueError or TypeError for a bad number, at the
-    first record, and DivergenceError where a term or a weight is not finite, or exploded.
+    The learning rate follows `hold_then_decay`, with numbers in [0, 1] as `Settings` has them. Raises ValueError or
+    TypeError for `record_every`, and DivergenceError where a term or a weight is not finite, or exploded.
     """
     check_whole_number("record_every", record_every, at_least=1)
-    check_number("hold", hold, at_most=1)
-    check_number("last_rate", last_rate, at_most=1)
     started, sums, n_summed = time.perf_counter(), dict[str, Tensor](), 0
     while state.step < n_steps:
         factor = hold_then_decay(state.step, n_steps, hold, last_rate)

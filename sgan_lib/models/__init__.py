@@ -26,6 +26,5 @@ __all__ = [
     "ASSETS", "NORMAL", "SYMMETRIC", "UNIFORM", "ConvDiscriminator", "DCGANGenerator", "DiscriminatorOutput", "Encoder",
     "EncoderOutput", "Generator", "JointDiscriminator", "Latents", "MLPDiscriminator", "MLPGenerator", "Networks",
     "Noise", "PooledDiscriminator", "ReLUGenerator", "RealHead", "Shape", "Tanh", "TransposedGenerator",
-    "UpsampledConv", "initialise_from_data", "initialise_normal", "load_weights", "normalised",
-    "squash_in_float32",
+    "UpsampledConv", "initialise_from_data", "initialise_normal", "load_weights", "normalised", "squash_in_float32",
 ]  # fmt: skip

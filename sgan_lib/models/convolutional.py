@@ -14,20 +14,19 @@ from sgan_lib.models.layers import NORMAL, UNIFORM, DiscriminatorOutput, Generat
 class ConvDiscriminator(nn.Module):
     """Strided convolutions with leaky ReLU, each halving the sides, then one dense layer to the K logits.
 
-    `kernel_size` is odd. `dropout` is the probability that a channel is dropped after a convolution. `batch_norm` comes
-    after all but the first. `dense` is the width of a layer before the last one, 0 for none. `features` enter the last.
+    `kernel_size` is odd. `dropout` is the probability that a channel is dropped after a convolution. `dense` is the
+    width of a layer before the last one, 0 for none. `features` enter the last.
     """
 
     def __init__(
         self, image_shape: Shape, n_classes: int, channels: Sequence[int] = (32, 64), kernel_size: int = 5,
-        dropout: float = 0.0, batch_norm: bool = False, dense: int = 0,
+        dropout: float = 0.0, dense: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
         layers: list[nn.Module] = []
-        for depth, (n_in, n_out) in enumerate(pairwise([image_shape[0], *channels])):
-            layers.append(nn.Conv2d(n_in, n_out, kernel_size, stride=2, padding=kernel_size // 2))
-            layers += [nn.BatchNorm2d(n_out)] if batch_norm and depth else []
-            layers += [nn.LeakyReLU(0.2)] + ([nn.Dropout2d(dropout)] if dropout else [])
+        for n_in, n_out in pairwise([image_shape[0], *channels]):
+            layers += [nn.Conv2d(n_in, n_out, kernel_size, 2, kernel_size // 2), nn.LeakyReLU(0.2)]
+            layers += [nn.Dropout2d(dropout)] if dropout else []
         self.convolutions = nn.Sequential(*layers, nn.Flatten())
         n_features = channels[-1] * prod(-(-side // 2 ** len(channels)) for side in image_shape[1:])
         self.dense = nn.Sequential(nn.Linear(n_features, dense), nn.LeakyReLU(0.2)) if dense else nn.Identity()

@@ -162,7 +162,7 @@ class Generator(nn.Module):
 
     def _draw(self, draw: Callable[..., Tensor], generator: torch.Generator | None, *arguments: Any) -> Tensor:
         """Draw on the device of `generator` (None: torch's global random numbers), for this network's device."""
-        own = next(self.parameters()).device
+        own = next(self.parameters(), torch.empty(0)).device
         return draw(*arguments, generator=generator, device=generator.device if generator else own).to(own)
 
     def forward(self, latent: Float[Tensor, "batch latent"], classes: Int64[Tensor, "batch"] | None = None) -> Tensor:

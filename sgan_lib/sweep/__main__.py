@@ -61,11 +61,7 @@ def _sweep(options: argparse.Namespace) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns 0, 1 where a run failed, 2 where the request is refused or no cluster answers."""
     options = _command_line().parse_args(arguments)
-    try:
-        return refusals_as_lines(lambda: _sweep(options))
-    except KeyboardInterrupt:
-        print("stopped; the same command runs what is missing", file=sys.stderr)
-        return 130
+    return refusals_as_lines(lambda: _sweep(options))
 
 
 if __name__ == "__main__":

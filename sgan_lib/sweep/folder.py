@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from sgan_lib.evaluation import mean_interval
-from sgan_lib.experiments import RunResult, Settings
+from sgan_lib.experiments import BASELINES, RunResult, Settings
 from sgan_lib.runtime import write_whole
 from sgan_lib.sweep.plan import NOTEBOOK, RESULT
 
@@ -39,13 +39,15 @@ class State(NamedTuple):
 def read_state(folder: Path, settings: Settings | None = None, device: str = "auto") -> State:
     """What a run's folder holds. A result, readable or not, counts for more than a failure.
 
-    It is "done" only with exactly the settings asked for (None: any) and on the device asked for ("auto": any).
+    It is "done" only with exactly the settings asked for (None: any) and on the device asked for ("auto": any), unless
+    it is of a baseline, which needs none.
     """
     try:  # no look whether a file is there: another sweep may clear it in between
         with suppress(FileNotFoundError):
             row = _row(RunResult.from_json(folder / RESULT))
             wanted = {} if settings is None else asdict(settings)
-            wanted |= {} if device in ("auto", row["device"].partition(":")[0]) else {"device": device}
+            anywhere = device == "auto" or row["method"] in BASELINES  # which know the CPU alone
+            wanted |= {} if anywhere or device == row["device"].partition(":")[0] else {"device": device}
             other = [f"{name} {row[name]}, not {value}" for name, value in wanted.items() if row[name] != value]
             return State("stale", f"{RESULT} has {', '.join(other)}") if other else State("done", "", row)
         with suppress(FileNotFoundError):

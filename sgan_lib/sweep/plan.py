@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,11 @@ class Run:
 
     @property
     def name(self) -> str:
-        """The name of the run's folder, such as "digits-sgan-50-seed0-quick-shift=1"."""
+        """The name of the run's folder, such as "digits-sgan-50-seed0-quick-shift=1". A folder of images has a hash."""
         s = self.settings
         extras = [f"{name}={getattr(s, name)}" for name in self.overrides]
-        parts = Path(s.dataset).name, s.method, s.n_labels, f"seed{s.seed}", s.preset, *extras
+        of_path = "" if s.dataset in data.DATASETS else "-" + sha256(s.dataset.encode()).hexdigest()[:6]
+        parts = Path(s.dataset).name + of_path, s.method, s.n_labels, f"seed{s.seed}", s.preset, *extras
         return short_name("-".join(map(str, parts)))
 
     def parameters(self, device: str) -> dict[str, Any]:

@@ -173,12 +173,10 @@ def test_a_path_is_taken_before_a_name_and_two_of_one_name_are_refused(tmp_path,
 
 @pytest.mark.parametrize(
     ("words", "message"),
-    [
-        (["run", "broken.ipynb"], "broken.ipynb is no notebook that can be read"),
-        (["run", "run_experiment", "-p", "seed", "-1"], "seed must be a whole number of at least 0"),
-        (["run", "run_experiment", "--out", "broken.ipynb/x"], "--out must be a file in a folder that can be written"),
-    ],
-)
+    [(["run", "broken.ipynb"], "broken.ipynb is no notebook that can be read"),
+     (["run", "run_experiment", "-p", "seed", "-1"], "seed must be a whole number of at least 0"),
+     (["run", "run_experiment", "--out", "broken.ipynb/x"], "--out must be a file in a folder that can be written")],
+)  # fmt: skip
 def test_what_cannot_run_is_refused_before_it_starts(words, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "broken.ipynb").write_text("")
@@ -194,9 +192,7 @@ def test_the_command_line_writes_to_any_terminal_and_without_a_home(tmp_path):
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.startswith(b"digits: values of shape 1x8x8")
     assert done.stdout.endswith(b" 3\\xd73\n")
-    stop = (
-        "from sgan_lib import runtime; raise SystemExit(runtime.run_command(lambda: exec('raise KeyboardInterrupt')))"
-    )
+    stop = "import sgan_lib.runtime as r; raise SystemExit(r.run_command(lambda: exec('raise KeyboardInterrupt')))"
     stopped = subprocess.run([*start, stop], env=environment, capture_output=True, timeout=100)
     assert (stopped.returncode, stopped.stderr) == (130, b"stopped\n")
     lines = "sys.exit(r.run_command(lambda: r.refusals_as_lines(lambda: [print('line') for _ in iter(int, 1)])))"

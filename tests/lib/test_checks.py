@@ -24,12 +24,9 @@ def test_a_report_tells_what_was_measured_and_where_it_failed_what_to_do():
 
 @pytest.mark.parametrize(
     ("spoil", "unreached", "zero", "share"),
-    [
-        (lambda x, hidden: hidden, [], [], 0),
-        (lambda x, hidden: x, ["first.weight", "first.bias"], [], 20 / 35),
-        (lambda x, hidden: 0 * hidden, [], ["first.weight", "first.bias", "last.weight"], 32 / 35),
-    ],
-)
+    [(lambda x, hidden: hidden, [], [], 0), (lambda x, hidden: x, ["first.weight", "first.bias"], [], 20 / 35),
+     (lambda x, hidden: 0 * hidden, [], ["first.weight", "first.bias", "last.weight"], 32 / 35)],
+)  # fmt: skip
 def test_parameters_without_a_gradient_are_named(spoil, unreached, zero, share):
     network, x = nn.ModuleDict({"first": nn.Linear(4, 4), "last": nn.Linear(4, 3)}), random(6, 4)  # 20 and 15 weights
     loss = network["last"](spoil(x, network["first"](x))).square().sum()
@@ -61,7 +58,8 @@ def test_outputs_that_are_no_logits_are_named_with_the_least_loss_they_leave(k, 
 def test_batch_norm_makes_the_verdict_depend_on_the_batch(n_classes):
     real, fake = random(20, 1, 8, 8), random(30, 1, 8, 8, seed=1) + 2
     for batch_norm in (False, True):
-        judge = models.ConvDiscriminator((1, 8, 8), n_classes, (4, 6), 3, dropout=0.5, batch_norm=batch_norm)
+        judge = models.ConvDiscriminator((1, 8, 8), n_classes, (4, 6), 3, dropout=0.5)
+        judge.convolutions[0] = nn.Sequential(judge.convolutions[0], nn.BatchNorm2d(4) if batch_norm else nn.Identity())
         before = {name: tensor.clone() for name, tensor in judge.state_dict().items()}
         assert checks.batch_changes_nothing(judge, real, fake).passed != batch_norm
         assert judge.training
@@ -125,21 +123,20 @@ def test_a_labelled_set_that_is_drawn_once_passes_and_one_drawn_anew_does_not(ro
 
 @pytest.mark.parametrize(
     ("check", "error", "message"),
-    [
-        (lambda: checks.gradients_arrive(nn.Linear(1, 1), torch.tensor(1.0)), ValueError, "requires_grad=False"),
-        (lambda: checks.gradients_arrive(nn.Linear(1, 1), torch.ones(6, 3)), ValueError, r"loss must be .* \[6, 3\]"),
-        (lambda: checks.gradients_arrive(nn.ReLU(), torch.tensor(1.0)), ValueError, "network must have trainable"),
-        (lambda: checks.outputs_are_logits(torch.ones(4, 3).long()), TypeError, "outputs must be .* got torch.int64"),
-        (lambda: checks.hidden_labels_out_of_reach([], 0, 5), ValueError, "n_hidden must be a whole number"),
-        (lambda: checks.hidden_labels_out_of_reach([], 5, 1), ValueError, "n_classes must be a whole number"),
-        (lambda: checks.labelled_set_stays([LABELS, LABELS], n_labels=0), ValueError, "n_labels must be a whole"),
-        (lambda: checks.outputs_are_logits(random(1, 3)), ValueError, "outputs must be .* 2 rows or more"),
-        (lambda: checks.outputs_are_logits(random(4, 3) / 0), ValueError, "outputs must be finite"),
-        (lambda: checks.batch_changes_nothing(nn.Linear(2, 1), random(1, 2), random(2, 2)), ValueError, "at least 2"),
-        (lambda: checks.hidden_labels_change_nothing(lambda y: torch.rand(3), LABELS, KNOWN), ValueError, "train must"),
-        (lambda: checks.hidden_labels_change_nothing(class_sums(KNOWN), LABELS, KNOWN | ~KNOWN), ValueError, "known"),
-        (lambda: checks.labelled_set_stays([torch.arange(5)], n_labels=5), ValueError, "epochs must hold at least 2"),
-    ],
+    [(lambda: checks.gradients_arrive(nn.Linear(1, 1), torch.tensor(1.0)), ValueError, "requires_grad=False"),
+     (lambda: checks.gradients_arrive(nn.Linear(1, 1), torch.ones(6, 3)), ValueError, r"loss must be .* \[6, 3\]"),
+     (lambda: checks.gradients_arrive(nn.ReLU(), torch.tensor(1.0)), ValueError, "network must have trainable"),
+     (lambda: checks.outputs_are_logits(torch.ones(4, 3).long()), TypeError, "outputs must be .* got torch.int64"),
+     (lambda: checks.hidden_labels_out_of_reach([], 0, 5), ValueError, "n_hidden must be a whole number"),
+     (lambda: checks.hidden_labels_out_of_reach([], 5, 1), ValueError, "n_classes must be a whole number"),
+     (lambda: checks.labelled_set_stays([LABELS, LABELS], n_labels=0), ValueError, "n_labels must be a whole"),
+     (lambda: checks.outputs_are_logits(random(1, 3)), ValueError, "outputs must be .* 2 rows or more"),
+     (lambda: checks.outputs_are_logits(random(4, 3) / 0), ValueError, "outputs must be finite"),
+     (lambda: checks.batch_changes_nothing(nn.Linear(2, 1), random(1, 2), random(2, 2)), ValueError, "at least 2"),
+     (lambda: checks.hidden_labels_change_nothing(lambda y: torch.rand(3), LABELS, KNOWN), ValueError, "seed every"),
+     (lambda: checks.hidden_labels_change_nothing(lambda y: y / y.sum() / 0, LABELS, KNOWN), ValueError, "gave NaN"),
+     (lambda: checks.hidden_labels_change_nothing(class_sums(KNOWN), LABELS, KNOWN | ~KNOWN), ValueError, "known"),
+     (lambda: checks.labelled_set_stays([torch.arange(5)], n_labels=5), ValueError, "epochs must hold at least 2")],
 )  # fmt: skip
 def test_what_cannot_be_judged_is_refused_by_name(check, error, message):
     with pytest.raises(error, match=message):

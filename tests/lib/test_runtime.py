@@ -1,6 +1,7 @@
 """Argument checks, devices, seeds, and the guard against divergence."""
 
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from sgan_lib import runtime
+from sgan_lib import experiments, runtime
 from sgan_lib.runtime import check_choice, check_flag, check_number, check_whole_number
 
 NAN = float("nan")
@@ -92,6 +93,30 @@ def test_seeded_numbers_repeat_and_the_global_state_comes_back():
     with pytest.raises(KeyError), runtime.forked_random():
         raise KeyError(torch.rand(5))
     assert torch.equal(torch.get_rng_state(), before)
+
+
+KINDS = {"backends": "tf32", "backends.cuda.matmul": "tf32", "backends.cudnn": "ieee", "backends.cudnn.conv": "ieee",
+         "backends.cudnn.rnn": "ieee", "backends.mkldnn.conv": "bf16", "backends.mkldnn.matmul": "bf16"}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["older", *KINDS])
+def test_products_have_all_digits_in_a_run_and_then_as_many_as_before(name):
+    kinds = {kind: attrgetter(kind)(torch) for kind in KINDS}
+    try:
+        if name == "older":
+            torch.set_float32_matmul_precision("medium")
+        else:
+            kinds[name].fp32_precision = KINDS[name]
+        before = [kind.fp32_precision for kind in kinds.values()]
+        with experiments.reproducible(experiments.resolve("sgan", "digits")):
+            assert {kind.fp32_precision for kind in kinds.values()} == {"ieee"}
+            assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == ("highest", False)
+        assert [kind.fp32_precision for kind in kinds.values()] == before
+    finally:  # as in a new process
+        for kind in kinds.values():
+            kind.fp32_precision = "none"
+        torch.set_float32_matmul_precision("highest")
+        torch.backends.cudnn.allow_tf32 = True
 
 
 @pytest.mark.parametrize("value", [NAN, float("inf"), -float("inf"), 1001.0, -1001.0])

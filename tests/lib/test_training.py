@@ -11,7 +11,7 @@ from safetensors.torch import save
 from torch import nn
 from torch.testing import assert_close
 
-from sgan_lib import checkpoints, saved, training
+from sgan_lib import checkpoints, training
 from sgan_lib.runtime import DivergenceError
 from sgan_lib.training import Player, TrainingState, average_of, hold_then_decay
 
@@ -27,8 +27,7 @@ def toy(learning_rate=0.1, seed=0, optimizer=torch.optim.Adam, extra=lambda step
         yield {"product": (modules["second"](modules["first"](batch)) - 1).square().mean()}
 
     players = {name: Player(optimizer(net.parameters()), learning_rate) for name, net in modules.items()}
-    state = TrainingState(modules, players, average_of(modules, 0.9), play)
-    return state
+    return (state := TrainingState(modules, players, average_of(modules, 0.9), play))
 
 
 def batch_at(step):
@@ -128,14 +127,12 @@ def test_records_hold_means_since_the_last_one_and_scores_of_the_averaged_weight
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [
-        ({"extra": lambda step: float("nan")}, "step 20: the term 'noisy' is nan"),
-        ({"extra": lambda step: float("inf")}, "step 20: the term 'noisy' is inf"),
-        ({"extra": lambda step: -1e5}, "step 20: the term 'noisy' is -1e"),
-        ({"extra": lambda step: 2e3 * (step == 49)}, "step 50: the term 'noisy' is 20"),  # a mean would hide it
-        ({"learning_rate": 100.0, "optimizer": torch.optim.SGD}, "step 20: the term 'noisy' is"),
-    ],
-)
+    [({"extra": lambda step: float("nan")}, "step 20: the term 'noisy' is nan"),
+     ({"extra": lambda step: float("inf")}, "step 20: the term 'noisy' is inf"),
+     ({"extra": lambda step: -1e5}, "step 20: the term 'noisy' is -1e"),
+     ({"extra": lambda step: 2e3 * (step == 49)}, "step 50: the term 'noisy' is 20"),  # a mean would hide it
+     ({"learning_rate": 100.0, "optimizer": torch.optim.SGD}, "step 20: the term 'noisy' is")],
+)  # fmt: skip
 def test_a_loss_that_is_not_finite_or_explodes_stops_the_run_and_is_named(change, message):
     state = toy(**change)
     with pytest.raises(DivergenceError, match=f"{message}.* a smaller learning_rate"):
@@ -143,11 +140,10 @@ def test_a_loss_that_is_not_finite_or_explodes_stops_the_run_and_is_named(change
     assert state.history == []
 
 
-@pytest.mark.parametrize(("name", "value"), [("record_every", 0), ("hold", 1.5), ("last_rate", -0.1)])
-def test_bad_numbers_are_refused_before_the_first_step(name, value):
+def test_records_of_no_step_are_refused_before_the_first_step():
     state = toy()
-    with pytest.raises(ValueError, match=f"{name} must be .* at "):
-        run(state, 5, **{name: value})
+    with pytest.raises(ValueError, match=r"record_every must be .* at least 1"):
+        run(state, 5, record_every=0)
     assert state.step == 0
 
 
@@ -177,21 +173,6 @@ def test_a_damaged_or_foreign_checkpoint_is_refused_with_its_name_and_left_alone
             checkpoints.load_checkpoint(state, path, {})
         assert path.read_bytes() == variant
         assert_close(dict(state.modules.state_dict()), before)
-
-
-def test_a_whole_file_that_does_not_fit_the_run_is_refused_too(tmp_path):
-    path, state = tmp_path / "run", toy()
-    run(state, 2, record_every=2)
-    checkpoints.save_checkpoint(state, path, {"seed": 1})
-    header, tensors = saved.read_file(path, "checkpoint")
-    moment = next(name for name in tensors if name.endswith("exp_avg") and tensors[name].numel() > 1)
-    without = {name: tensor for name, tensor in tensors.items() if name != "modules.first.weight"}
-    spoilt = [(header, tensors | {moment: tensors[moment].flatten()[:1]}), (header | {"history": []}, tensors),
-              (header, without), ({}, tensors)]  # fmt: skip
-    for content in spoilt:
-        saved.write_file(path, "checkpoint", *content)
-        with pytest.raises(ValueError, match=f"^checkpoint {re.escape(str(path))} does not fit this run: "):
-            checkpoints.load_checkpoint(toy(), path, {"seed": 1})
 
 
 def test_an_interrupted_write_leaves_the_old_checkpoint_whole_and_nothing_else(tmp_path, monkeypatch):

@@ -10,16 +10,12 @@ from torch import Tensor, nn
 from sgan_lib import losses
 from sgan_lib.course.exercises.checking import checker, compare, tensor
 from sgan_lib.course.exercises.moves import descend, gradients, next_move
+from sgan_lib.course.exercises.playing import normal
 from sgan_lib.course.exercises.worked import solution
 from sgan_lib.data import Batch
 from sgan_lib.methods import Moves, Nets
 from sgan_lib.models import DiscriminatorOutput
 from sgan_lib.models.bidirectional import EncoderOutput
-
-
-def _normal(*shape: int, seed: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
 
 # --- the loss of encoder and generator
 
@@ -55,7 +51,7 @@ def _joint_mistakes(on_encoded: Tensor, on_generated: Tensor) -> dict[str, Tenso
     ),
 )
 def _joint_loss(answer: Callable[[Tensor, Tensor], Any]) -> str | None:
-    encoded, generated = ((2 * _normal(n, seed=n) + 1).requires_grad_() for n in (7, 5))
+    encoded, generated = ((2 * normal(n, seed=n) + 1).requires_grad_() for n in (7, 5))
     result = tensor(answer(encoded, generated))
     right = losses.discriminator(generated, encoded)
     mistakes = {words: value.detach() for words, value in _joint_mistakes(encoded, generated).items()}
@@ -92,7 +88,7 @@ def _ask(judge: nn.Module, x: Tensor, code: Tensor, fake: Tensor, z: Tensor) -> 
 class _Encoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.weight = nn.Parameter(_normal(4, 2, seed=3))
+        self.weight = nn.Parameter(normal(4, 2, seed=3))
 
     def forward(self, images: Tensor) -> EncoderOutput:
         return EncoderOutput(latent := images @ self.weight, latent)
@@ -103,10 +99,10 @@ class _Generator(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.weight, self.drawn = nn.Parameter(_normal(2, 4, seed=4)), list[Tensor]()
+        self.weight, self.drawn = nn.Parameter(normal(2, 4, seed=4)), list[Tensor]()
 
     def latent(self, n: int) -> Tensor:
-        self.drawn.append(_normal(n, 2, seed=5 + len(self.drawn)))
+        self.drawn.append(normal(n, 2, seed=5 + len(self.drawn)))
         return self.drawn[-1]
 
     def forward(self, latent: Tensor) -> Tensor:
@@ -121,8 +117,8 @@ class _Judge(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.of_images, self.of_latents = (nn.Parameter(_normal(*shape, seed=8)) for shape in ((4, 3), (2, 3)))
-        self.classes, self.sizes = nn.Parameter(_normal(3, 1, seed=9)), list[int]()
+        self.of_images, self.of_latents = (nn.Parameter(normal(*shape, seed=8)) for shape in ((4, 3), (2, 3)))
+        self.classes, self.sizes = nn.Parameter(normal(3, 1, seed=9)), list[int]()
 
     def forward(self, *, images: Tensor, latent: Tensor) -> DiscriminatorOutput:
         self.sizes.append(len(images))
@@ -139,7 +135,7 @@ class _Judge(nn.Module):
 )
 def _moves(answer: Callable[[Nets, Batch], Any]) -> str | None:
     nets: Nets = nn.ModuleDict({"encoder": _Encoder(), "generator": _Generator(), "discriminator": _Judge()})
-    images = _normal(6, 4, seed=7)
+    images = normal(6, 4, seed=7)
     batch = Batch(images[:1], torch.tensor([0]), images, None)
     playing = answer(nets, batch)
     encoder, generator, judge = (nets[name] for name in ("encoder", "generator", "discriminator"))

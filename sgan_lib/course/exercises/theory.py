@@ -10,12 +10,8 @@ from torch import Tensor
 
 from sgan_lib import losses
 from sgan_lib.course.exercises.checking import WrongAnswer, checker, compare, number, tensor
+from sgan_lib.course.exercises.playing import normal
 from sgan_lib.course.exercises.worked import solution
-
-
-def _normal(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
 
 # --- the best discriminator
 
@@ -170,7 +166,7 @@ def _sgan_mistakes(
 def _sgan_loss(answer: Callable[..., Any]) -> str | None:
     labels = torch.randint(4, (6,), generator=torch.Generator().manual_seed(1))
     for size in (2.0, 2000.0):
-        labelled, unlabelled, generated = (size * _normal(n, 4, seed=n) for n in (6, 9, 5))
+        labelled, unlabelled, generated = (size * normal(n, 4, seed=n) for n in (6, 9, 5))
         leaves = [each.requires_grad_() for each in (labelled, unlabelled, generated)]
         result = tensor(answer(labelled, labels, unlabelled, generated, 0.3))
         if not result.isfinite():
