@@ -63,7 +63,8 @@ def shifted_trials() -> Iterator[sweep.Run]:
 
 def shifted_chosen() -> Iterator[sweep.Run]:
     """Each with the rate that has the least validation error on the tuning splits, of equals the lowest."""
-    errors = tables.read("shifted_tuning").groupby(["method", "network", "learning_rate"])["validation_error"].mean()
+    trials = tables.read("shifted_tuning").groupby(["method", "network", "learning_rate"])["validation_error"]
+    errors = trials.mean().round(6)  # equal ones are equal
     for (method, network), cell in SHIFTED.items():
         best = {"learning_rate": float(errors[method, network].idxmin())} if cell.rates else {}
         yield from shifted(method, network, range(cell.splits), **best)

@@ -16,14 +16,14 @@ from sgan_lib.saved import write_file
 from sgan_lib.settings import PRESETS, Settings
 
 SHAPES = dict.fromkeys(NETWORKS, (1, 28, 28)) | {"mlp_2d": (2,), "svhn": (3, 16, 16)}
-CONVOLUTIONAL = ["dcgan", "upsample", "svhn", "svhn_small", "cnn"]
+CONVOLUTIONAL = ["dcgan", "upsample", "svhn", "svhn_small", "cnn", "cnn_pair"]
 STEPS = {  # of quick, standard and paper: published epochs, times steps an epoch
     "mlp": (600, 24_000, 300 * 600), "mlp_published": (600, 24_000, 100_000), "mlp_small": (600, 24_000, 300 * 600),
     "mlp_cropped": (600, 32_000, 300 * 600),
     "mlp_digits": (1_500, 3_000, 3_000), "mlp_2d": (1_000, 4_000, 4_000), "dcgan": (600, 3_000, 100 * 1875),
     "upsample": (200, 3_000, 200 * 938), "svhn": (600, 12_000, 900 * 732), "svhn_small": (600, 4_000, 900 * 732),
     "cnn": (600, 3_000, 100 * 938), "bigan_mlp": (300, 14_000, 400 * 469), "bigan_mlp_small": (600, 30_000, 400 * 469),
-    "bigan_digits": (2_000, 4_000, 4_000), "mlp_table": (1_000, 4_000, 4_000),
+    "bigan_digits": (2_000, 4_000, 4_000), "mlp_table": (1_000, 4_000, 4_000), "cnn_pair": (600, 3_000, 100 * 938),
 }  # fmt: skip
 DEFAULTS = {  # without and with an encoder; all other data sets: mlp_small, bigan_mlp_small
     ("mnist", "paper"): ("mlp_published", "bigan_mlp"), "digits": ("mlp_digits", "bigan_digits"),
