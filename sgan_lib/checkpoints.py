@@ -30,7 +30,10 @@ def load_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any
     """Bring a fresh state to where the file left off. ValueError for a foreign or damaged file, or other settings."""
     header, tensors = read_file(path, "checkpoint")
     try:
-        _check_settings(header["settings"], json.loads(json.dumps(dict(settings))))
+        there, now = header["settings"], json.loads(json.dumps(dict(settings)))
+        names = [name for name in sorted({*there, *now}) if there.get(name) != now.get(name)]
+        if different := "; ".join(f"{name}: {there.get(name)!r} there, {now.get(name)!r} now" for name in names):
+            raise ValueError(f"it belongs to one with other settings ({different})")
         state.modules.load_state_dict(_below("modules.", tensors))
         state.average.load_state_dict(_below("average.", tensors))
         for name, player in state.players.items():
@@ -49,12 +52,6 @@ def load_checkpoint(state: TrainingState, path: Path, settings: Mapping[str, Any
         state.seconds = check_number("seconds", state.history[-1].seconds)
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise ValueError(f"checkpoint {path} does not fit this run: {error}") from error
-
-
-def _check_settings(there: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    names = [name for name in sorted({*there, *now}) if there.get(name) != now.get(name)]
-    if different := "; ".join(f"{name}: {there.get(name)!r} there, {now.get(name)!r} now" for name in names):
-        raise ValueError(f"it belongs to one with other settings ({different})")
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,9 +1,8 @@
 """Let torchvision be imported beside a CPU build of torch.
 
-Where pip pairs a CPU build of torch with torchvision's CUDA wheel, `import torchvision` stops at "operator
-torchvision::nms does not exist", because the wheel's compiled operators cannot be loaded. Nothing here uses them, but
-torchvision registers shape rules for two of them at import; declaring those two is enough for data sets, transforms and
-`make_grid`. On builds that match, this does nothing.
+Beside torchvision's CUDA wheel, whose operators a CPU build cannot load, `import torchvision` stops at "operator
+torchvision::nms does not exist". Two operators are declared at import, and nothing here uses them: declaring these is
+enough. On builds that match, this does nothing.
 """
 
 import importlib.util

@@ -91,7 +91,7 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         """The probability of each class, [n, K], in the order of `classes_`.
 
         X: images as in training or in other sizes, one image, a file, a list of files, a folder of images, or columns.
-        Floats are in the range of the training images, which is [0, 1] where those were bytes.
+        Floats are in the training images' range: [0, 1] where those were given as bytes, [-1, 1] for `data.load`'s.
         """
         return self._logits(X).double().softmax(dim=1).numpy()
 

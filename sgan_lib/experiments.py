@@ -37,7 +37,7 @@ def resolve(
     runtime.check_choice("method", method, (*METHODS, *BASELINES))
     given = {name: value for name, value in given.items() if name != "n_labels" or value is not None}
     if data is None and dataset not in DATASETS:
-        data = load(dataset, None, image_size=row_of(network)[1].image_size if network else None)
+        data = _read_folder(dataset, method, network, None)
     dataset = dataset if data is None else data.name
     runtime.check_choice("preset", preset, PRESETS)
     known = [each.name for each in fields(Settings)]
@@ -73,6 +73,11 @@ class Run:
     data: SemiSupervisedData
     state: TrainingState
     batches: Batches
+
+
+def _read_folder(path: str, method: str, network: str | models.Networks | None, *split: Any) -> SemiSupervisedData:
+    """A folder of images, in the size that the network wants."""
+    return load(path, *split, image_size=row_of(network)[1].image_size if network and method in METHODS else None)
 
 
 @contextmanager
@@ -226,7 +231,7 @@ def run(
         raise TypeError(f"observe must be a function of a record and networks; got {observe!r}")
     split = seed if split_seed is None else split_seed
     if data is None and dataset not in DATASETS:
-        data = load(dataset, n_labels, split, image_size=row_of(network)[1].image_size if network else None)
+        data = _read_folder(dataset, method, network, n_labels, split)
     if data is not None:
         n_labels, split = len(data.labelled_in_pool.unique()), data.split_seed
     given = {"n_labels": n_labels, "seed": seed, "split_seed": split}
@@ -247,7 +252,7 @@ def run(
         if file is not None:
             own = None if isinstance(network, str | None) else nn.ModuleList(filter(None, network))
             asked |= {"data": prepared.data.digest(), "start": start and checksum("", start.state_dict())[:10]}
-            asked["networks"] = own and checksum(repr(own), own.state_dict())[:10]
+            asked["networks"] = own and checksum(repr(own), {})[:10]
             if file.exists():
                 load_checkpoint(prepared.state, file, asked)
         for record in train(prepared, record_every):

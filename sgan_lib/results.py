@@ -109,7 +109,8 @@ class RunResult:
         try:
             result, names = cls._of_content(content["result"]), tuple(content["class_names"])
             read: Any = {k: tuple(row) if isinstance(row, list) else row for k, row in content["preparation"].items()}
-            prepared, notes, method = Preparation(**read), dict(content["notes"]), METHODS[result.settings.method]
+            prepared = Preparation(*(read[field.name] for field in fields(Preparation)))  # an older file lacks some
+            notes, method = dict(content["notes"]), METHODS[result.settings.method]
             n_classes = len(names) if method.classifies else 1
             n_features = weights["real_head.logit.weight"].shape[1] if method.real_head else 0
             with forked_random():  # the weights that are drawn here are replaced

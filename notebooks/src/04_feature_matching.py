@@ -360,7 +360,7 @@ plotting.decision_regions(regions, pool, moons.labelled, title, generated=fakes,
 # %% [markdown]
 # **Figure.** The moons of split 2 three times, on the right with the fakes of feature matching. Left and middle are as
 # before. The crosses of feature matching lie on and around the moons, many in the gap, and the boundary winds through
-# the gap too. This picture flatters as well: on splits 1 and 4 feature matching leaves over 13 % of errors.
+# the gap too. This picture flatters as well: on splits 1 and 4 feature matching still errs on over 13 %.
 
 # %% tags=["result", "nbval-ignore-output"]
 percent = errors_of(runs)

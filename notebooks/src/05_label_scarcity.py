@@ -265,7 +265,7 @@ print(ahead.set_index(["method", "labels"]).round(2).to_string())
 # <!-- numbers: spreading against GANs -->
 # Up to 100 labels the SGAN and label spreading are undecided; with 200 the SGAN is ahead by 1.00 points. Against feature
 # matching label spreading is ahead with 20 labels and behind from 100 on. (Of eight such intervals one may miss by
-# chance, and two of these end within a tenth of zero.)
+# chance, and two of the decided ones end within about a tenth of zero.)
 #
 # Now MNIST with 100 labels, on the same five splits. Label spreading keeps the number of neighbours that was chosen on
 # `digits`:
@@ -404,7 +404,7 @@ print(by_split.groupby("method").mean().add_prefix("shift ").rename_axis(columns
 # %% [markdown]
 # <!-- numbers: shifts for all -->
 # The supervised network gains a point on average (13.1 to 12.0 %). The SGAN loses: it goes from 4.3 to 7.6 %. So its
-# gain is 8.8 points without shifts and 4.4 with them, and the order of the methods is another. An augmentation is a claim about the data: one pixel of eight is
+# gain is 8.8 points without shifts and 4.4 with them, and on these three splits the methods change their order. An augmentation is a claim about the data: one pixel of eight is
 # a long way. On MNIST two pixels help the supervised network much: notebook [02](02_gan_baseline.ipynb).
 #
 # **The same minutes.** In the figure consistency has the dense network. Now it gets a recipe nearer to FixMatch:
@@ -440,7 +440,7 @@ print(f"after 32,000 steps of feature matching: {interval(doubled - by_split['co
 # ### Exercise 3: plan the comparison
 #
 # Plan runs that tell whether feature matching or consistency is better with 100 MNIST labels on *one* network: a list of
-# dictionaries of arguments to `experiments.run`. Networks for MNIST with a generator are `mlp_small`, `mlp_cropped` and
+# dictionaries of arguments to `experiments.run`. Networks for MNIST with a generator are, for example, `mlp_small` and
 # `cnn_pair`; `cnn` has none. The checker looks at the plan and runs nothing.
 
 # %% tags=["nbval-check-output"]
@@ -467,7 +467,7 @@ exercises.check("label_scarcity.plan", plan)
 # </details>
 #
 # Such runs are stored, with random shifts for all, on the dense network and on the convolutional one (with a generator
-# it is `cnn_pair`). Each has as many steps as it makes in about four minutes of one core. Consistency has the best of
+# it is `cnn_pair`). Each has as many steps as it makes in four to five minutes of one core. Consistency has the best of
 # three rates on each network, and so has feature matching on the convolutional one; on the dense one it keeps its
 # recipe's.
 
@@ -530,7 +530,7 @@ print(
 # and loses 0.1 at 1,000. Ours gains 14.0 at 25, from a much weaker baseline of 43.7 %.
 #
 # **Salimans** uses a larger dense pair, ten splits and 180,000 steps. With 100 labels he has 0.93 %. Ours has 7.0 %
-# after 3,000 steps, and 1.94 % after 16,000 with smaller changes: most of the distance goes with them.
+# after 3,000 steps, and 1.94 % after 16,000, cropped and in float32: most of the distance goes with these.
 #
 # <!-- numbers: at length -->
 # After 16,000 steps (float32, five splits; ten with 100 labels) 20 labels give 31.3 % (22.1 to 40.5), and 50 give 3.41
@@ -622,7 +622,7 @@ explorer
 #
 # <!-- numbers: what notebook 05 found -->
 # - Buy labels or train a GAN? On `digits` (twenty splits, 1,500 steps) 50 labels give 13.1 % alone and 5.2 % with the
-#   SGAN, as 138 to 200 labels do alone (400 more chose the settings). The difference between SGAN and label spreading is undecided up to 100 labels.
+#   SGAN, as 138 to 200 labels do alone (the settings were chosen with 400 others). The difference between SGAN and label spreading is undecided up to 100 labels.
 # - On MNIST (five splits, 3,000 steps) 100 labels give 22.0 % alone and 7.0 % with feature matching; after 16,000 steps
 #   it has 1.94 % (ten splits). With 20 labels the SGAN with two heads leads on every split; the gain of the bad GAN is
 #   undecided.

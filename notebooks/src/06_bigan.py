@@ -353,9 +353,9 @@ widgets.reveal(
 # amount. So the game pays for reconstruction all the way, although no image is compared with another. With a latent
 # too few it cannot reach 0, and still most come back where it is least.
 #
-# A world of infinitely many images is harder: two graphs that cross in a few points hardly overlap, whether G(E(x))
-# is near x or not. There a real D, a network of limited size, takes near misses for hits. The theorem does not say
-# where such a game ends. Look, as in part 3.
+# A world of infinitely many images is harder. The pairs (x, E(x)) and (G(z), z) hardly ever coincide, so the divergence
+# stays at log 2 however near G(E(x)) is to x. Only a D of limited size rewards nearness, and the theorem does not say
+# where such a game ends.
 
 # %%
 widgets.quiz("bigan", "optimum")
@@ -402,17 +402,16 @@ print("1-NN accuracy, %\n" + pd.Series(accuracy).round(1).to_string())
 widgets.reveal(
     "bigan.untrained",
     round(accuracy["untrained, hidden layer"], 1),
-    "Random weights nearly keep the distances of pixels.",
+    "Random weights may nearly keep the distances of pixels.",
 )
 
 # %% [markdown]
 # In the stored run the trained hidden layer has 96.2 %, the untrained one 97.3 % (one image of 450 is 0.2 points).
-# Training gains in E(x), which stays below the pixels. Alone, "96 % without a single label" would have sounded like a
-# success.
+# Training gains in E(x), which stays below the pixels.
 #
 # Why is a layer of random weights so good? But for their activations, the layers up to it are random projections,
-# and those to many dimensions nearly keep all distances (Johnson and Lindenstrauss 1984). It inherits what the pixels
-# are worth.
+# and those to many dimensions nearly keep all distances (Johnson and Lindenstrauss 1984). It may inherit what the pixels
+# are worth; no distance was measured here.
 
 # %%
 widgets.quiz("bigan", "untrained_layer")

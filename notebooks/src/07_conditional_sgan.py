@@ -147,13 +147,15 @@ plotting.filmstrip(walk, "Between a three and an eight, the open side closes")
 
 # %% tags=["result", "nbval-check-output"]
 widgets.reveal(
-    "conditional_sgan.halfway", "strokes that move or grow", "Nothing asked for this; the layers have learned it."
+    "conditional_sgan.halfway",
+    "strokes that move or grow",
+    "In the second row strokes bend; a mixture of pixels could not.",
 )
 
 # %% [markdown]
 # ## 2 · What each player wants
 #
-# Only G is told the class. It then has two wishes: D shall call its image real, and of the class asked for. In the
+# Only G takes the class as input. It then has two wishes: D shall call its image real, and of the class asked for. In the
 # [N+1 form](glossary.md#n-plus-one-classes) both can be read from the same K logits:
 #
 # $$L_G = \underbrace{-\mathbb{E} \log p(\text{real} \mid \tilde x)}_{\text{real}}
@@ -291,7 +293,7 @@ widgets.reveal("conditional_sgan.asked_only", how, "The figure above says by how
 # In the stored run (worked solution, splits 0 to 2, 500 steps) **picking** gives 77 % right samples, **ordering** 90 %,
 # and 96.5 % with both weights. The judge itself is wrong about 2.2 % of real digits.
 #
-# **The classifier** does not gain. "Asked only" has the higher error on each split, by 3.3 points on average. With
+# **The classifier**: no gain is seen. "Asked only" has the higher error on each split, by 3.3 points on average. With
 # both weights the differences have both signs: undecided. A guess at the cause: G draws what D is sure of already, so
 # its fakes keep away from the gaps between classes, where fakes help ([04](04_feature_matching.ipynb)). No run here
 # tests it.
@@ -467,7 +469,7 @@ print("the class decides, in % of the variance\n" + (100 * pd.Series(shares)).ro
 # %% [markdown]
 # In real MNIST digits the class decides 20 % of the variance, in the run that started small 31 %, in the other 93 %:
 # there z has little left to decide. Your own samples have 74 to 77 %, where real `digits` have 42 %. So they are right
-# more often than those of the SGAN, and vary less within a class than real digits do.
+# more often than those of the SGAN, and less of their variance lies within classes than in real digits.
 #
 # Where does the collapse come from? With large vectors the class moves the whole image before anything is learnt, and
 # no loss asks for variety *within* a class but real-or-fake, which sees one image at a time. Vectors as large as z
@@ -504,7 +506,7 @@ widgets.reveal("conditional_sgan.twenty", wrong, "Its only teacher, D, does not 
 wide = records.pivot(index="seed", columns=["n_labels", "method"], values="test error, %")
 price = {f"{n:,} labels": (wide[n]["conditional_sgan"] - wide[n]["sgan"]).dropna() for n in by_labels.index}
 plotting.paired_differences(
-    price, "The order costs accuracy, most with few labels", "conditional SGAN − SGAN, test error, points"
+    price, "Up to 1,000 labels the order costs accuracy", "conditional SGAN − SGAN, test error, points"
 )
 
 # %% [markdown]
@@ -546,8 +548,7 @@ widgets.quiz("conditional_sgan", "price")
 #   has 2.2 points more error than the SGAN's (1.6 to 2.7).
 #
 # **Still open.** Why "asked only" costs the classifier. Whether a collapsed run recovers. And
-# whether the order can be had without a price: source 004's author hopes for a more exact generator and a better
-# discriminator; here the first is there; the second was seen nowhere.
+# whether the order can be had without a price.
 #
 # **Read on.** Mirza & Osindero 2014, *Conditional Generative Adversarial Nets* (arXiv:1411.1784), section 3.2. Odena,
 # Olah & Shlens 2017, *Conditional Image Synthesis with Auxiliary Classifier GANs* (arXiv:1610.09585), section 3. Gong

@@ -348,7 +348,7 @@ plotting.confusion(matrix, parts.class_names, title)
 # classes, columns predicted ones, and mistakes are shaded. In the example most rare digits land in the columns of
 # frequent ones.
 #
-# This is the line to beat. If it were good enough for your purpose, you would stop here.
+# This is the line to beat.
 #
 # ## 5 · What the networks add
 #
@@ -451,8 +451,8 @@ own_data.draw_gains(gains, best)
 # %% [markdown]
 # **Figure.** Paired differences to the best simple classifier, in points of macro-F1, one row per method. Small dots
 # are folds, large marks their means, bars 95 % intervals; at the vertical line there is no difference. In the example
-# all dots of the four networks lie to the right of the line. (One [seed](glossary.md#seed) per fold. The best
-# classifier was chosen on these folds, which flatters it a little.)
+# all dots of the four networks lie to the right of the line. (One [seed](glossary.md#seed) per fold. The best simple
+# classifier and the best GAN were both chosen on these folds: both are flattered.)
 
 
 # %% tags=["nbval-ignore-output"]
@@ -479,7 +479,7 @@ widgets.predict(
 # %%
 widgets.predict(
     "own_data.keep",
-    "And which method would you keep and use on this folder?",
+    "Which is the simplest method that no other is clearly ahead of? That one you keep.",
     choices=["logistic regression on pixels", "the supervised network", "the SGAN"],
 )
 

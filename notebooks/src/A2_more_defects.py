@@ -3,8 +3,8 @@
 #
 # <!-- Open in Colab: `make badges REPOSITORY=owner/name` puts the badge here -->
 #
-# **Ten suspicious lines, from tutorials and from code that many copy. None of them stops a training,
-# and nine are wrong. What would you measure to find the innocent one?**
+# **Ten suspicious lines, from tutorials and from code that many copy. Nine of them are wrong, and most say nothing. What
+# would you measure to find out?**
 #
 # This is the laboratory behind notebook [08](08_debugging.ipynb). The suspects come from five [texts](sources.md) and
 # from common code; the code here is ours, the smallest that shows the same mistake. You can read any section alone.
@@ -143,8 +143,8 @@ widgets.reveal("more_defects.broadcast", where, "Every prediction meets every ta
 
 # %% [markdown]
 # `[512, 1]` against `[512]` broadcasts to 512 × 512 pairs. The best answer to the mean of all targets is ½ for every
-# image, with the loss log 2. That is also what each half of an ideal GAN's D ends with, so the curve looks like
-# success. **Diagnosis**: print the shape before `.mean()`. **Fix**: make shapes agree where they arise,
+# image, with the loss log 2: where an ideal GAN's D ends, too. (Where all targets are equal, as in a half of D's loss,
+# nothing changes.) **Diagnosis**: print the shape before `.mean()`. **Fix**: make shapes agree where they arise,
 # `logits.squeeze(1)`; the library's losses refuse any other. (The least-squares GAN's `nn.MSELoss` only warns.)
 #
 # ### Defect 11 · Gradients that are never cleared
@@ -235,8 +235,8 @@ figure
 # Left: cleared, the accuracy rises to 100 % within 60 steps; not cleared, it keeps coming back to about ½. Right: the
 # cosine is 1 when cleared; without clearing it swings between −0.8 and 0.9.
 #
-# Each step adds D's gradient and takes away almost the same again, since the losses are opposite. What is left is a
-# sum of small differences over the whole past. It points now with D's loss, now against it. **Fix**: clear before
+# Each step adds D's gradient and later takes away almost the same again, since the losses are opposite. What is left of
+# all steps piles up beside the new gradient, until it outweighs it. **Fix**: clear before
 # each backward pass; `training.descend` does.
 
 # %%
@@ -449,7 +449,7 @@ for trained, draw in draws.items():
         distance[trained, drawn] = frechet(images, pixels)
         strips[f"trained {trained},\ndrawn {drawn}"] = images[:12].view(-1, 1, 8, 8)
         print(f"trained {trained:7}, drawn {drawn:7}: distance {distance[trained, drawn]:4.1f}")
-plotting.filmstrip(strips, "Either kind of latent works, if both halves agree")
+plotting.filmstrip(strips, "Either kind of latent works, if training and drawing agree")
 
 # %% [markdown]
 # **Figure.** Four rows of twelve generated 8×8 digits, one row per kind of latent in training and in drawing. Where
@@ -463,8 +463,7 @@ answer = "those that mix the two kinds" if mixed else "none"
 widgets.reveal("more_defects.latents", answer, "A generator knows only the latents that it was trained on.")
 
 # %% [markdown]
-# The suspect is innocent here, as long as training and sampling agree. Not everything that differs from the original
-# is a bug, and saying so is part of a review. **Fix** for the mixture: let the generator own its latents, as
+# The suspect is innocent here, as long as training and sampling agree. **Fix** for the mixture: let the generator own its latents, as
 # `models.Generator.latent` does.
 #
 # ## 4 · Labels and answers
@@ -649,9 +648,9 @@ widgets.reveal(
 
 # %% [markdown]
 # At step 100 each of three layers passes on a tenth of the signal. So a thousandth arrives, beside an output bias of
-# a tenth, and for most images the bias decides. On Salimans' own network this does little harm, since [weight
-# normalisation](glossary.md#weight-normalisation) divides the size out again. Take the average to a network without
-# it, and you get the picture above. **Diagnosis**: test the network itself as well. **Fix**: `training.average_of`.
+# a tenth, and for most images the bias decides. On Salimans' own network it should do less harm, since [weight
+# normalisation](glossary.md#weight-normalisation) divides much of the size out again. Take the average to a network
+# without it, and you get the picture above. **Diagnosis**: test the network itself as well. **Fix**: `training.average_of`.
 #
 # ## 5 · Five more, in brief
 #

@@ -146,7 +146,7 @@ def read_new(where: str | Path | Sequence[str | Path], preparation: Preparation)
         paths = image_files(paths[0])
     channels, *sides = preparation.shape
     if len(sides) != 2 or channels not in (1, 3) or preparation.value_range not in (None, (0, 1), (-1, 1), (0, 255)):
-        trained = f"shape {preparation.shape} and range {preparation.value_range}"
+        trained = f"shape {preparation.shape}" + f" and range {preparation.value_range}" * (len(sides) == 2)
         raise ValueError(f"X must hold arrays of {trained}, as in training, which files cannot; got {where!r}")
     return read_images(paths, (sides[0], sides[1]), channels, "raise", preparation.margin)[0]
 

@@ -29,7 +29,7 @@ class Preparation:
     """What the images of a data set have gone through: called on new arrays, it lets them go the same way."""
 
     shape: tuple[int, ...]  # (channels, height, width), or (columns,) for a table
-    value_range: Range | None = (-1.0, 1.0)  # what numbers run over, if not bytes; None: [0, 1], beside bytes
+    value_range: Range | None = (-1.0, 1.0)  # what floats run over; None: [0, 1], as training saw whole numbers
     mean: tuple[float, ...] = ()  # of each column of a table; () for images and for points that stay as they are
     deviation: tuple[float, ...] = ()
     as_given: tuple[str, ...] = ()  # types, such as uint8, whose numbers run over `value_range` too
@@ -58,7 +58,7 @@ class Preparation:
     def __call__(self, X: Any) -> Tensor:
         """New arrays [n, ...] as images [n, *shape]: bytes stay bytes where they have the size, all else is float32.
 
-        One image may come without its batch axis, and in another size. Where training saw bytes, floats are in [0, 1].
+        One image may come without its batch axis, and in another size. With `value_range` None floats are in [0, 1].
         Raises TypeError or ValueError, naming X, for other channels or columns, or numbers out of range or not finite.
         """
         array = to_array(X, self.shape)
@@ -130,7 +130,7 @@ def _scaled(array: np.ndarray, value_range: Range | None, as_given: tuple[str, .
         return torch.from_numpy(np.ascontiguousarray(array))
     if value_range == (-1, 1) and array.min() >= 0:
         warnings.warn("X has no number below 0, but is taken as in [-1, 1]; of [0, 1] give 2 * X - 1", stacklevel=4)
-    advice = "" if value_range else ", as training saw bytes: give uint8, or (X + 1) / 2 of numbers in [-1, 1]"
+    advice = "" if value_range else ", as training saw whole numbers: give such, or (X + 1) / 2 of floats in [-1, 1]"
     low, high = value_range = value_range or (0.0, 1.0)
     _check_within(array, value_range, "the range of the training images must hold the values of X", advice)
     return torch.from_numpy(np.clip((array.astype(np.float32) - low) / (high - low) * 2 - 1, -1, 1))

@@ -33,7 +33,7 @@ def load(
     - validation: size of the validation part, at most `n_labels`. None takes as many as there are labels, but at most
       1,000, at most a tenth of the training images, and no more than the labels leave over.
     - image_size: side of the square images, 4 to 128. None keeps them as they are; a slightly larger size pads grey
-      images with -1 (28 to 32 is exact that way), any other resizes bilinearly with antialiasing.
+      images of a named set with -1 (28 to 32 is exact that way), any other cuts and resizes as in `from_arrays`.
     - draw: "balanced", or "as_they_come": drawn without a look at classes, which may miss some.
 
     Raises TypeError or ValueError for bad arguments, DataError for data that are damaged or cannot be had.

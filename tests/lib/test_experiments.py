@@ -4,15 +4,17 @@ import json
 import re
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import combinations
 from pathlib import Path
 
 import jaxtyping
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
 
@@ -164,11 +166,15 @@ def test_json_that_holds_no_result_is_refused_with_its_name(tmp_path, result):
             RunResult.from_json(path)
 
 
-def test_a_folder_is_brought_to_the_size_that_its_network_has_through_either_door(monkeypatch):
-    monkeypatch.setattr(experiments, "load", lambda _, *split, **more: data.load("digits", *split, **more))
-    prepared = experiments.prepare(experiments.resolve("two_head", "photos", network="upsample", n_labels=20))
-    found = experiments.run("two_head", "photos", 20, network="upsample", steps=1)
+def test_a_folder_is_brought_to_the_size_that_its_network_has_through_either_door(tmp_path):
+    for index in range(8):
+        (place := tmp_path / str(index % 2)).mkdir(exist_ok=True)
+        Image.fromarray(np.full((8, 8), 30 * index, dtype=np.uint8)).save(place / f"{index}.png")
+    prepared = experiments.prepare(experiments.resolve("two_head", str(tmp_path), network="upsample"))
+    found = experiments.run("two_head", str(tmp_path), network="upsample", steps=1)
     assert prepared.data.image_shape == found.preparation.shape == (1, 32, 32)
+    baseline = experiments.resolve("linear", str(tmp_path))  # and no network has a say in a baseline's
+    assert experiments.run(**asdict(baseline)).settings == baseline
 
 
 # --- interruption and resume
@@ -229,17 +235,15 @@ def test_a_checkpoint_of_other_data_of_the_same_size_is_refused(tmp_path):
         experiments.run(**given, data=parts, start=start)
 
 
-def test_a_checkpoint_of_own_networks_is_resumed_with_these_alone(tmp_path):
-    mine, other, another = (networks.build("cnn", (1, 8, 8), 10) for _ in range(3))  # with weights of their own
-    mine.discriminator.idle = nn.Linear(2, 2)  # no loss reaches it
-    other.discriminator.idle = another.discriminator.idle = mine.discriminator.idle
-    other.discriminator.load_state_dict(mine.discriminator.state_dict())
+def test_a_checkpoint_of_own_networks_is_resumed_with_the_same_layers_alone(tmp_path):
+    mine, rebuilt, other = (networks.build("cnn", (1, 8, 8), 10) for _ in range(3))
+    for each in (mine, rebuilt, other):
+        each.discriminator.idle = nn.Linear(2, 2)  # no loss reaches it
     other.discriminator.convolutions[1] = nn.ReLU()
     found = run("supervised", checkpoint=tmp_path / "run", network=mine)
-    assert run("supervised", checkpoint=tmp_path / "run", network=mine) == found
-    for changed in (other, another):
-        with pytest.raises(ValueError, match=r"other settings \(networks: '\w+' there, '\w+' now\)"):
-            run("supervised", checkpoint=tmp_path / "run", network=changed)
+    assert run("supervised", checkpoint=tmp_path / "run", network=rebuilt) == found  # as a script's second start does
+    with pytest.raises(ValueError, match=r"other settings \(networks: '\w+' there, '\w+' now\)"):
+        run("supervised", checkpoint=tmp_path / "run", network=other)
 
 
 def test_a_checkpoint_that_no_run_has_written_is_refused_though_its_checksum_is_right(tmp_path):

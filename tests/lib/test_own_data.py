@@ -253,7 +253,7 @@ def test_floats_are_read_alike_whatever_else_their_batch_holds():
     grey, dark = np.full((1, 9, 12), 0.2), -np.ones((1, 9, 12))
     of_bytes, by_hand = Preparation.of(GREY), Preparation((1, 9, 12))
     assert of_bytes(grey).unique().item() == pytest.approx(-0.6)
-    with pytest.raises(ValueError, match=r"saw bytes: give uint8, or \(X \+ 1\) / 2 of numbers in \[-1, 1\]"):
+    with pytest.raises(ValueError, match=r"saw whole numbers: give such, or \(X \+ 1\) / 2 of floats in \[-1, 1\]"):
         of_bytes(np.r_[grey, dark])
     assert by_hand(np.r_[grey, dark])[0].unique().item() == pytest.approx(0.2)
     with pytest.warns(UserWarning, match=r"X has no number below 0, but is taken as in \[-1, 1\]"):

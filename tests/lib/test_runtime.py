@@ -101,17 +101,20 @@ KINDS = {"backends": "tf32", "backends.cuda.matmul": "tf32", "backends.cudnn": "
 
 @pytest.mark.parametrize("name", ["older", *KINDS])
 def test_products_have_all_digits_in_a_run_and_then_as_many_as_before(name):
-    kinds = {kind: attrgetter(kind)(torch) for kind in KINDS}
+    kinds = {kind: attrgetter(kind)(torch) for kind in KINDS if hasattr(torch.backends.cudnn, "conv")}  # torch 2.9
+    read = {"older": lambda: (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32)}.get(name, int)
+    if name not in ("older", *kinds):
+        pytest.skip("this torch has no such switch")
     try:
         if name == "older":
             torch.set_float32_matmul_precision("medium")
         else:
             kinds[name].fp32_precision = KINDS[name]
-        before = [kind.fp32_precision for kind in kinds.values()]
+        before = [*(kind.fp32_precision for kind in kinds.values()), read()]
         with experiments.reproducible(experiments.resolve("sgan", "digits")):
-            assert {kind.fp32_precision for kind in kinds.values()} == {"ieee"}
+            assert {kind.fp32_precision for kind in kinds.values()} <= {"ieee"}
             assert (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32) == ("highest", False)
-        assert [kind.fp32_precision for kind in kinds.values()] == before
+        assert [*(kind.fp32_precision for kind in kinds.values()), read()] == before
     finally:  # as in a new process
         for kind in kinds.values():
             kind.fp32_precision = "none"

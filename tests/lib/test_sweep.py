@@ -4,10 +4,10 @@ import concurrent.futures
 import csv
 import json
 import os
+import re
 import tempfile
 from concurrent.futures import Future
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -355,12 +355,17 @@ def test_no_result_that_was_set_aside_is_overwritten(dask, runs, tmp_path):
 
 def test_a_folder_of_images_and_baselines_are_swept(dask, tmp_path):
     for index in range(40):
-        place = tmp_path / "photos" / str(index % 2) / f"{index}.png"
-        place.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((8, 8), index, dtype=np.uint8)).save(place)
-    runs = sweep.grid(["linear", "sgan"], str(tmp_path / "photos"), [4, 8], [0])
-    name = f"photos-{sha256(str(tmp_path / 'photos').encode()).hexdigest()[:6]}"  # other folders may be called photos
-    assert [run.name for run in runs][:2] == [f"{name}-linear-4-seed0-quick", f"{name}-sgan-4-seed0-quick"]
+        for folder in ("photos", "others/photos"):
+            place = tmp_path / folder / str(index % 2) / f"{index}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((8, 8), index, dtype=np.uint8)).save(place)
+    runs, again, others = (sweep.grid(["linear", "sgan"], str(tmp_path / folder), [4, 8], [0])
+                           for folder in ("photos", "photos", "others/photos"))  # fmt: skip
+    assert [re.sub("-[0-9a-f]{6}-", "-…-", run.name) for run in runs][:2] == [
+        "photos-…-linear-4-seed0-quick", "photos-…-sgan-4-seed0-quick"]  # fmt: skip
+    names = [{run.name for run in each} for each in (runs, again, others)]
+    assert names[0] == names[1]
+    assert names[0].isdisjoint(names[2])  # another folder may be called photos too
     assert {run.settings.dataset for run in runs} == {str(tmp_path / "photos")}
     with pytest.raises(ValueError, match=r"n_labels must be .* at most 32"):
         sweep.grid(["sgan"], str(tmp_path / "photos"), [33], [0])
