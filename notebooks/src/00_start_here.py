@@ -97,7 +97,7 @@ print(digits.describe())
 # %% tags=["nbval-ignore-output"]
 order = digits.labelled.labels.argsort(stable=True)
 names = [digits.class_names[label] for label in digits.labelled.labels[order]]
-title = f"These {n_labels} images are all the labels you have"
+title = f"The {n_labels} images whose labels train the classifier"
 plotting.image_grid(digits.labelled.images[order], title, names, size=0.55)
 
 # %% [markdown]
@@ -119,8 +119,7 @@ low, high = alone.test_error_interval
 print(f"test error {alone.test_error:.1%} (95 % interval {low:.1%} to {high:.1%}) after {alone.seconds:.1f} s")
 
 # %% [markdown]
-# The interval says how well 450 images measure this one network. Its formula is
-# [Wilson's](glossary.md#wilson-interval). It does not say what another 50 labels would have given.
+# The formula of the interval is [Wilson's](glossary.md#wilson-interval), for a share of 450 images.
 
 # %%
 widgets.quiz("start", "interval")
@@ -132,7 +131,7 @@ widgets.quiz("start", "interval")
 # [discriminator](glossary.md#discriminator), has two jobs. Where an image is labelled, it names the digit. Everywhere,
 # it tells real images from generated ones. The generator tries to be taken for real.
 #
-# To tell real from generated, the discriminator must learn what real digits look like, and for that it needs no labels.
+# To tell real from generated, the discriminator can learn what real digits look like, and for that it needs no labels.
 # This is a [semi-supervised GAN](glossary.md#semi-supervised-gan), or *SGAN*. (The figures say "SGAN (N+1 classes)";
 # [01](01_theory.ipynb), part 4, explains the bracket.)
 
@@ -178,9 +177,7 @@ pairs = 100 * table.pivot(index="seed", columns="method", values="test_error")[[
 print(pairs.round(1).to_string())
 share = (pairs["sgan"] < pairs["supervised"]).mean()
 result = "on all" if share == 1 else "on more than half, not on all" if share > 0.5 else "on half or fewer"
-widgets.reveal(
-    "start.chance", result, "A split that is hard for one method may be easy for the other; so look at pairs."
-)
+widgets.reveal("start.chance", result, "Both methods get the same splits; so look at pairs.")
 
 # %% [markdown]
 # What decides is the [paired difference](glossary.md#paired-difference): on the same split, how much better is the
@@ -200,8 +197,7 @@ print(f"supervised minus sgan, {len(pairs)} splits: {compared(pairs['supervised'
 
 # %% [markdown]
 # In the stored run (preset `quick`, seeds 0 to 4) the mean error falls from 12.1 % to 4.8 %. The mean gain is 7.3
-# points. Its interval, 5.5 to 9.0, does not contain zero. But five runs are few: they show a gain, and not exactly how
-# large.
+# points. Its interval, 5.5 to 9.0, does not contain zero. Five runs are few; with fewer the course draws no interval.
 
 # %%
 widgets.quiz("start", "paired")
@@ -238,7 +234,7 @@ print(pairs.mean().round(1).rename_axis(None).to_string())
 print(f"label spreading minus sgan: {compared(pairs['label_spreading'], pairs['sgan'])}")
 ahead = (pairs["label_spreading"] - pairs["sgan"]).mean()
 result = "within 3 points" if abs(ahead) <= 3 else f"{'higher' if ahead > 0 else 'lower'} by more than 3 points"
-widgets.reveal("start.simple", result, "On 8×8 digits, images of a class lie close together; that is all it needs.")
+widgets.reveal("start.simple", result, "On 8×8 digits, near neighbours mostly belong to one class.")
 
 # %% [markdown]
 # In the stored run label spreading has 5.5 % and the SGAN 4.8 %. The difference is undecided: its interval, -1.2 to 2.6
@@ -290,7 +286,7 @@ widgets.reveal("start.ten", "only supervised against SGAN", "The other interval 
 # Label spreading has 5.6 % on these ten splits. Its difference from the SGAN is undecided as well: -0.3 to 1.8 points.
 #
 # A caution. *digits* is an easy set, and the supervised network has no [augmentation](glossary.md#augmentation). A
-# better baseline takes away part of such a gain, and more labels may take away all of it.
+# better baseline may take away part of such a gain, and more labels all of it.
 
 # %%
 widgets.quiz("start", "undecided")
@@ -353,7 +349,7 @@ exercises.check("start.mean_gain", mean_gain)
 #
 # ### Exercise 3: fewer labels
 #
-# A method is needed most where labels are scarcest. Is the gain with 20 labels larger or smaller than with 50? Run both
+# A method is needed most where labels are scarcest. Is the gain in points with 20 labels larger than with 50? Run both
 # methods with `n_labels=20` on seeds 0 and 1. Hand in the two mean errors as a dictionary
 # `{"supervised": …, "sgan": …}` of fractions.
 
@@ -375,7 +371,7 @@ exercises.check("start.errors_at_20", errors_at_20)
 #
 # <!-- numbers: gain with 20 labels -->
 # Two seeds show a direction, no more. Over twenty splits ([05](05_label_scarcity.ipynb), the same preset) the gain is
-# larger in points than with 50 labels: 14.0 against 7.9. As a share of the error it is a little smaller: 55 % against
+# larger in points than with 50 labels: 14.0 against 7.9. As a share of the error the order is undecided: 55 % against
 # 60 %.
 # </details>
 

@@ -336,7 +336,7 @@ for separation in (0.0, 2.0, 4.0, 6.0):
     )
 
 # %% [markdown]
-# Watch this number in training. At 2 log 2 ≈ 1.386 D sees no difference. Near 0 it sees nothing but difference, and the
+# Watch this number in training. At 2 log 2 ≈ 1.386 D does no better than guessing. Near 0 it sees nothing but difference, and the
 # curve has hardly a slope left for a generator to follow.
 
 # %%
@@ -460,7 +460,7 @@ assert torch.allclose(perfect.softmax(dim=1), 0.5 * bumps.exp() / density_p[:, N
 print("log Z of the logits: the best discriminator; softmax of the same logits: the best classifier")
 
 # %% [markdown]
-# So *differences* of the K logits say which class, and their common *size* says real or generated.
+# So *differences* of the K logits say which class, and log Z says real or generated.
 #
 # ### Exercise 3: where does a discriminator start?
 #
@@ -579,18 +579,17 @@ percent.round(1)
 # %% tags=["nbval-ignore-output"]
 gains = percent["supervised"] - percent["sgan"]
 print(f"gain in points, split by split: {gains.round(1).tolist()}, mean {gains.mean():.1f}")
-plotting.errors_by_method(table.rename(columns={"split": "seed"}), "With six labels, it matters which six")
+plotting.errors_by_method(table.rename(columns={"split": "seed"}), "Six labels: three gains and one loss")
 
 # %% [markdown]
 # **Figure.** Test errors without and with the GAN, one small marker per split, grey lines between runs on the same
 # split, large markers for the means. Grey lines fall from left to right, but one rises.
 #
 # In the stored run the mean error falls from 17.5 % to 13.4 %. But the gain is positive on three splits and negative on
-# one: undecided. In these four splits it matters more which six points have a label than which method learns from them.
-# The networks, steps and batches are the same for both; they were chosen for the GANs, and the supervised network was
+# one: undecided. The networks, steps and batches are the same for both; they were chosen for the GANs, and the supervised network was
 # not tuned separately.
 #
-# The SGAN can do harm: on split 3 labels alone leave 10.8 % error, and the SGAN 22.2 %. Set `split_seed = 3` at the top
+# On split 3 the SGAN is worse (one run): 22.2 % error, where labels alone leave 10.8 %. Set `split_seed = 3` at the top
 # to see its regions. (Split 2 has 0.0 % here and had 0.1 % in the playground: the same losses, other random noise.)
 
 # %%
@@ -608,7 +607,7 @@ def probability_of_real(run):
 
 fakes = evaluation.generate(sgan.modules["generator"], sgan.modules["generator"].latent(150, randomness))
 maps = {"which class?": probability_of_class_1(sgan), "real?": probability_of_real(sgan)}
-title = "Differences say which class, size says real"
+title = "Differences say which class, log Z says real"
 plotting.decision_regions(maps, moons.unlabelled, moons.labelled, title, generated={"real?": fakes}, real=["real?"])
 
 # %% [markdown]
