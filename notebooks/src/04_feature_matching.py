@@ -610,8 +610,8 @@ for name in ("SGAN, cropped, 16,000 steps", "bad GAN, cropped, 16,000 steps", "c
 # **How much is due to the GAN?** Label spreading, not tuned on MNIST, has 11.2 %. Feature matching gains 9.5 points
 # over it (five splits, 7.4 to 11.5). But [consistency](glossary.md#consistency), without a GAN, has 1.26 % on a
 # convolutional network with shifts, in the minutes that bring feature matching to 1.94 % (ten splits; its gain is
-# −0.69, from −0.99 to −0.38; [05](05_label_scarcity.ipynb), part 5). Ladder networks and VAT published 1.06 and 1.36 %.
-# No run here changes the GAN alone, so its share is open.
+# −0.69, from −0.99 to −0.38). On one network the order of the two depends on the network
+# ([05](05_label_scarcity.ipynb), part 5). Ladder networks and VAT published 1.06 and 1.36 %.
 #
 # <!-- numbers: which GAN -->
 # **Which GAN is best is undecided.** By one recipe (cropped, 16,000 steps, float32, found for feature matching) and on splits 0
