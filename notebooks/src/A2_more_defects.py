@@ -449,7 +449,7 @@ for trained, draw in draws.items():
         distance[trained, drawn] = frechet(images, pixels)
         strips[f"trained {trained},\ndrawn {drawn}"] = images[:12].view(-1, 1, 8, 8)
         print(f"trained {trained:7}, drawn {drawn:7}: distance {distance[trained, drawn]:4.1f}")
-plotting.filmstrip(strips, "Either kind of latent works, if training and drawing agree")
+plotting.filmstrip(strips, "Either kind of latent works, if both halves agree")
 
 # %% [markdown]
 # **Figure.** Four rows of twelve generated 8×8 digits, one row per kind of latent in training and in drawing. Where
