@@ -1,8 +1,7 @@
 """Let torchvision be imported beside a CPU build of torch.
 
-Beside torchvision's CUDA wheel, whose operators a CPU build cannot load, `import torchvision` stops at "operator
-torchvision::nms does not exist". Two operators are declared at import, and nothing here uses them: declaring these is
-enough. On builds that match, this does nothing.
+Beside torchvision's CUDA wheel, whose operators a CPU build cannot load, `import torchvision` stops for lack of `nms`
+and `qnms`. Nothing here uses them, and to declare them is enough. On builds that match, this does nothing.
 """
 
 import importlib.util

@@ -75,9 +75,10 @@ class Run:
     batches: Batches
 
 
-def _read_folder(path: str, method: str, network: str | models.Networks | None, *split: Any) -> SemiSupervisedData:
+def _read_folder(path: str, method: str, network: Any, n_labels: int | None, split_seed: int = 0) -> SemiSupervisedData:
     """A folder of images, in the size that the network wants."""
-    return load(path, *split, image_size=row_of(network)[1].image_size if network and method in METHODS else None)
+    size = row_of(network)[1].image_size if network and method in METHODS else None
+    return load(path, n_labels, split_seed, image_size=size)
 
 
 @contextmanager
