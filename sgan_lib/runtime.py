@@ -169,7 +169,7 @@ def plain_arithmetic() -> Iterator[None]:
     named = product((b.cudnn, b.cuda, b.mkldnn), ("conv", "rnn", "matmul"))  # from torch 2.9 on, beside older switches
     kinds: list[Any] = [b, b.cudnn, *(getattr(*each, None) for each in named)]
     before = {kind: kind.fp32_precision for kind in kinds if hasattr(kind, "fp32_precision")}
-    tf32 = before[kinds[2]] == "tf32" if before else b.cudnn.allow_tf32
+    tf32 = before[getattr(b.cudnn, "conv", None)] == "tf32" if before else b.cudnn.allow_tf32
     for kind in before:  # first: torch refuses to read an older switch that says otherwise
         kind.fp32_precision = "ieee"
     precision = torch.get_float32_matmul_precision()

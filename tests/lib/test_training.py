@@ -27,7 +27,8 @@ def toy(learning_rate=0.1, seed=0, optimizer=torch.optim.Adam, extra=lambda step
         yield {"product": (modules["second"](modules["first"](batch)) - 1).square().mean()}
 
     players = {name: Player(optimizer(net.parameters()), learning_rate) for name, net in modules.items()}
-    return (state := TrainingState(modules, players, average_of(modules, 0.9), play))
+    state = TrainingState(modules, players, average_of(modules, 0.9), play)
+    return state
 
 
 def batch_at(step):

@@ -154,7 +154,7 @@ def test_label_spreading_beside_the_gans() -> None:
     )
     ends = [evaluation.mean_interval(ahead.tolist()) for gains in (sgan, matching) for ahead in gains.values()]
     assert [1 if low > 0 else -1 if high < 0 else 0 for low, high in ends] == [0, 0, 0, 1, -1, 0, 1, 1]
-    assert sum(min(abs(low), abs(high)) <= 0.1 for low, high in ends if low * high > 0) == 2  # and two that cover zero
+    assert sum(min(abs(low), abs(high)) <= 0.1 for low, high in ends if low * high > 0) == 2
     states("spreading against GANs", 100, 200, f"{sgan[200].mean():.2f}", 20, 100)
 
 
