@@ -336,8 +336,8 @@ for separation in (0.0, 2.0, 4.0, 6.0):
     )
 
 # %% [markdown]
-# Watch this number in training. At 2 log 2 ≈ 1.386 D does no better than guessing. Near 0 it sees nothing but difference, and the
-# curve has hardly a slope left for a generator to follow.
+# Watch this number in training. At 2 log 2 ≈ 1.386 D does no better than guessing. Near 0 it sees nothing but
+# difference, and the curve has hardly a slope left for a generator to follow.
 
 # %%
 widgets.quiz("theory", "flat")
@@ -586,8 +586,8 @@ plotting.errors_by_method(table.rename(columns={"split": "seed"}), "Six labels: 
 # split, large markers for the means. Grey lines fall from left to right, but one rises.
 #
 # In the stored run the mean error falls from 17.5 % to 13.4 %. But the gain is positive on three splits and negative on
-# one: undecided. The networks, steps and batches are the same for both; they were chosen for the GANs, and the supervised network was
-# not tuned separately.
+# one: undecided. The networks, steps and batches are the same for both; they were chosen for the GANs, and the
+# supervised network was not tuned separately.
 #
 # On split 3 the SGAN is worse (one run): 22.2 % error, where labels alone leave 10.8 %. Set `split_seed = 3` at the top
 # to see its regions. (Split 2 has 0.0 % here and had 0.1 % in the playground: the same losses, other random noise.)

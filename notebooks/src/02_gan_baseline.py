@@ -329,8 +329,8 @@ print(inspect.getsource(methods.gan))
 #
 # ## 5 · Digits
 #
-# Give your steps and your loop other networks and MNIST. The layer `extra` of D is dropout. Here D gets
-# half of G's rate.
+# Give your steps and your loop other networks and MNIST. The layer `extra` of D is dropout. Here D gets half of G's
+# rate.
 
 
 # %%
@@ -520,8 +520,8 @@ widgets.reveal("gan_baseline.shifts", gain, "The shifts help on each of the five
 # validation errors in percent, by rate:
 
 # %%
-tuning = stored.stored_table("baseline_tuning.csv").assign(percent=lambda table: 100 * table["validation_error"])
-tuning = tuning.query("network == 'cnn'")
+tuning = stored.stored_table("baseline_tuning.csv").query("network == 'cnn'")
+tuning["percent"] = 100 * tuning["validation_error"]
 tuning.pivot_table(index=["network", "shift"], columns="learning_rate", values="percent").round(1)
 
 # %% [markdown]

@@ -353,8 +353,8 @@ plotting.paired_differences(
 # **Figure.** Gains over the network alone, a row per method, a dot per split: how much lower its test error is.
 #
 # In the stored run (worked solutions, splits 0 to 2) the network alone has 13.1 % error, no better than "linear" with
-# 12.4 %. N+1 classes have 8.7 %, and gain three to five points on each split. Two heads have 12.3 %: gains of both signs
-# in 300 steps. Three splits give a direction and no interval.
+# 12.4 %. N+1 classes have 8.7 %, and gain three to five points on each split. Two heads have 12.3 %: gains of both
+# signs in 300 steps. Three splits give a direction and no interval.
 #
 # Which digits does the N+1 form put right?
 
@@ -421,9 +421,9 @@ widgets.reveal("sgan.twenty", lower, "They are ahead on each of the five splits.
 # <!-- numbers: which form -->
 # On `digits` N+1 classes are ahead with 20, 50 and 200 labels. On MNIST with the dense network two heads are ahead with
 # 20 labels, by 12.2 points, and, barely, with 25. With 50 it is undecided (−1.4 to 3.0); with 100 N+1 classes are ahead
-# by 1.7, with 1,000, barely, by 0.3. Which form wins depends on the number of labels, and on the data or the network, which change
-# together here. One explanation of the turn is section 3: with 20 labels the dense network alone is wrong on 44 % of
-# the images, and the push makes mistakes firmer. No run here tests it.
+# by 1.7, with 1,000, barely, by 0.3. Which form wins depends on the number of labels, and on the data or the network,
+# which change together here. One explanation of the turn is section 3: with 20 labels the dense network alone is wrong
+# on 44 % of the images, and the push makes mistakes firmer. No run here tests it.
 
 # %%
 widgets.quiz("sgan", "which_form")
@@ -550,8 +550,8 @@ widgets.reveal(
 
 # %% [markdown]
 # Half of all training images are generated and share one label. So before the head knows anything about an image,
-# "fake" is its best answer. 50 % is then most likely 0 % and 100 %, averaged. Count real and generated images apart, and measure a
-# classifier on images that it has not been trained on.
+# "fake" is its best answer. 50 % is then most likely 0 % and 100 %, averaged. Count real and generated images apart,
+# and measure a classifier on images that it has not been trained on.
 
 # %%
 widgets.quiz("sgan", "log_87")

@@ -369,7 +369,8 @@ print_gain("feature matching", percent["no fakes"], percent["feature matching"])
 widgets.reveal("feature_matching.sparse_share", round(share), "Equal means leave the samples free to lie off the data.")
 
 # %% [markdown]
-# In the stored run 33 % of its points lie in sparse regions (split 2 alone). Its error is 6.8 % on average. Why its fakes help is not fully understood, as the authors themselves say (section 5).
+# In the stored run 33 % of its points lie in sparse regions (split 2 alone). Its error is 6.8 % on average. Why its
+# fakes help is not fully understood, as the authors themselves say (section 5).
 
 # %%
 widgets.quiz("feature_matching", "means")
@@ -614,9 +615,9 @@ for name in ("SGAN, cropped, 16,000 steps", "bad GAN, cropped, 16,000 steps", "c
 # ([05](05_label_scarcity.ipynb), part 5). Ladder networks and VAT published 1.06 and 1.36 %.
 #
 # <!-- numbers: which GAN -->
-# **Which GAN is best is undecided.** By one recipe (cropped, 16,000 steps, float32, found for feature matching) and on splits 0
-# to 4 the SGAN has 2.12 %, feature matching 2.13 % and the bad GAN 2.36 %. Feature matching's gain is −0.01 points over
-# the SGAN (−0.18 to 0.16) and 0.22 over the bad GAN (−0.84 to 1.29).
+# **Which GAN is best is undecided.** By one recipe (cropped, 16,000 steps, float32, found for feature matching) and on
+# splits 0 to 4 the SGAN has 2.12 %, feature matching 2.13 % and the bad GAN 2.36 %. Feature matching's gain is −0.01
+# points over the SGAN (−0.18 to 0.16) and 0.22 over the bad GAN (−0.84 to 1.29).
 #
 # <!-- numbers: the published figure -->
 # **The published figure.** Preset `paper` ends at 1.04, 0.88, 2.25, 0.96 and 0.87 %, on average 1.20 % (interval 0.47

@@ -190,11 +190,15 @@ def errors_by_split(dataset, n_labels):
     return 100 * rows.pivot(index="split_seed", columns="method", values="test_error")
 
 
+def interval(values):
+    """Mean and 95 % t-interval, as text."""
+    low, high = evaluation.mean_interval(list(values))
+    return f"{np.mean(values):5.2f}, interval {low:5.2f} to {high:5.2f}"
+
+
 at_20 = errors_by_split("mnist", 20)
 print(at_20[["supervised", "bad_gan", "two_head"]].round(1).to_string())
-gain = at_20["supervised"] - at_20["bad_gan"]
-low, high = evaluation.mean_interval(gain.tolist())
-print(f"gain of the bad GAN: {gain.mean():.1f} points on average, interval {low:.1f} to {high:.1f}")
+print(f"gain of the bad GAN: {interval(at_20['supervised'] - at_20['bad_gan'])} points")
 
 # %% [markdown]
 # <!-- numbers: methods on MNIST -->
@@ -226,9 +230,9 @@ print(f"{reached:.1f} %: as good as {worth(curve.index.tolist(), curve.tolist(),
 #
 # <!-- numbers: best gain -->
 # On MNIST with 100 labels, SGAN, feature matching and bad GAN have a third of the supervised network's error. With
-# 1,000 labels the lowest error of a GAN, 3.7 %, is more than half of the 7.0 % of the network alone. And an order of methods belongs to its networks: with this dense pair
-# two heads gain 13 points at 100 labels, with the convolutional pair of notebook [03](03_sgan.ipynb) their gain was
-# undecided.
+# 1,000 labels the lowest error of a GAN, 3.7 %, is more than half of the 7.0 % of the network alone. And an order of
+# methods belongs to its networks: with this dense pair two heads gain 13 points at 100 labels, with the convolutional
+# pair of notebook [03](03_sgan.ipynb) their gain was undecided.
 
 # %%
 widgets.quiz("label_scarcity", "exchange")
@@ -263,9 +267,9 @@ print(ahead.set_index(["method", "labels"]).round(2).to_string())
 # A positive difference says that the GAN has the lower error, in points, on twenty splits of `digits`.
 #
 # <!-- numbers: spreading against GANs -->
-# Up to 100 labels the SGAN and label spreading are undecided; with 200 the SGAN is ahead by 1.00 points. Against feature
-# matching label spreading is ahead with 20 labels and behind from 100 on. (Of eight such intervals one may miss by
-# chance, and two of the decided ones end within about a tenth of zero.)
+# Up to 100 labels the SGAN and label spreading are undecided; with 200 the SGAN is ahead by 1.00 points. Against
+# feature matching label spreading is ahead with 20 labels and behind from 100 on. (Of eight such intervals one may miss
+# by chance, and two of the decided ones end within about a tenth of zero.)
 #
 # Now MNIST with 100 labels, on the same five splits. Label spreading keeps the number of neighbours that was chosen on
 # `digits`:
@@ -273,7 +277,8 @@ print(ahead.set_index(["method", "labels"]).round(2).to_string())
 # %% tags=["nbval-ignore-output"]
 plain = spreading("mnist", 100)
 gans = errors_by_split("mnist", 100).loc[plain.index, ["sgan", "feature_matching", "bad_gan"]]
-print(gans.assign(label_spreading=plain).T.assign(mean=[*gans.mean(), plain.mean()]).round(1).to_string())
+beside = gans.assign(label_spreading=plain)
+print(beside.T.assign(mean=beside.mean()).round(1).to_string())
 
 # %% [markdown]
 # Without a network the error is about 11 %, with a GAN of 3,000 steps 7 to 8 %. SGAN and feature matching are ahead on
@@ -297,12 +302,6 @@ widgets.predict(
 
 # %% tags=["result", "nbval-check-output"]
 hundred = errors_by_split("digits", 100)
-
-
-def interval(values):
-    """Mean and 95 % t-interval, as text."""
-    low, high = evaluation.mean_interval(list(values))
-    return f"{np.mean(values):5.2f}, interval {low:5.2f} to {high:5.2f}"
 
 
 for method in ("supervised", "pseudo_label"):
@@ -404,8 +403,9 @@ print(by_split.groupby("method").mean().add_prefix("shift ").rename_axis(columns
 # %% [markdown]
 # <!-- numbers: shifts for all -->
 # The supervised network gains a point on average (13.1 to 12.0 %). The SGAN loses: it goes from 4.3 to 7.6 %. So its
-# gain is 8.8 points without shifts and 4.4 with them, and on these three splits the methods change their order. An augmentation is a claim about the data: one pixel of eight is
-# a long way. On MNIST two pixels help the supervised network much: notebook [02](02_gan_baseline.ipynb).
+# gain is 8.8 points without shifts and 4.4 with them, and on these three splits the methods change their order. An
+# augmentation is a claim about the data: one pixel of eight is a long way. On MNIST two pixels help the supervised
+# network much: notebook [02](02_gan_baseline.ipynb).
 #
 # **The same minutes.** In the figure consistency has the dense network. Now it gets a recipe nearer to FixMatch:
 # convolutions (the network `cnn`), shifts of up to two pixels, seven unlabelled images for a labelled one. Its learning
@@ -439,9 +439,9 @@ print(f"after 32,000 steps of feature matching: {interval(doubled - by_split['co
 #
 # ### Exercise 3: plan the comparison
 #
-# Plan runs that tell whether feature matching or consistency is better with 100 MNIST labels on *one* network: a list of
-# dictionaries of arguments to `experiments.run`. Networks for MNIST with a generator are, for example, `mlp_small` and
-# `cnn_pair`; `cnn` has none. The checker looks at the plan and runs nothing.
+# Plan runs that tell whether feature matching or consistency is better with 100 MNIST labels on *one* network: a list
+# of dictionaries of arguments to `experiments.run`. Networks for MNIST with a generator are, for example, `mlp_small`
+# and `cnn_pair`; `cnn` has none. The checker looks at the plan and runs nothing.
 
 # %% tags=["nbval-check-output"]
 plan = None  # for example [{"method": "consistency", "dataset": "mnist", "n_labels": …, "seed": …, "network": …}, …]
@@ -502,8 +502,8 @@ plotting.errors_in_rows(
 )
 
 # %% [markdown]
-# **Figure.** Test errors on a logarithmic axis, a dot per split, feature matching in orange. From the top: consistency on
-# the dense network, near 5 %; feature matching, dense and with shifts, with convolutions, and dense without shifts,
+# **Figure.** Test errors on a logarithmic axis, a dot per split, feature matching in orange. From the top: consistency
+# on the dense network, near 5 %; feature matching, dense and with shifts, with convolutions, and dense without shifts,
 # around 2 %; consistency with convolutions, 1.2 to 1.4 %.
 #
 # <!-- numbers: one network -->
@@ -537,8 +537,8 @@ print(
 # %% [markdown]
 # <!-- numbers: published rows -->
 # Read across the rows. **Odena** uses a convolutional pair, and says nothing of splits or seeds. His baseline is the
-# same network with a generator that does not learn. His SGAN gains 5.2 points on it at 25 examples, from 25.0 to 19.8 %,
-# and loses 0.1 at 1,000. Ours gains 14.0 at 25, from a much weaker baseline of 43.7 %.
+# same network with a generator that does not learn. His SGAN gains 5.2 points on it at 25 examples, from 25.0 to 19.8
+# %, and loses 0.1 at 1,000. Ours gains 14.0 at 25, from a much weaker baseline of 43.7 %.
 #
 # **Salimans** uses a larger dense pair, ten splits and 180,000 steps. With 100 labels he has 0.93 %. Ours has 7.0 %
 # after 3,000 steps, and 1.94 % after 16,000, cropped and in float32: most of the distance goes with these.
@@ -633,7 +633,8 @@ explorer
 #
 # <!-- numbers: what notebook 05 found -->
 # - Buy labels or train a GAN? On `digits` (twenty splits, 1,500 steps) 50 labels give 13.1 % alone and 5.2 % with the
-#   SGAN, as 138 to 200 labels do alone (the settings were chosen with 400 others). The difference between SGAN and label spreading is undecided up to 100 labels.
+#   SGAN, as 138 to 200 labels do alone (the settings were chosen with 400 others). The difference between SGAN and
+#   label spreading is undecided up to 100 labels.
 # - On MNIST (five splits, 3,000 steps) 100 labels give 22.0 % alone and 7.0 % with feature matching; after 16,000 steps
 #   it has 1.94 % (ten splits). With 20 labels the SGAN with two heads leads on every split; the gain of the bad GAN is
 #   undecided.

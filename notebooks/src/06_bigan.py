@@ -409,8 +409,8 @@ widgets.reveal(
 # In the stored run the trained hidden layer has 96.2 %, the untrained one 97.3 % (one image of 450 is 0.2 points).
 # Training gains in E(x), which stays below the pixels.
 #
-# Why is a layer of random weights so good? But for their activations, the layers up to it are random projections,
-# and those to many dimensions nearly keep all distances (Johnson and Lindenstrauss 1984). It may inherit what the pixels
+# Why is a layer of random weights so good? But for their activations, the layers up to it are random projections, and
+# those to many dimensions nearly keep all distances (Johnson and Lindenstrauss 1984). It may inherit what the pixels
 # are worth; no distance was measured here.
 
 # %%

@@ -155,8 +155,8 @@ widgets.reveal(
 # %% [markdown]
 # ## 2 · What each player wants
 #
-# Only G takes the class as input. It then has two wishes: D shall call its image real, and of the class asked for. In the
-# [N+1 form](glossary.md#n-plus-one-classes) both can be read from the same K logits:
+# Only G takes the class as input. It then has two wishes: D shall call its image real, and of the class asked for. In
+# the [N+1 form](glossary.md#n-plus-one-classes) both can be read from the same K logits:
 #
 # $$L_G = \underbrace{-\mathbb{E} \log p(\text{real} \mid \tilde x)}_{\text{real}}
 #   \; + \; w_G \underbrace{\big({-\mathbb{E}} \log p(y \mid \tilde x, \text{real})\big)}_{\text{class } y}$$
@@ -290,13 +290,13 @@ how = "within one point" if abs(by) <= 1 else f"{'higher' if by > 0 else 'lower'
 widgets.reveal("conditional_sgan.asked_only", how, "The figure above says by how much, split by split.")
 
 # %% [markdown]
-# In the stored run (worked solution, splits 0 to 2, 500 steps) **picking** gives 77.5 % right samples, **ordering** 90 %,
-# and 95.9 % with both weights. The judge itself is wrong about 2.2 % of real digits.
+# In the stored run (worked solution, splits 0 to 2, 500 steps) **picking** gives 77.5 % right samples, **ordering** 90
+# %, and 95.9 % with both weights. The judge itself is wrong about 2.2 % of real digits.
 #
 # **The classifier**: no gain is seen. "Asked only" has the higher error on each split, by 3.4 points on average. With
-# both weights it is higher by 0.7 to 3.6: three splits, a direction. A guess at the cause: G draws what D is sure of already, so
-# its fakes keep away from the gaps between classes, where fakes help ([04](04_feature_matching.ipynb)). No run here
-# tests it.
+# both weights it is higher by 0.7 to 3.6: three splits, a direction. A guess at the cause: G draws what D is sure of
+# already, so its fakes keep away from the gaps between classes, where fakes help ([04](04_feature_matching.ipynb)). No
+# run here tests it.
 #
 # ### The defendant as judge
 #

@@ -438,8 +438,8 @@ outcome = "less than twice" if factor < 1.95 else "twice" if factor < 2.05 else 
 widgets.reveal("scaling.batch", outcome, "A step has a price of its own, which is paid once for any batch.")
 
 # %% [markdown]
-# So twice the unlabelled images cost less than twice the time. (It does not follow that large batches are better: a step is one update, whatever
-# its batch.)
+# So twice the unlabelled images cost less than twice the time. (It does not follow that large batches are better: a
+# step is one update, whatever its batch.)
 #
 # Now memory. The library keeps a data set's images as it found them, as bytes, and makes floats of a batch at a time.
 # Which of these sets fits into the 12 GB of free Colab as bytes, and which as floats?
@@ -456,8 +456,8 @@ memory = pd.DataFrame(
 print(memory.round(2).to_string())
 
 # %% [markdown]
-# As bytes all but the last fit, as floats SVHN with its extra images fits only if nothing copies them. For the last row neither will do; there
-# one reads from disk in shuffled shards, which this library does not.
+# As bytes all but the last fit, as floats SVHN with its extra images fits only if nothing copies them. For the last row
+# neither will do; there one reads from disk in shuffled shards, which this library does not.
 
 # %%
 widgets.quiz("scaling", "bytes")
@@ -487,10 +487,11 @@ for name, (network, n_steps, images) in published.items():
     print(f"{name:36} {hours:7.1f} hours a run, {10 * hours:8,.1f} for ten splits, on one core")
 
 # %% [markdown]
-# MNIST as published, in float32 and without the short cuts of `paper` above, is an afternoon a run. SVHN as published is 880 hours, five weeks, and ten splits are a year: not
-# on this machine. A GPU that trains such convolutions fifty times as fast (an assumption; measure yours) makes eighteen
-# hours of a run. The small pair fits into minutes, and that is why [10](10_your_data.ipynb) uses it. Scaling *down*
-# until an experiment can be repeated ten times is often worth more than one run at full size.
+# MNIST as published, in float32 and without the short cuts of `paper` above, is an afternoon a run. SVHN as published
+# is 880 hours, five weeks, and ten splits are a year: not on this machine. A GPU that trains such convolutions fifty
+# times as fast (an assumption; measure yours) makes eighteen hours of a run. The small pair fits into minutes, and that
+# is why [10](10_your_data.ipynb) uses it. Scaling *down* until an experiment can be repeated ten times is often worth
+# more than one run at full size.
 #
 # ### Exercise 2: how many splits?
 #
@@ -593,9 +594,9 @@ print(bill.sort_values("error, %").to_string())
 #   foreign images do;
 # - **nobody will look after it**: a GAN can collapse or diverge on the next data set.
 #
-# What speaks for a GAN is narrow. With 50 labels of `digits` (settings chosen with 400) it has fewer errors than the same
-# network alone, not clearly fewer than label spreading; with 100 labels of MNIST it is far ahead of that. So it is a
-# *candidate* where labels are few, unlabelled images are plenty and of the same kind, and neither a pretrained
+# What speaks for a GAN is narrow. With 50 labels of `digits` (settings chosen with 400) it has fewer errors than the
+# same network alone, not clearly fewer than label spreading; with 100 labels of MNIST it is far ahead of that. So it is
+# a *candidate* where labels are few, unlabelled images are plenty and of the same kind, and neither a pretrained
 # network nor known changes are at hand. Spectra or medical slices may be such a case. No experiment of this course
 # shows that it wins there. Compare it with simple baselines first, as [10](10_your_data.ipynb) does.
 

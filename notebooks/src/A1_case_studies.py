@@ -319,10 +319,10 @@ widgets.reveal(
 # size. Of 0 it makes none: a pixel that is black enough on every image of the batch stays black, though some should
 # turn white again. `precision="mixed"` takes this one function in float32.
 #
-# Preset `paper` has the authors' generator now, an ε that does about what theirs does, and `"mixed"`; it also has 100,000
-# steps, the last quarter at a falling rate. Split 0 hardly changes (1.04 % for 0.99), split 1 falls from 2.25 to 0.88 %,
-# and split 2 rises from 1.77 to 2.25 %. Three splits do not say whether these changes matter. They do say this: had we run split 0 alone, we would have called the
-# published figure reproduced the first time round.
+# Preset `paper` has the authors' generator now, an ε that does about what theirs does, and `"mixed"`; it also has
+# 100,000 steps, the last quarter at a falling rate. Split 0 hardly changes (1.04 % for 0.99), split 1 falls from 2.25
+# to 0.88 %, and split 2 rises from 1.77 to 2.25 %. Three splits do not say whether these changes matter. They do say
+# this: had we run split 0 alone, we would have called the published figure reproduced the first time round.
 
 # %%
 widgets.quiz("case_studies", "one_split")
@@ -634,13 +634,13 @@ widgets.quiz("case_studies", "terms")
 # %% [markdown]
 # ## What you found
 #
-# - **One digit separates the splits**, and why it fails is undecided. Without the sevens, feature matching makes 109 to 124 mistakes on each of splits
-#   0 to 4 (100 labels, preset `standard`, seeds 0 to 4).
+# - **One digit separates the splits**, and why it fails is undecided. Without the sevens, feature matching makes 109 to
+#   124 mistakes on each of splits 0 to 4 (100 labels, preset `standard`, seeds 0 to 4).
 # - **A crossed seven among the labels** goes with fewer misread sevens on three of six splits (one seed each):
 #   undecided.
 # - **Three seeds on the same labels** end at 0.87, 2.15 and 2.25 % (split 2, preset `paper`, seeds 208, 209 and 2).
-# - **A matching loss that climbs** need not mean worse samples: features 8 times as large make it 64 times as large with
-#   the same samples (`digits`, seed 0).
+# - **A matching loss that climbs** need not mean worse samples: features 8 times as large make it 64 times as large
+#   with the same samples (`digits`, seed 0).
 #
 # **Still open.** Why a network gives up a cluster that it had found. Whether the details of section 3 matter. Whether a
 # term of bad GAN helps, and where.

@@ -3,8 +3,8 @@
 #
 # <!-- Open in Colab: `make badges REPOSITORY=owner/name` puts the badge here -->
 #
-# **Ten suspicious lines, from tutorials and from code that many copy. Nine of them are wrong, and most say nothing. What
-# would you measure to find out?**
+# **Ten suspicious lines, from tutorials and from code that many copy. Nine of them are wrong, and most say nothing.
+# What would you measure to find out?**
 #
 # This is the laboratory behind notebook [08](08_debugging.ipynb). The suspects come from five [texts](sources.md) and
 # from common code; the code here is ours, the smallest that shows the same mistake. You can read any section alone.
@@ -463,8 +463,8 @@ answer = "those that mix the two kinds" if mixed else "none"
 widgets.reveal("more_defects.latents", answer, "A generator knows only the latents that it was trained on.")
 
 # %% [markdown]
-# The suspect is innocent here, as long as training and sampling agree. **Fix** for the mixture: let the generator own its latents, as
-# `models.Generator.latent` does.
+# The suspect is innocent here, as long as training and sampling agree. **Fix** for the mixture: let the generator own
+# its latents, as `models.Generator.latent` does.
 #
 # ## 4 · Labels and answers
 #
@@ -647,10 +647,11 @@ widgets.reveal(
 )
 
 # %% [markdown]
-# At step 100 each of three layers passes on a tenth of the signal. So a thousandth arrives, beside an output bias of
-# a tenth, and for most images the bias decides. On Salimans' own network it should do less harm, since [weight
+# At step 100 each of three layers passes on a tenth of the signal. So a thousandth arrives, beside an output bias of a
+# tenth, and for most images the bias decides. On Salimans' own network it should do less harm, since [weight
 # normalisation](glossary.md#weight-normalisation) divides much of the size out again. Take the average to a network
-# without it, and you get the picture above. **Diagnosis**: test the network itself as well. **Fix**: `training.average_of`.
+# without it, and you get the picture above. **Diagnosis**: test the network itself as well. **Fix**:
+# `training.average_of`.
 #
 # ## 5 · Five more, in brief
 #
