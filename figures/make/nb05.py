@@ -24,7 +24,7 @@ def scarcity() -> Iterator[sweep.Run]:
     """A split of MNIST at a time, so that a stop leaves the methods on the same splits; for more splits, raise a range.
 
     On MNIST the supervised network learns at a third of the others' rate. Of 0.001 and 0.003 each has the better one:
-    supervised on splits 100 and 101 (notebook 04); pseudo-label and consistency on split 100, by the error on 5,000
+    supervised on splits 100 and 101; pseudo-label and consistency on split 100, by the error on 5,000
     training images held out; the GANs as in their recipe.
     """
     yield from sweep.grid(("supervised", *METHODS), "digits", (20, 50, 100, 200), range(20))

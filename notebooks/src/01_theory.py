@@ -391,9 +391,8 @@ push = exercises.worked("theory.slopes", slopes)
 logits = torch.linspace(-10, 10, 201, requires_grad=True)
 by_hand = dict(zip(("minimax", "nonsaturating"), push(logits.detach()), strict=True))
 for kind, slope in by_hand.items():
-    total = losses.generator(logits, kind) * len(
-        logits
-    )  # the library's loss is a mean; undo it to get slopes per point
+    # the library's loss is a mean; undo it to get slopes per point
+    total = losses.generator(logits, kind) * len(logits)
     assert torch.allclose(torch.autograd.grad(total, logits)[0], slope, atol=1e-6)
 
 # %% tags=["result", "nbval-ignore-output"]

@@ -53,14 +53,14 @@ from sgan_lib.course import exercises, own_method, plotting, stored, widgets
 plotting.use_course_style()
 
 # %% tags=["parameters"]
-preset = "quick"  # budget of the runs in this notebook
+preset = "quick"  # budget of the runs in this notebook: quick, standard or paper
 seed = 0  # of weights and batches; also the first split
 point_labels = 10  # labelled points of the moons
 n_splits = 5  # splits of the moons: `seed`, `seed` + 1, …
-point_steps = 200  # training steps of each run on the moons
+point_steps = 200  # training steps of each run on the moons under `quick`; the other presets have their own
 n_labels = 50  # labelled images of `digits`
 n_seeds = 3  # runs per method on `digits`, each with a split of its own
-digits_steps = 300  # training steps of each run on `digits`
+digits_steps = 300  # the same of each run on `digits`
 
 # %% tags=["nbval-ignore-output"]
 pictured = seed + 2  # the split that the pictures show
@@ -94,7 +94,7 @@ plotting.decision_regions(dict.fromkeys(fakes), pool, moons.labelled, title, gen
 # - **fakes in sparse regions**: points away from the data. No label is needed to find them. A
 #   generator of such fakes is called a [complement generator](glossary.md#complement-generator) (Dai et al. 2017).
 #
-# The next cell trains the discriminator of notebook 03 against either kind. A *method* is a function of the networks
+# The next cell trains a discriminator by the loss of notebook 03 against either kind. A *method* is a function of the networks
 # and a batch. It yields what a player minimises.
 
 
@@ -115,7 +115,7 @@ def against(fakes):
     return moves
 
 
-same = {"preset": preset, "seed": seed, "steps": point_steps}
+same = {"preset": preset, "seed": seed} | ({"steps": point_steps} if preset == "quick" else {})
 
 
 def train_against(fakes, split):
@@ -313,7 +313,7 @@ exercises.check("feature_matching.loss", matching_loss)
 #
 # ### What the loss tells a sample
 #
-# The [non-saturating loss](glossary.md#non-saturating-loss) of notebook 03 pushes each sample on its own. Now take a
+# The [non-saturating loss](glossary.md#non-saturating-loss) of notebook 01 pushes each sample on its own. Now take a
 # batch of 100 samples with 250 features each, and let the matching loss push.
 
 # %%
@@ -498,7 +498,7 @@ widgets.predict(
 
 # %% tags=["nbval-ignore-output"]
 own_moves = exercises.worked("feature_matching.moves", moves)
-budget = {"preset": preset, "steps": digits_steps}
+budget = {"preset": preset} | ({"steps": digits_steps} if preset == "quick" else {})
 errors = []
 for split in range(seed, seed + n_seeds):
     results = {
@@ -550,7 +550,7 @@ widgets.quiz("feature_matching", "own")
 # The result that made feature matching known: 100 labelled digits, all 60,000 in the [pool](glossary.md#pool), a dense
 # network, 0.93 % error (Salimans 2016, Table 1). *Bad GAN* is feature matching with two more terms
 # ([A1](A1_case_studies.ipynb) has them). [Preset](glossary.md#preset) `standard`, in bfloat16, is ten minutes per run
-# on one core. Preset `paper`, in `mixed`, has the authors' networks and takes 38.
+# on one core. Preset `paper`, in [`mixed`](glossary.md#mixed-precision), has the authors' networks and takes 38.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -642,7 +642,7 @@ widgets.quiz("feature_matching", "published")
 # ## What you found
 #
 # - **Perfect fakes give no reason to prefer a boundary** (theory). On the moons (ten labels, splits 0 to 4, seed 0,
-#   preset `quick`) their gain is undecided: 16.4 to 15.5 % (−1.4 to 3.1). Sparse fakes gain 9.6 points (2.1 to 17.2).
+#   200 steps) their gain is undecided: 16.4 to 15.5 % (−1.4 to 3.1). Sparse fakes gain 9.6 points (2.1 to 17.2).
 #
 # <!-- numbers: digits in short -->
 # - **On `digits`** (50 labels) its lead over label spreading is just above zero at 3,000 steps (0.03 to 2.4 points,

@@ -143,8 +143,9 @@ widgets.quiz("bigan", "falling")
 #
 # - `nets["encoder"](x).latent` is E(x), `nets["generator"].latent(n)` draws n latents, `nets["generator"](z)` is
 #   G(z).
-# - `nets["discriminator"](images=…, latent=…).class_logits` has the shape [n, 1]. Show it both kinds in *one* batch:
-#   it has [batch normalisation](glossary.md#batch-normalisation) (notebook 02, section 6).
+# - `nets["discriminator"](images=…, latent=…).class_logits` has the shape [n, 1]. Show it both kinds in *one* batch,
+#   and in both moves alike: it has [batch normalisation](glossary.md#batch-normalisation), and a kind that keeps other
+#   company in one move than in the other gives itself away (notebook 02, section 6).
 # - The real images are `batch.unlabelled`. Draw as many latents.
 
 

@@ -542,12 +542,13 @@ widgets.predict(
 # %% tags=["result", "nbval-check-output"]
 runs = stored.stored_table("label_scarcity.csv").query("dataset == 'digits'")
 errors = 100 * runs.pivot(index=["n_labels", "split_seed"], columns="method", values="test_error")
+needed = exercises.worked("scaling.splits_needed", splits_needed)
 rows = []
 for rival in ("feature_matching", "consistency"):
     for n, gains in (errors["sgan"] - errors[rival]).groupby("n_labels"):
         smallest = 1.96 * gains.sem()
         rows.append({"SGAN minus": rival, "labels": n, "splits": len(gains), "points": gains.mean(), "sd": gains.std(),
-                     "visible from": smallest, "splits for half a point": (1.96 * gains.std() / 0.5) ** 2})  # fmt: skip
+                     "visible from": smallest, "splits for half a point": needed(gains.std(), 0.5)})  # fmt: skip
 rows = pd.DataFrame(rows)
 print(rows.round(2).to_string(index=False))
 n_visible = int((rows["points"].abs() >= rows["visible from"]).sum())
@@ -587,7 +588,7 @@ print(bill.sort_values("error, %").to_string())
 #   brings as much as the GAN, label;
 # - **you have tens of thousands of labels**: at 30,000 MNIST labels the N+1 form shows no gain and two heads lose, for
 #   six times the computing ([03](03_sgan.ipynb), three splits);
-# - **you know which changes keep the class**: then a consistency method uses that knowledge directly;
+# - **you know which changes keep the class**: then try a consistency method first, beside the same network alone;
 # - **a [pretrained network](glossary.md#pretrained-network) exists** for your kind of images: its features with a
 #   linear classifier are the baseline to beat. This course has no such network to show;
 # - **the unlabelled images are not of your classes**: part 7 of notebook [05](05_label_scarcity.ipynb) measures what
@@ -632,7 +633,8 @@ exercises.check("scaling.which_tool", situations)
 # exercises.check("scaling.which_tool", situations)
 # ```
 #
-# For the spectra nothing here was measured, so the answer is a measurement and not a method.
+# For the spectra nothing here was measured, so the answer is a measurement and not a method. The street numbers need one
+# too, after that first try: on the coloured digits of [10](10_your_data.ipynb) consistency is behind the SGAN.
 # </details>
 #
 # ## What you found

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,7 +39,7 @@ def digits_with(split: int, counts: Sequence[int], pool_classes: int = 10, wrong
     )
 
 
-def error_on(parts: data.SemiSupervisedData, method: str, seed: int, preset: str, steps: int) -> float:
-    """The test error in percent of one run on these parts."""
-    error = experiments.run(method, data=parts, preset=preset, seed=seed, steps=steps, device="cpu").test_error
+def error_on(parts: data.SemiSupervisedData, method: str, seed: int, **budget: Any) -> float:
+    """The test error in percent of one run on these parts; `budget`: its preset, and its steps where they differ."""
+    error = experiments.run(method, data=parts, seed=seed, device="cpu", **budget).test_error
     return float("nan") if error is None else 100 * error

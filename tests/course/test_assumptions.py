@@ -16,5 +16,5 @@ def test_labels_and_pool_are_as_asked() -> None:
 
 def test_a_run_on_them_is_repeatable() -> None:
     parts = assumptions.digits_with(1, [5] * 6)
-    first, second = (assumptions.error_on(parts, "supervised", 1, "quick", 20) for _ in range(2))
+    first, second = (assumptions.error_on(parts, "supervised", 1, preset="quick", steps=20) for _ in range(2))
     assert 0 < first == second < 90

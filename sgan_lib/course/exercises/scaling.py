@@ -5,6 +5,7 @@ from math import ceil
 from typing import Any
 
 from sgan_lib.course.exercises.checking import check_answers, checker, compare, number
+from sgan_lib.course.exercises.worked import solution
 
 
 def _end(seconds: Iterable[float], workers: int) -> float:
@@ -63,6 +64,11 @@ def _splits_needed(answer: Callable[[float, float], Any]) -> str | None:
         if n > 1 and with_fewer <= difference * (1 - 1e-9):
             return f"with sd {sd} one split less than {n:g} is still enough for a difference of {difference}"
     return None
+
+
+@solution("scaling.splits_needed")
+def _splits_worked(sd: float, difference: float) -> int:
+    return ceil((1.96 * sd / difference) ** 2)
 
 
 check_answers("scaling.which_tool", "situations", "read the rules above once more", {
