@@ -164,9 +164,8 @@ exercises.check("label_scarcity.labels_worth", labels_worth)
 #
 # <!-- numbers: the sweep -->
 # Now the stored runs: twenty splits of `digits` (1,500 steps), and five of MNIST (3,000 steps). All seven methods share
-# one pair of networks and one set of splits. (On MNIST products are in [bfloat16](glossary.md#bfloat16). Of two
-# learning rates the supervised network has the lower, the others the higher, chosen on one or two splits with 5,000
-# labels: weak evidence for their order.)
+# one pair of networks and one set of splits. (On MNIST products are in [bfloat16](glossary.md#bfloat16), and the
+# rates were chosen on one or two splits with 5,000 labels: weak evidence for an order.)
 #
 # Besides supervised, SGAN, its form with [two heads](glossary.md#two-heads) and feature matching there are:
 #
@@ -176,8 +175,7 @@ exercises.check("label_scarcity.labels_worth", labels_worth)
 # - **[consistency](glossary.md#consistency)** (after [FixMatch](glossary.md#fixmatch)): the confident answer on an
 #   image trains the network on a distorted copy of it. No generator.
 #
-# **Mind this:** consistency alone is told which changes leave a class as it is. It is not FixMatch as published: part 5
-# brings it nearer.
+# **Mind this:** consistency alone is told which changes leave a class as it is. Part 5 brings it nearer to FixMatch.
 #
 # With two labels per class, methods differ most. MNIST with 20 labels, split by split:
 

@@ -386,11 +386,12 @@ print(f"distance, mean of {looks['seed'].nunique()} seeds\n{by_step.round(0).to_
 # <!-- numbers: who draws better -->
 # **Sooner?** After 300 steps all SGANs are ahead on each of the three seeds, by 95 to 1,180. **Better?** Not after
 # these 3,000 steps: 207 for the plain GAN, 273, 329 and 299 with 100, 1,000 and 59,000 labels. The plain GAN is ahead
-# on each seed, by 35 to 143. Three seeds give a direction and no interval. So in these runs the order depends on the
+# on each seed, by 35 to 143. Three seeds give a direction and no interval. So the order depends on the
 # steps. Odena shows pictures after two epochs; 3,000 steps of 32 images are 1.6.
 #
 # Feature matching draws worst. Whether its classifier or the SGAN's is better with 100 labels is undecided (notebook
-# 04, part 6, on dense networks). Judge a generator by its samples and a classifier by its error, and do not take one for the other.
+# 04, part 6, on dense networks). Judge a generator by its samples and a classifier by its error, and do not
+# take one for the other.
 
 # %%
 widgets.quiz("case_studies", "samples")

@@ -236,7 +236,8 @@ def test_feature_matching_with_fewer_labels_and_more() -> None:
     beside.append(f"{errors[20].mean() - theirs['value'][20]:.1f}")
     states("at length", *said[20], *said[50], *said[100], *said[200], *beside, "16,000", "1,000", said[1000][0])
     scatter = written([alone[50], alone[20], at_length[20].min(), at_length[20].max()], 1)
-    states("fewer labels", *said[50], said[50][0], *said[20], *scatter, said[200][0], said[1000][0], f"{theirs['value'][50]:.2f}")
+    means = [said[n][0] for n in (50, 200, 1000)]
+    states("fewer labels", *said[50], *said[20], *scatter, *means, f"{theirs['value'][50]:.2f}")
     assert ends[50][0] < theirs["value"][50] < ends[50][1]
     assert all(ends[n][0] > theirs["value"][n] for n in (100, 200))
 
@@ -423,8 +424,10 @@ def test_the_order_of_the_methods_on_mnist() -> None:
     gain = [f"{better[3]:.0f}", f"{better.mean():.1f}", *bounds(better, 1)]
     states("methods on MNIST", 0, 1, *gain, 3, len(better), f"{mean['two_head'][20]:.1f}")
     at_25 = mean["supervised"][25]
-    theirs = stored_table("published.csv").query("source.str.startswith('Odena')").pivot(
-        index="n_labels", columns="method", values="value"
+    theirs = (
+        stored_table("published.csv")
+        .query("source.str.startswith('Odena')")
+        .pivot(index="n_labels", columns="method", values="value")
     )
     theirs = 100 * (1 - theirs.loc[[25, 1000], ["CNN baseline", "SGAN"]])
     of_odena = [*theirs.loc[25], *abs(theirs["CNN baseline"] - theirs["SGAN"])]
