@@ -15,15 +15,13 @@ from tqdm.auto import tqdm
 from sgan_lib import evaluation, models, runtime, training
 from sgan_lib.baselines import BASELINES, fit_baseline, predict_baseline
 from sgan_lib.checkpoints import load_checkpoint, save_checkpoint
-from sgan_lib.data import DATASETS, POINTS, Batches, SemiSupervisedData, as_images, load
+from sgan_lib.data import DATASETS, POINTS, SHAPES, Batches, SemiSupervisedData, as_images, load
 from sgan_lib.methods import METHODS
 from sgan_lib.networks import check_shape, default_network, row_of
 from sgan_lib.results import RunResult, found_on_test
 from sgan_lib.saved import checksum
 from sgan_lib.settings import PRESETS, Settings
 from sgan_lib.training import Player, Record, TrainingState, average_of
-
-_SIDES = {"digits": 8, "usps": 16, "svhn": 32, "cifar10": 32, "mnist_rgb": 32}  # of images; 28 for all others
 
 
 def resolve(
@@ -50,7 +48,7 @@ def resolve(
         if unused := [n for n, v in (given | {"network": network}).items() if v not in (None, getattr(settled, n))]:
             raise ValueError(f"{', '.join(unused)} must be left out for {method!r}, which trains no network")
         return settled
-    shape = data.image_shape if data else (2,) if dataset in POINTS else (1, 28, 28)
+    shape = data.image_shape if data else SHAPES[dataset]
     name, row = row_of(network or default_network(dataset, preset, METHODS[method].encoder, shape))
     METHODS[method].check_fits(name, row.generator, row.encoder)
     check_shape(name, row, shape)
@@ -60,8 +58,7 @@ def resolve(
     if METHODS[method].strong_view and shape[0] not in (1, 3):
         raise ValueError(f"method {method!r} needs images of 1 or 3 channels; those of {dataset!r} have {shape[0]}")
     settings = Settings(**named | {"network": name} | values | row.settings(preset) | given)
-    side = row.image_size or (shape[-1] if data else _SIDES.get(dataset, 28))
-    runtime.check_whole_number("shift", settings.shift, at_least=0, at_most=side)
+    runtime.check_whole_number("shift", settings.shift, at_least=0, at_most=row.image_size or shape[-1])
     return settings
 
 
