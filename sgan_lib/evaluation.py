@@ -106,8 +106,9 @@ def generate(generator: nn.Module, latent: Float[Tensor, "n latent"], classes: C
 def class_share(images: Images, classes: Classes) -> float:
     """Share of the images' variance, summed over pixels, that lies between classes (analysis of variance), in [0, 1].
 
-    At 1 a class is always the same image; at 0 all classes have the same mean. ValueError where all images are alike.
+    At 1 a class is always the same image; at 0 all have the same mean. ValueError: all images alike, classes not [n].
     """
+    check_tensor("classes", classes, (len(images),))
     pixels, classes = images.detach().flatten(1).cpu().double(), classes.cpu()  # not every device has float64
     deviations = pixels - pixels.mean(dim=0)
     if (total := deviations.square().sum().item()) == 0:

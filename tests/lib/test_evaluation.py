@@ -117,7 +117,7 @@ def test_a_linear_classifier_is_that_at_the_minimum_of_the_penalised_cross_entro
     assert error == pytest.approx((answers != test_labels.numpy()).mean(), abs=1.5 / 300)
 
 
-def test_the_share_of_the_class_is_that_of_an_analysis_of_variance():
+def test_the_share_of_the_class_is_that_of_an_analysis_of_variance(monkeypatch):
     classes = torch.tensor([0, 0, 0, 2, 2, 5])  # of different sizes
     images = random(6, 1, 2, 2) + classes[:, None, None, None] / 5
     total = within = 0.0
@@ -129,6 +129,9 @@ def test_the_share_of_the_class_is_that_of_an_analysis_of_variance():
     assert share == pytest.approx(1 - within / total)
     with pytest.raises(ValueError, match="images must differ from one another"):
         evaluation.class_share(torch.ones(6, 1, 2, 2), classes)
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no checks of signatures
+    with pytest.raises(ValueError, match=r"classes must have shape \[6\]; got \[2\]"):
+        evaluation.class_share(images, classes[:2])
 
 
 @pytest.mark.parametrize("images", [torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.full((2, 1, 8, 8), 255.0)])
