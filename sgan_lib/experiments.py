@@ -16,7 +16,7 @@ from sgan_lib import evaluation, models, runtime, training
 from sgan_lib.baselines import BASELINES, fit_baseline, predict_baseline
 from sgan_lib.checkpoints import load_checkpoint, save_checkpoint
 from sgan_lib.data import DATASETS, POINTS, SHAPES, Batches, SemiSupervisedData, as_images, load
-from sgan_lib.methods import METHODS
+from sgan_lib.methods import METHODS, judge_pairs, pairs
 from sgan_lib.networks import check_shape, default_network, row_of
 from sgan_lib.results import RunResult, found_on_test
 from sgan_lib.saved import checksum
@@ -52,13 +52,11 @@ def resolve(
     name, row = row_of(network or default_network(dataset, preset, METHODS[method].encoder, shape))
     METHODS[method].check_fits(name, row.generator, row.encoder)
     check_shape(name, row, shape)
-    if len(shape) == 1 and (METHODS[method].strong_view or given.get("shift")):
-        what = f"method {method!r}" if METHODS[method].strong_view else f"shift = {given['shift']}"
-        raise ValueError(f"{what} needs images; {dataset!r} holds points or rows of a table")
-    if METHODS[method].strong_view and shape[0] not in (1, 3):
-        raise ValueError(f"method {method!r} needs images of 1 or 3 channels; those of {dataset!r} have {shape[0]}")
+    if METHODS[method].strong_view and (len(shape) == 1 or shape[0] not in (1, 3)):
+        raise ValueError(f"method {method!r} needs images of 1 or 3 channels; those of {dataset!r} have shape {shape}")
     settings = Settings(**named | {"network": name} | values | row.settings(preset) | given)
-    runtime.check_whole_number("shift", settings.shift, at_least=0, at_most=row.image_size or shape[-1])
+    largest = (row.image_size or shape[-1]) if len(shape) == 3 else 0  # points and rows of a table do not move
+    runtime.check_whole_number("shift", settings.shift, at_least=0, at_most=largest)
     return settings
 
 
@@ -99,9 +97,8 @@ def prepare(
 ) -> Run:  # fmt: skip
     """Build networks, players, the average of weights and the batches; the first door.
 
-    `data` is what to train on; by default the split that the settings name, and likewise `network`: own networks are
-    copied. `start` has weights to start from. Raises ValueError or TypeError where networks cannot take the images, or
-    lack what the method needs.
+    `data` and `network` are by default those that the settings name; own networks are copied. `start` has weights to
+    start from. Raises ValueError or TypeError where networks cannot take the images, or lack what the method needs.
     """
     name, row = row_of(network or settings.network)
     size = None if settings.dataset in POINTS else row.image_size
@@ -135,18 +132,19 @@ def prepare(
 @torch.no_grad()
 def _check_outputs(networks: models.Networks, images: Tensor, n_classes: int) -> int:
     """The width of the discriminator's features (0: it judges pairs), once two images have shown that shapes fit."""
+    shape = list(images.shape[1:])
     if networks.generator is not None:
-        with runtime.forked_random(), evaluation.evaluating(networks.generator):
+        with runtime.forked_random(), evaluation.evaluating(networks.generator, "the generator of network", "latents"):
             made = list(networks.generator.sample(2).shape[1:])
-        if made != list(images.shape[1:]):
-            raise ValueError(f"the generator must make images of shape {list(images.shape[1:])}; it made {made}")
+        if made != shape:
+            raise ValueError(f"the generator must make images of shape {shape}; it made {made}")
     if networks.encoder is not None:
+        nets = nn.ModuleDict(networks._asdict())
+        with runtime.forked_random(), evaluation.evaluating(nets, "network", f"pairs with images of shape {shape}"):
+            judge_pairs(nets, *pairs(nets, images))
         return 0
-    try:
-        with evaluation.evaluating(networks.discriminator):
-            output = networks.discriminator(images)
-    except RuntimeError as error:
-        raise ValueError(f"the discriminator must take images of shape {list(images.shape[1:])}; {error}") from error
+    with evaluation.evaluating(networks.discriminator, "the discriminator of network", f"images of shape {shape}"):
+        output = networks.discriminator(images)
     parts = output if isinstance(output, tuple) else (output,)
     shapes = [list(part.shape) if isinstance(part, Tensor) else type(part).__name__ for part in parts]
     if len(shapes) != 2 or shapes[0] != [2, n_classes] or len(shapes[1]) != 2:
@@ -158,10 +156,9 @@ def _check_outputs(networks: models.Networks, images: Tensor, n_classes: int) ->
 
 def _players(modules: nn.ModuleDict, settings: Settings) -> dict[str, Player]:
     """The discriminator with its head and, where there is one, the generator with its encoder, in order of play."""
-    rates = {"discriminator": settings.learning_rate, "generator": settings.learning_rate * settings.generator_rate}
-    sides = {"discriminator": ("discriminator", "real_head"), "generator": ("generator", "encoder")}
-    moved = {side: [modules[name] for name in names if name in modules] for side, names in sides.items()}
-    return {side: player(networks, rates[side], settings) for side, networks in moved.items() if networks}
+    sides = {"discriminator": ("real_head", 1.0), "generator": ("encoder", settings.generator_rate)}
+    return {side: player([modules[name] for name in (side, beside) if name in modules], settings.learning_rate * factor,
+                         settings) for side, (beside, factor) in sides.items() if side in modules}  # fmt: skip
 
 
 def player(modules: list[nn.Module], learning_rate: float, settings: Settings) -> Player:

@@ -56,8 +56,7 @@ class RawSet(NamedTuple):
 def cache_folder() -> Path:
     """The folder for downloaded files: `SGAN_DATA` if set, else the user's cache folder. Not created."""
     try:
-        named = os.environ.get("SGAN_DATA")
-        return Path(named or platformdirs.user_cache_path("sgan_lib", appauthor=False)).expanduser()
+        return Path(os.getenv("SGAN_DATA") or platformdirs.user_cache_path("sgan_lib", appauthor=False)).expanduser()
     except RuntimeError as error:
         raise DataError(f"there is no folder for downloads: {error} The variable SGAN_DATA names one") from error
 

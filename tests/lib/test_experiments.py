@@ -271,9 +271,9 @@ IN_TWO_CHANNELS = data.from_arrays(torch.linspace(-1, 1, 40 * 128).view(40, 2, 8
     ("changes", "message"),
     [({"n_labels": 9}, "n_labels must be .* at least 10 .*; got 9"), ({"device": "tpu"}, "device must be .*'tpu'"),
      ({"n_labels": 1348}, "n_labels must be .* at most 1347; got 1348"), ({"record_every": 0}, "record_every must be"),
-     ({"dataset": "moons", "shift": 1}, "shift = 1 needs images"), ({"step": 1}, "no argument 'step'"),
+     ({"dataset": "moons", "shift": 1}, "shift must be .* at most 0; got 1"), ({"step": 1}, "no argument 'step'"),
      ({"dataset": "moons", "network": "dcgan"}, "'dcgan' takes images"), ({"observe": 5}, "observe must be .* got 5"),
-     ({"method": "consistency", "data": IN_TWO_CHANNELS, "n_labels": None}, "of 1 or 3 channels; .* 'arrays' have 2"),
+     ({"method": "consistency", "data": IN_TWO_CHANNELS, "n_labels": None}, "1 or 3 channels; .* 'arrays' have shape"),
      ({"network": WITHOUT_WEIGHTS}, "network must have weights to train")],
 )  # fmt: skip
 def test_bad_arguments_are_refused_before_anything_is_trained(monkeypatch, changes, message):

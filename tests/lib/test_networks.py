@@ -132,6 +132,9 @@ def test_every_method_trains_copies_of_a_pair_of_ones_own(method):
         ([Own(returned=lambda *both: (both[0], both[1][None]))], ValueError, r"discriminator must .* \[1, 2, 12\]"),
         ([Own().requires_grad_(False)], ValueError, "network must have weights to train"),
         ([Own(returned=lambda logits, features: (logits * torch.nan, features))], ValueError, "finite numbers"),
+        ([nn.Sequential(nn.Flatten(), nn.Linear(63, 10))], ValueError, r"discriminator of .* \[1, 8, 8\]: Runtime"),
+        ([Own(returned=lambda: 0)], ValueError, r"discriminator of network cannot take .*\[1, 8, 8\]: TypeError: "),
+        ([Own(), 8, models.Generator(3, layers=nn.Linear(4, 64))], ValueError, "generator of network .*: RuntimeError"),
         ([Own(11)], ValueError, r"discriminator must .* \[\[2, 11\], \[2, 12\]\]"),
         ([Own(), 9], ValueError, r"generator must .* \[1, 8, 8\]; .* \[1, 9, 8\]"),
         ([Own(), 8, nn.Linear(3, 64)], TypeError, "network must be .* models.Generator .*; got .*'Linear'"),
@@ -140,6 +143,17 @@ def test_every_method_trains_copies_of_a_pair_of_ones_own(method):
 def test_a_pair_that_cannot_play_is_refused_before_training(arguments, error, message):
     with pytest.raises(error, match=message):
         play("sgan", *arguments)
+
+
+@pytest.mark.parametrize("error", [AssertionError("even"), IndexError("range")])
+def test_networks_of_pairs_that_do_not_fit_are_refused_before_training(error):
+    pair = networks.build("bigan_digits", (1, 8, 8), 1)
+    narrow = models.Networks(pair.discriminator, pair.generator, models.Encoder((1, 8, 8), 8, 5))
+    with pytest.raises(ValueError, match=r"network cannot take pairs with images of shape \[1, 8, 8\]: RuntimeError"):
+        experiments.run("bigan", "digits", n_labels=20, steps=1, network=narrow)
+    pair.discriminator.register_forward_hook(lambda *_: (_ for _ in ()).throw(error))
+    with pytest.raises(ValueError, match=f"network cannot take pairs .*: {type(error).__name__}: {error}"):
+        experiments.run("bigan", "digits", n_labels=20, steps=1, network=pair)
 
 
 def test_stored_weights_are_read_in_full_precision_without_a_random_number(tmp_path):

@@ -78,7 +78,7 @@ def test_bad_settings_are_refused_by_name_and_numpys_numbers_are_taken():
         ({"method": "bigan", "network": "mlp_digits"}, "'bigan' needs a network with an encoder"),
         ({"network": "bigan_digits"}, "'sgan' needs a network without an encoder"),
         ({"network": "cnn"}, "'sgan' needs a network with a generator"),
-        ({"method": "consistency", "dataset": "moons"}, "'consistency' needs images; 'moons' holds points"),
+        ({"method": "consistency", "dataset": "moons"}, "'consistency' needs images of .* 'moons' have shape"),
     ],
 )
 def test_what_does_not_go_together_is_refused(changes, message):
