@@ -51,9 +51,9 @@ def outputs(network: nn.Module, images: Images, batch_size: int = 2000) -> tuple
     ValueError for images that it cannot take.
     """
     _check_images(images)
-    like = next(network.parameters(), images)
+    like, size = next(network.parameters(), images), max(1, batch_size * 784 // max(784, images[:1].numel()))  # memory
     with evaluating(network, "network", f"images of shape {list(images.shape[1:])}"):
-        batches = [network(batch.to(like)) for batch in images.split(batch_size)]
+        batches = [network(batch.to(like)) for batch in images.split(size)]
     return tuple(torch.cat(parts).to(images.device) for parts in zip(*batches, strict=True))
 
 

@@ -47,6 +47,17 @@ def test_outputs_come_whole_and_in_order_computed_where_the_network_is_returned_
     assert evaluation.encode(network, LOGITS).features.sum() == 5
 
 
+def test_large_images_go_in_a_few_at_a_time_and_a_lack_of_memory_is_named_as_such():
+    network, seen = nn.Identity(), []
+    network.forward = lambda images: (seen.append(len(images)) or images.flatten(1),)
+    for shape in ((1, 8, 8), (1, 28, 28), (3, 128, 128), (1, 900, 900)):
+        evaluation.outputs(network, torch.zeros(7, *shape), batch_size=200)
+    assert seen == [7, 7, 3, 3, 1, *[1] * 7]  # 200 · 28² numbers are three times 3 · 128²
+    network.forward = lambda images: (_ for _ in ()).throw(torch.OutOfMemoryError("no room"))
+    with pytest.raises(torch.OutOfMemoryError, match="no room"):
+        evaluation.outputs(network, LOGITS)
+
+
 @pytest.mark.parametrize(("wrong", "n"), [(0, 10), (93, 10_000), (10, 10)])
 def test_the_wilson_interval_is_the_textbooks(wrong, n):
     p, z = wrong / n, 1.959963984540054
