@@ -48,12 +48,15 @@ def _check_images(images: Tensor) -> None:
 def outputs(network: nn.Module, images: Images, batch_size: int = 2000) -> tuple[Tensor, ...]:
     """What a network returns for many images, in evaluation mode: on its device, by its dtype; returned on theirs.
 
-    ValueError for images that it cannot take.
+    ValueError for images that it cannot take, and where it returns no tuple of tensors with a row for each image.
     """
     _check_images(images)
     like, size = next(network.parameters(), images), max(1, batch_size * 784 // max(784, images[:1].numel()))  # memory
     with evaluating(network, "network", f"images of shape {list(images.shape[1:])}"):
         batches = [network(batch.to(like)) for batch in images.split(size)]
+    shapes = [list(np.shape(part)) for part in batches[0]] if isinstance(batches[0], (tuple, list)) else []
+    if not shapes or any(shape[:1] != [len(images[:size])] for shape in shapes):
+        raise ValueError(f"network must return (class_logits, features), row by row; got {shapes or type(batches[0])}")
     return tuple(torch.cat(parts).to(images.device) for parts in zip(*batches, strict=True))
 
 

@@ -58,6 +58,18 @@ def test_large_images_go_in_a_few_at_a_time_and_a_lack_of_memory_is_named_as_suc
         evaluation.outputs(network, LOGITS)
 
 
+@pytest.mark.parametrize(
+    ("returned", "got"),
+    [(lambda x: x, "Tensor"), (lambda x: {"logits": x}, "dict"), (lambda x: (x, x.mean(dim=0)), r"\[\[4, 3\], \[3\]\]"),
+     (lambda x: (x, x[:1]), r"\[\[4, 3\], \[1, 3\]\]"), (lambda x: (), "tuple"), (lambda x: (x, None), r", \[\]\]")],
+)  # fmt: skip
+def test_a_network_that_returns_no_rows_of_logits_and_features_is_refused(returned, got):
+    network = nn.Identity()
+    network.forward = returned
+    with pytest.raises(ValueError, match=rf"network must return \(class_logits, features\), .*; got .*{got}"):
+        evaluation.class_logits(network, LOGITS[:4])
+
+
 @pytest.mark.parametrize(("wrong", "n"), [(0, 10), (93, 10_000), (10, 10)])
 def test_the_wilson_interval_is_the_textbooks(wrong, n):
     p, z = wrong / n, 1.959963984540054
