@@ -17,7 +17,7 @@ from sgan_lib.baselines import BASELINES, fit_baseline, predict_baseline
 from sgan_lib.checkpoints import load_checkpoint, save_checkpoint
 from sgan_lib.data import DATASETS, POINTS, SHAPES, Batches, SemiSupervisedData, as_images, load
 from sgan_lib.methods import METHODS, judge_pairs, pairs
-from sgan_lib.networks import check_shape, default_network, row_of
+from sgan_lib.networks import OWN, check_shape, default_network, row_of
 from sgan_lib.results import RunResult, found_on_test
 from sgan_lib.saved import checksum
 from sgan_lib.settings import PRESETS, Settings
@@ -25,7 +25,7 @@ from sgan_lib.training import Player, Record, TrainingState, average_of
 
 
 def resolve(
-    method: str, dataset: str, preset: str = "quick", network: str | models.Networks | None = None,
+    method: str, dataset: str, preset: str = "quick", network: str | nn.Module | models.Networks | None = None,
     data: SemiSupervisedData | None = None, **given: Any,
 ) -> Settings:  # fmt: skip
     """What is given, then the network's recipe for the preset, then the defaults. Bad arguments are refused by name.
@@ -49,7 +49,7 @@ def resolve(
             raise ValueError(f"{', '.join(unused)} must be left out for {method!r}, which trains no network")
         return settled
     shape = data.image_shape if data else SHAPES[dataset]
-    name, row = row_of(network or default_network(dataset, preset, METHODS[method].encoder, shape))
+    name, row = row_of(default_network(dataset, preset, METHODS[method].encoder, shape) if network is None else network)
     METHODS[method].check_fits(name, row.generator, row.encoder)
     check_shape(name, row, shape)
     if METHODS[method].strong_view and (len(shape) == 1 or shape[0] not in (1, 3)):
@@ -72,7 +72,7 @@ class Run:
 
 def _read_folder(path: str, method: str, network: Any, n_labels: int | None, split_seed: int = 0) -> SemiSupervisedData:
     """A folder of images, in the size that the network wants."""
-    size = row_of(network)[1].image_size if network and method in METHODS else None
+    size = row_of(network)[1].image_size if network is not None and method in METHODS else None
     return load(path, n_labels, split_seed, image_size=size)
 
 
@@ -93,14 +93,14 @@ def reproducible(settings: Settings) -> Iterator[None]:
 
 def prepare(
     settings: Settings, data: SemiSupervisedData | None = None, device: torch.device | str = "cpu",
-    network: str | models.Networks | None = None, start: nn.ModuleDict | None = None,
+    network: str | nn.Module | models.Networks | None = None, start: nn.ModuleDict | None = None,
 ) -> Run:  # fmt: skip
     """Build networks, players, the average of weights and the batches; the first door.
 
     `data` and `network` are by default those that the settings name; own networks are copied. `start` has weights to
     start from. Raises ValueError or TypeError where networks cannot take the images, or lack what the method needs.
     """
-    name, row = row_of(network or settings.network)
+    name, row = row_of(settings.network if network is None else network)
     size = None if settings.dataset in POINTS else row.image_size
     parts = (data or load(settings.dataset, settings.n_labels, settings.split_seed, image_size=size)).to(device)
     method, images = METHODS[settings.method], as_images(parts.pool[:500])
@@ -195,7 +195,7 @@ def run(
     method: str = "feature_matching", dataset: str = "mnist", n_labels: int | None = None, seed: int = 0,
     preset: str = "quick", split_seed: int | None = None, device: str = "auto", progress: bool = False,
     record_every: int | None = None, observe: Callable[[Record, nn.ModuleDict], None] | None = None,
-    checkpoint: str | Path | None = None, network: str | models.Networks | None = None,
+    checkpoint: str | Path | None = None, network: str | nn.Module | models.Networks | None = None,
     data: SemiSupervisedData | None = None, start: nn.ModuleDict | None = None, **overrides: Any,
 ) -> RunResult:  # fmt: skip
     """Train one method on one split and measure its test error once, at the end, with averaged weights.
@@ -210,7 +210,7 @@ def run(
         record_every: steps between records; by default a twentieth of the run.
         observe: called with each record and the averaged networks.
         checkpoint: file to save to at each record, and to resume from, to the last bit, if it is there.
-        network: a name, by default the data set's, or your `models.Networks`: copied, weight norm set anew from data.
+        network: a name, by default the data set's, or your module or `models.Networks`: copied, weight norm set anew.
         data: data of your own, from `data.from_arrays` and its like, instead of dataset, n_labels and split_seed.
         start: networks of an earlier result, or trained ones of your own, to go on from; optimisers start afresh.
         overrides: any other field of `Settings`, for example `steps=500`; baselines take none.
@@ -245,9 +245,8 @@ def run(
         asked = asdict(settings) | {"device": chosen.type, "cpu_threads": torch.get_num_threads()}
         prepared = prepare(settings, data, chosen, network, start)
         if file is not None:
-            own = None if isinstance(network, str | None) else nn.ModuleList(filter(None, network))
             asked |= {"data": prepared.data.digest(), "start": start and checksum("", start.state_dict())[:10]}
-            asked["networks"] = own and checksum(repr(own), {})[:10]
+            asked["networks"] = checksum(repr(prepared.state.modules), {})[:10] if settings.network == OWN else None
             if file.exists():
                 load_checkpoint(prepared.state, file, asked)
         for record in train(prepared, record_every):

@@ -12,6 +12,7 @@ from sgan_lib import checks, experiments, models, networks
 from sgan_lib.data import DATASETS
 from sgan_lib.methods import METHODS
 from sgan_lib.networks import NETWORKS
+from sgan_lib.results import RunResult
 from sgan_lib.saved import write_file
 from sgan_lib.settings import PRESETS, Settings
 
@@ -154,6 +155,18 @@ def test_networks_of_pairs_that_do_not_fit_are_refused_before_training(error):
     pair.discriminator.register_forward_hook(lambda *_: (_ for _ in ()).throw(error))
     with pytest.raises(ValueError, match=f"network cannot take pairs .*: {type(error).__name__}: {error}"):
         experiments.run("bigan", "digits", n_labels=20, steps=1, network=pair)
+
+
+def test_a_classifier_alone_stands_for_networks_and_is_resumed_and_read_back(tmp_path):
+    own, given = Own(), {"n_labels": 20, "steps": 4, "seed": 1, "device": "cpu"}
+    runs = [experiments.run("pseudo_label", "digits", network=each, checkpoint=tmp_path / "run", **given)
+            for each in (own, own, models.Networks(own))]  # fmt: skip
+    assert runs[0] == runs[1] == runs[2]
+    runs[0].save(tmp_path / "model")
+    back = RunResult.load(tmp_path / "model", Own()).modules.state_dict()
+    assert_close(dict(back), dict(runs[0].modules.state_dict()), rtol=0, atol=0)
+    with pytest.raises(ValueError, match="'sgan' needs a network with a generator; got network 'own'"):
+        experiments.run("sgan", "digits", network=own, **given)
 
 
 def test_stored_weights_are_read_in_full_precision_without_a_random_number(tmp_path):
