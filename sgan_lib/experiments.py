@@ -30,18 +30,21 @@ def resolve(
 ) -> Settings:  # fmt: skip
     """What is given, then the network's recipe for the preset, then the defaults. Bad arguments are refused by name.
 
-    `dataset` is a name or a folder; `data`, where there are some, are what it stands for.
+    `dataset` is a name or a folder, or the name of `data`, where there are some.
     """
     runtime.check_choice("method", method, (*METHODS, *BASELINES))
     given = {name: value for name, value in given.items() if name != "n_labels" or value is not None}
     if data is None and dataset not in DATASETS:
         data = _read_folder(dataset, method, network, None)
+    elif data is not None and data.name not in (dataset, str(runtime.check_path("dataset", dataset).resolve())):
+        raise ValueError(f"dataset must be {data.name!r}, the name of the data that are given; got {dataset!r}")
     dataset = dataset if data is None else data.name
     runtime.check_choice("preset", preset, PRESETS)
     known = [each.name for each in fields(Settings)]
     if unknown := [name for name in given if name not in known]:
         raise ValueError(f"run has no argument {unknown[0]!r}; the settings it takes are {', '.join(known)}")
-    values = {"n_labels": len(data.labelled.labels) if data else 100, "seed": 0, "split_seed": given.get("seed", 0)}
+    values = {"n_labels": len(data.labelled_in_pool.unique()) if data else 100, "seed": 0}
+    values["split_seed"] = data.split_seed if data else given.get("seed", 0)
     named = {"method": method, "dataset": dataset, "preset": preset}
     if method in BASELINES:
         settled = Settings(**named | {n: given.get(n, value) for n, value in values.items()}, network="none", steps=1)
@@ -55,8 +58,7 @@ def resolve(
     if METHODS[method].strong_view and (len(shape) == 1 or shape[0] not in (1, 3)):
         raise ValueError(f"method {method!r} needs images of 1 or 3 channels; those of {dataset!r} have shape {shape}")
     settings = Settings(**named | {"network": name} | values | row.settings(preset) | given)
-    largest = (row.image_size or shape[-1]) if len(shape) == 3 else 0  # points and rows of a table do not move
-    runtime.check_whole_number("shift", settings.shift, at_least=0, at_most=largest)
+    runtime.check_whole_number("shift", settings.shift, 0, (row.image_size or shape[-1]) if len(shape) == 3 else 0)
     return settings
 
 
@@ -192,7 +194,7 @@ def finish(run: Run) -> RunResult:
 
 
 def run(
-    method: str = "feature_matching", dataset: str = "mnist", n_labels: int | None = None, seed: int = 0,
+    method: str = "feature_matching", dataset: str | None = None, n_labels: int | None = None, seed: int = 0,
     preset: str = "quick", split_seed: int | None = None, device: str = "auto", progress: bool = False,
     record_every: int | None = None, observe: Callable[[Record, nn.ModuleDict], None] | None = None,
     checkpoint: str | Path | None = None, network: str | nn.Module | models.Networks | None = None,
@@ -201,8 +203,8 @@ def run(
     """Train one method on one split and measure its test error once, at the end, with averaged weights.
 
     Args:
-        method, dataset, preset: names; see `METHODS`, `baselines.BASELINES`, `data.DATASETS`, `PRESETS`. A data set may
-            be a folder of images too, for which see `data.from_folder`.
+        method, dataset, preset: names; see `METHODS`, `baselines.BASELINES`, `data.DATASETS`, `PRESETS`. A data set, by
+            default "mnist", may be a folder of images too, for which see `data.from_folder`.
         n_labels: labelled images, balanced over the classes to within one; by default 100, or all that a folder has.
         seed, split_seed: of weights, batches and noise; of which images are labelled, by default the same.
         device: "auto", "cpu", "cuda" or "mps".
@@ -220,16 +222,14 @@ def run(
     """
     if not isinstance(data, SemiSupervisedData | None):
         raise TypeError(f"data must be SemiSupervisedData, as data.from_arrays makes them; got {type(data).__name__}")
-    if data is not None and (n_labels, split_seed) != (None, None):
-        raise ValueError(f"n_labels and split_seed must be None where data are given; got {n_labels} and {split_seed}")
+    if data is not None and (taken := (dataset, n_labels, split_seed)) != (None, None, None):
+        raise ValueError(f"dataset, n_labels and split_seed must be None where data are given; got {taken}")
     if not (observe is None or callable(observe)):
         raise TypeError(f"observe must be a function of a record and networks; got {observe!r}")
-    split = seed if split_seed is None else split_seed
+    split, dataset = seed if split_seed is None else split_seed, data.name if data else dataset or "mnist"
     if data is None and dataset not in DATASETS:
         data = _read_folder(dataset, method, network, n_labels, split)
-    if data is not None:
-        n_labels, split = len(data.labelled_in_pool.unique()), data.split_seed
-    given = {"n_labels": n_labels, "seed": seed, "split_seed": split}
+    given = {"n_labels": n_labels, "seed": seed, "split_seed": data.split_seed if data else split}
     settings = resolve(method, dataset, preset, network, data, **given | overrides)
     chosen = runtime.choose_device(device)
     if method in BASELINES:

@@ -273,7 +273,9 @@ IN_TWO_CHANNELS = data.from_arrays(torch.linspace(-1, 1, 40 * 128).view(40, 2, 8
      ({"n_labels": 1348}, "n_labels must be .* at most 1347; got 1348"), ({"record_every": 0}, "record_every must be"),
      ({"dataset": "moons", "shift": 1}, "shift must be .* at most 0; got 1"), ({"step": 1}, "no argument 'step'"),
      ({"dataset": "moons", "network": "dcgan"}, "'dcgan' takes images"), ({"observe": 5}, "observe must be .* got 5"),
-     ({"method": "consistency", "data": IN_TWO_CHANNELS, "n_labels": None}, "1 or 3 channels; .* 'arrays' have shape"),
+     ({"method": "consistency", "data": IN_TWO_CHANNELS, "n_labels": None, "dataset": None},
+      "of 1 or 3 channels; .* 'arrays' have shape .2, 8"),
+     ({"data": IN_TWO_CHANNELS, "n_labels": None}, "dataset, .* must be None where data are .* got .'digits', None"),
      ({"network": WITHOUT_WEIGHTS}, "network must have weights to train")],
 )  # fmt: skip
 def test_bad_arguments_are_refused_before_anything_is_trained(monkeypatch, changes, message):
