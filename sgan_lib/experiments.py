@@ -174,9 +174,9 @@ def player(modules: list[nn.Module], learning_rate: float, settings: Settings) -
 
 
 def train(run: Run, record_every: int | None = None) -> Iterator[Record]:
-    """Train to the end; a record every `record_every` steps, by default a twentieth of the run. The second door."""
+    """Train to the end; a record every `record_every` steps, by default steps / 20, rounded up. The second door."""
     settings, held_out = run.settings, run.data.validation
-    every = max(1, settings.steps // 20) if record_every is None else record_every
+    every = -(-settings.steps // 20) if record_every is None else record_every
     scored = METHODS[settings.method].classifies and len(held_out.labels)
     score = (lambda n: {"validation_error": evaluation.error_rate(n["discriminator"], *held_out)}) if scored else None
     return training.train(run.state, run.batches.at, settings.steps, every, score, settings.hold, settings.last_rate)
@@ -209,7 +209,7 @@ def run(
         seed, split_seed: of weights, batches and noise; of which images are labelled, by default the same.
         device: "auto", "cpu", "cuda" or "mps".
         progress: show a bar with the numbers that one wants to watch.
-        record_every: steps between records; by default a twentieth of the run.
+        record_every: steps between records; by default a twentieth of all steps, rounded up.
         observe: called with each record and the averaged networks.
         checkpoint: file to save to at each record, and to resume from, to the last bit, if it is there.
         network: a name, by default the data set's, or your module or `models.Networks`: copied, weight norm set anew.
@@ -261,8 +261,8 @@ def run(
 
 
 def repeat(n_seeds: int, first_seed: int = 0, **arguments: Any) -> list[RunResult]:
-    """`run` for several seeds, each with its own split; networks are dropped to save memory. Takes no `checkpoint`."""
-    if arguments.get("checkpoint") is not None:
-        raise ValueError(f"checkpoint must be left out, as it is of one seed; got {arguments['checkpoint']}")
+    """`run` for several seeds, each with its own split unless that is given; networks are dropped to save memory."""
+    if taken := {"checkpoint", "seed"} & {*arguments}:
+        raise ValueError(f"{min(taken)} must be left out, as it is of one run; got {arguments[min(taken)]}")
     seeds = range(first_seed, first_seed + runtime.check_whole_number("n_seeds", n_seeds, at_least=1))
     return [replace(run(seed=seed, **arguments), modules=None) for seed in seeds]
