@@ -51,8 +51,8 @@ def gradients_arrive(network: nn.Module, loss: Tensor) -> Report:
     trainable = {name: p for name, p in network.named_parameters() if p.requires_grad}
     if not trainable:
         raise ValueError("network must have trainable parameters; all of its parameters are frozen, or it has none")
-    if loss.ndim or not loss.requires_grad:
-        got = f"shape {list(loss.shape)}, requires_grad={loss.requires_grad}"
+    got = f"shape {list(loss.shape)}, requires_grad={loss.requires_grad}" if isinstance(loss, Tensor) else repr(loss)
+    if not isinstance(loss, Tensor) or loss.ndim or not loss.requires_grad:
         raise ValueError(f"loss must be a scalar that carries a gradient; got {got}")
     gradients = torch.autograd.grad(loss, list(trainable.values()), retain_graph=True, allow_unused=True)
     unreached = [name for name, g in zip(trainable, gradients, strict=True) if g is None]

@@ -20,11 +20,15 @@ Classes = Int[Tensor, "n"]
 
 
 @contextmanager
-def evaluating(network: nn.Module) -> Iterator[nn.Module]:
-    """Evaluation mode inside the block; then every layer has the mode in which it came, frozen ones too."""
+def evaluating(network: nn.Module, name: str, given: str) -> Iterator[nn.Module]:
+    """Evaluation mode inside, then each layer's own. An error becomes a ValueError: `name` cannot take `given`."""
     modes = {layer: layer.training for layer in network.modules()}
     try:
         yield network.eval()
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:
+        raise ValueError(f"{name} cannot take {given}: {type(error).__name__}: {error}") from error
     finally:
         for layer, mode in modes.items():
             layer.training = mode
@@ -42,20 +46,26 @@ def _check_images(images: Tensor) -> None:
 
 @torch.no_grad()
 def outputs(network: nn.Module, images: Images, batch_size: int = 2000) -> tuple[Tensor, ...]:
-    """What a network returns for many images, in evaluation mode: on its device, by its dtype; returned on theirs."""
+    """What a network returns for many images, in evaluation mode: on its device, by its dtype; returned on theirs.
+
+    ValueError for images that it cannot take, and where it returns no tuple of tensors with a row for each image.
+    """
     _check_images(images)
-    like = next(network.parameters(), images)
-    try:
-        with evaluating(network):
-            batches = [network(batch.to(like)) for batch in images.split(batch_size)]
-    except RuntimeError as error:
-        raise ValueError(f"the network cannot take images of shape {list(images.shape[1:])}: {error}") from error
+    like, size = next(network.parameters(), images), max(1, batch_size * 784 // max(784, images[:1].numel()))  # memory
+    with evaluating(network, "network", f"images of shape {list(images.shape[1:])}"):
+        batches = [network(batch.to(like)) for batch in images.split(size)]
+    shapes = [list(np.shape(part)) for part in batches[0]] if isinstance(batches[0], (tuple, list)) else []
+    if not shapes or any(shape[:1] != [len(images[:size])] for shape in shapes):
+        raise ValueError(f"network must return (class_logits, features), row by row; got {shapes or type(batches[0])}")
     return tuple(torch.cat(parts).to(images.device) for parts in zip(*batches, strict=True))
 
 
 def class_logits(discriminator: nn.Module, images: Images) -> Float[Tensor, "n classes"]:
-    """The K logits of each image, in evaluation mode."""
-    return outputs(discriminator, images)[0]
+    """The K logits of each image, in evaluation mode. ValueError where one is NaN."""
+    logits = outputs(discriminator, images)[0]
+    if logits.isnan().any():
+        raise ValueError("the discriminator's logits must not be NaN; its weights are, or the images")
+    return logits
 
 
 def encode(encoder: nn.Module, images: Images) -> EncoderOutput:
@@ -65,20 +75,14 @@ def encode(encoder: nn.Module, images: Images) -> EncoderOutput:
 
 def predict(discriminator: nn.Module, images: Images) -> Classes:
     """The class of the largest of the K logits; "fake" is never an answer. ValueError where a logit is NaN."""
-    return _largest(class_logits(discriminator, images))
-
-
-def _largest(logits: Float[Tensor, "n classes"]) -> Classes:
-    if logits.isnan().any():
-        raise ValueError("the discriminator's logits must not be NaN; its weights are, or the images")
-    return logits.argmax(dim=1)
+    return class_logits(discriminator, images).argmax(dim=1)
 
 
 def error_rate(discriminator: nn.Module, images: Images, labels: Classes) -> float:
     """Share of wrong predictions, in [0, 1]. ValueError for labels that are not int64 [n], from 0 to K - 1."""
     logits = class_logits(discriminator, images)
     check_tensor("labels", labels, (len(images) or "images",), torch.int64, 0, logits.shape[1] - 1)
-    return int((_largest(logits) != labels).sum()) / len(labels)
+    return int((logits.argmax(dim=1) != labels).sum()) / len(labels)
 
 
 def wilson_interval(n_wrong: int, n: int) -> tuple[float, float]:
@@ -99,15 +103,16 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
 def generate(generator: nn.Module, latent: Float[Tensor, "n latent"], classes: Classes | None = None) -> Images:
     """Images in [-1, 1] from given latents, in evaluation mode; in one pass, as batch norm may look at all of them."""
     device = next(generator.parameters(), latent).device
-    with evaluating(generator):
+    with evaluating(generator, "generator", f"latents of shape {list(latent.shape[1:])}"):
         return generator(latent.to(device), *([] if classes is None else [classes.to(device)]))
 
 
 def class_share(images: Images, classes: Classes) -> float:
     """Share of the images' variance, summed over pixels, that lies between classes (analysis of variance), in [0, 1].
 
-    At 1 a class is always the same image; at 0 all classes have the same mean. ValueError where all images are alike.
+    At 1 a class is always the same image; at 0 all have the same mean. ValueError: all images alike, classes not [n].
     """
+    check_tensor("classes", classes, (len(images),))
     pixels, classes = images.detach().flatten(1).cpu().double(), classes.cpu()  # not every device has float64
     deviations = pixels - pixels.mean(dim=0)
     if (total := deviations.square().sum().item()) == 0:

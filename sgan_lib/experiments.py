@@ -15,53 +15,50 @@ from tqdm.auto import tqdm
 from sgan_lib import evaluation, models, runtime, training
 from sgan_lib.baselines import BASELINES, fit_baseline, predict_baseline
 from sgan_lib.checkpoints import load_checkpoint, save_checkpoint
-from sgan_lib.data import DATASETS, POINTS, Batches, SemiSupervisedData, as_images, load
-from sgan_lib.methods import METHODS
-from sgan_lib.networks import check_shape, default_network, row_of
+from sgan_lib.data import DATASETS, POINTS, SHAPES, Batches, SemiSupervisedData, as_images, load
+from sgan_lib.methods import METHODS, judge_pairs, pairs
+from sgan_lib.networks import OWN, check_shape, default_network, row_of
 from sgan_lib.results import RunResult, found_on_test
 from sgan_lib.saved import checksum
 from sgan_lib.settings import PRESETS, Settings
 from sgan_lib.training import Player, Record, TrainingState, average_of
 
-_SIDES = {"digits": 8, "usps": 16, "svhn": 32, "cifar10": 32, "mnist_rgb": 32}  # of images; 28 for all others
-
 
 def resolve(
-    method: str, dataset: str, preset: str = "quick", network: str | models.Networks | None = None,
+    method: str, dataset: str, preset: str = "quick", network: str | nn.Module | models.Networks | None = None,
     data: SemiSupervisedData | None = None, **given: Any,
 ) -> Settings:  # fmt: skip
     """What is given, then the network's recipe for the preset, then the defaults. Bad arguments are refused by name.
 
-    `dataset` is a name or a folder; `data`, where there are some, are what it stands for.
+    `dataset` is a name or a folder, or the name of `data`, where there are some.
     """
     runtime.check_choice("method", method, (*METHODS, *BASELINES))
     given = {name: value for name, value in given.items() if name != "n_labels" or value is not None}
     if data is None and dataset not in DATASETS:
         data = _read_folder(dataset, method, network, None)
+    elif data is not None and data.name not in (dataset, str(runtime.check_path("dataset", dataset).resolve())):
+        raise ValueError(f"dataset must be {data.name!r}, the name of the data that are given; got {dataset!r}")
     dataset = dataset if data is None else data.name
     runtime.check_choice("preset", preset, PRESETS)
     known = [each.name for each in fields(Settings)]
     if unknown := [name for name in given if name not in known]:
         raise ValueError(f"run has no argument {unknown[0]!r}; the settings it takes are {', '.join(known)}")
-    values = {"n_labels": len(data.labelled.labels) if data else 100, "seed": 0, "split_seed": given.get("seed", 0)}
+    values = {"n_labels": len(data.labelled_in_pool.unique()) if data else 100, "seed": 0}
+    values["split_seed"] = data.split_seed if data else given.get("seed", 0)
     named = {"method": method, "dataset": dataset, "preset": preset}
     if method in BASELINES:
         settled = Settings(**named | {n: given.get(n, value) for n, value in values.items()}, network="none", steps=1)
         if unused := [n for n, v in (given | {"network": network}).items() if v not in (None, getattr(settled, n))]:
             raise ValueError(f"{', '.join(unused)} must be left out for {method!r}, which trains no network")
         return settled
-    shape = data.image_shape if data else (2,) if dataset in POINTS else (1, 28, 28)
-    name, row = row_of(network or default_network(dataset, preset, METHODS[method].encoder, shape))
+    shape = data.image_shape if data else SHAPES[dataset]
+    name, row = row_of(default_network(dataset, preset, METHODS[method].encoder, shape) if network is None else network)
     METHODS[method].check_fits(name, row.generator, row.encoder)
     check_shape(name, row, shape)
-    if len(shape) == 1 and (METHODS[method].strong_view or given.get("shift")):
-        what = f"method {method!r}" if METHODS[method].strong_view else f"shift = {given['shift']}"
-        raise ValueError(f"{what} needs images; {dataset!r} holds points or rows of a table")
-    if METHODS[method].strong_view and shape[0] not in (1, 3):
-        raise ValueError(f"method {method!r} needs images of 1 or 3 channels; those of {dataset!r} have {shape[0]}")
+    if METHODS[method].strong_view and (len(shape) == 1 or shape[0] not in (1, 3)):
+        raise ValueError(f"method {method!r} needs images of 1 or 3 channels; those of {dataset!r} have shape {shape}")
     settings = Settings(**named | {"network": name} | values | row.settings(preset) | given)
-    side = row.image_size or (shape[-1] if data else _SIDES.get(dataset, 28))
-    runtime.check_whole_number("shift", settings.shift, at_least=0, at_most=side)
+    runtime.check_whole_number("shift", settings.shift, 0, (row.image_size or shape[-1]) if len(shape) == 3 else 0)
     return settings
 
 
@@ -77,7 +74,7 @@ class Run:
 
 def _read_folder(path: str, method: str, network: Any, n_labels: int | None, split_seed: int = 0) -> SemiSupervisedData:
     """A folder of images, in the size that the network wants."""
-    size = row_of(network)[1].image_size if network and method in METHODS else None
+    size = row_of(network)[1].image_size if network is not None and method in METHODS else None
     return load(path, n_labels, split_seed, image_size=size)
 
 
@@ -98,15 +95,14 @@ def reproducible(settings: Settings) -> Iterator[None]:
 
 def prepare(
     settings: Settings, data: SemiSupervisedData | None = None, device: torch.device | str = "cpu",
-    network: str | models.Networks | None = None, start: nn.ModuleDict | None = None,
+    network: str | nn.Module | models.Networks | None = None, start: nn.ModuleDict | None = None,
 ) -> Run:  # fmt: skip
     """Build networks, players, the average of weights and the batches; the first door.
 
-    `data` is what to train on; by default the split that the settings name, and likewise `network`: own networks are
-    copied. `start` has weights to start from. Raises ValueError or TypeError where networks cannot take the images, or
-    lack what the method needs.
+    `data` and `network` are by default those that the settings name; own networks are copied. `start` has weights to
+    start from. Raises ValueError or TypeError where networks cannot take the images, or lack what the method needs.
     """
-    name, row = row_of(network or settings.network)
+    name, row = row_of(settings.network if network is None else network)
     size = None if settings.dataset in POINTS else row.image_size
     parts = (data or load(settings.dataset, settings.n_labels, settings.split_seed, image_size=size)).to(device)
     method, images = METHODS[settings.method], as_images(parts.pool[:500])
@@ -138,18 +134,19 @@ def prepare(
 @torch.no_grad()
 def _check_outputs(networks: models.Networks, images: Tensor, n_classes: int) -> int:
     """The width of the discriminator's features (0: it judges pairs), once two images have shown that shapes fit."""
+    shape = list(images.shape[1:])
     if networks.generator is not None:
-        with runtime.forked_random(), evaluation.evaluating(networks.generator):
+        with runtime.forked_random(), evaluation.evaluating(networks.generator, "the generator of network", "latents"):
             made = list(networks.generator.sample(2).shape[1:])
-        if made != list(images.shape[1:]):
-            raise ValueError(f"the generator must make images of shape {list(images.shape[1:])}; it made {made}")
+        if made != shape:
+            raise ValueError(f"the generator must make images of shape {shape}; it made {made}")
     if networks.encoder is not None:
+        nets = nn.ModuleDict(networks._asdict())
+        with runtime.forked_random(), evaluation.evaluating(nets, "network", f"pairs with images of shape {shape}"):
+            judge_pairs(nets, *pairs(nets, images))
         return 0
-    try:
-        with evaluation.evaluating(networks.discriminator):
-            output = networks.discriminator(images)
-    except RuntimeError as error:
-        raise ValueError(f"the discriminator must take images of shape {list(images.shape[1:])}; {error}") from error
+    with evaluation.evaluating(networks.discriminator, "the discriminator of network", f"images of shape {shape}"):
+        output = networks.discriminator(images)
     parts = output if isinstance(output, tuple) else (output,)
     shapes = [list(part.shape) if isinstance(part, Tensor) else type(part).__name__ for part in parts]
     if len(shapes) != 2 or shapes[0] != [2, n_classes] or len(shapes[1]) != 2:
@@ -161,10 +158,9 @@ def _check_outputs(networks: models.Networks, images: Tensor, n_classes: int) ->
 
 def _players(modules: nn.ModuleDict, settings: Settings) -> dict[str, Player]:
     """The discriminator with its head and, where there is one, the generator with its encoder, in order of play."""
-    rates = {"discriminator": settings.learning_rate, "generator": settings.learning_rate * settings.generator_rate}
-    sides = {"discriminator": ("discriminator", "real_head"), "generator": ("generator", "encoder")}
-    moved = {side: [modules[name] for name in names if name in modules] for side, names in sides.items()}
-    return {side: player(networks, rates[side], settings) for side, networks in moved.items() if networks}
+    sides = {"discriminator": ("real_head", 1.0), "generator": ("encoder", settings.generator_rate)}
+    return {side: player([modules[name] for name in (side, beside) if name in modules], settings.learning_rate * factor,
+                         settings) for side, (beside, factor) in sides.items() if side in modules}  # fmt: skip
 
 
 def player(modules: list[nn.Module], learning_rate: float, settings: Settings) -> Player:
@@ -178,9 +174,9 @@ def player(modules: list[nn.Module], learning_rate: float, settings: Settings) -
 
 
 def train(run: Run, record_every: int | None = None) -> Iterator[Record]:
-    """Train to the end; a record every `record_every` steps, by default a twentieth of the run. The second door."""
+    """Train to the end; a record every `record_every` steps, by default steps / 20, rounded up. The second door."""
     settings, held_out = run.settings, run.data.validation
-    every = max(1, settings.steps // 20) if record_every is None else record_every
+    every = -(-settings.steps // 20) if record_every is None else record_every
     scored = METHODS[settings.method].classifies and len(held_out.labels)
     score = (lambda n: {"validation_error": evaluation.error_rate(n["discriminator"], *held_out)}) if scored else None
     return training.train(run.state, run.batches.at, settings.steps, every, score, settings.hold, settings.last_rate)
@@ -198,25 +194,25 @@ def finish(run: Run) -> RunResult:
 
 
 def run(
-    method: str = "feature_matching", dataset: str = "mnist", n_labels: int | None = None, seed: int = 0,
+    method: str = "feature_matching", dataset: str | None = None, n_labels: int | None = None, seed: int = 0,
     preset: str = "quick", split_seed: int | None = None, device: str = "auto", progress: bool = False,
     record_every: int | None = None, observe: Callable[[Record, nn.ModuleDict], None] | None = None,
-    checkpoint: str | Path | None = None, network: str | models.Networks | None = None,
+    checkpoint: str | Path | None = None, network: str | nn.Module | models.Networks | None = None,
     data: SemiSupervisedData | None = None, start: nn.ModuleDict | None = None, **overrides: Any,
 ) -> RunResult:  # fmt: skip
     """Train one method on one split and measure its test error once, at the end, with averaged weights.
 
     Args:
-        method, dataset, preset: names; see `METHODS`, `baselines.BASELINES`, `data.DATASETS`, `PRESETS`. A data set may
-            be a folder of images too, for which see `data.from_folder`.
+        method, dataset, preset: names; see `METHODS`, `baselines.BASELINES`, `data.DATASETS`, `PRESETS`. A data set, by
+            default "mnist", may be a folder of images too, for which see `data.from_folder`.
         n_labels: labelled images, balanced over the classes to within one; by default 100, or all that a folder has.
         seed, split_seed: of weights, batches and noise; of which images are labelled, by default the same.
         device: "auto", "cpu", "cuda" or "mps".
         progress: show a bar with the numbers that one wants to watch.
-        record_every: steps between records; by default a twentieth of the run.
+        record_every: steps between records; by default a twentieth of all steps, rounded up.
         observe: called with each record and the averaged networks.
         checkpoint: file to save to at each record, and to resume from, to the last bit, if it is there.
-        network: a name, by default the data set's, or your `models.Networks`: copied, weight norm set anew from data.
+        network: a name, by default the data set's, or your module or `models.Networks`: copied, weight norm set anew.
         data: data of your own, from `data.from_arrays` and its like, instead of dataset, n_labels and split_seed.
         start: networks of an earlier result, or trained ones of your own, to go on from; optimisers start afresh.
         overrides: any other field of `Settings`, for example `steps=500`; baselines take none.
@@ -226,16 +222,14 @@ def run(
     """
     if not isinstance(data, SemiSupervisedData | None):
         raise TypeError(f"data must be SemiSupervisedData, as data.from_arrays makes them; got {type(data).__name__}")
-    if data is not None and (n_labels, split_seed) != (None, None):
-        raise ValueError(f"n_labels and split_seed must be None where data are given; got {n_labels} and {split_seed}")
+    if data is not None and (taken := (dataset, n_labels, split_seed)) != (None, None, None):
+        raise ValueError(f"dataset, n_labels and split_seed must be None where data are given; got {taken}")
     if not (observe is None or callable(observe)):
         raise TypeError(f"observe must be a function of a record and networks; got {observe!r}")
-    split = seed if split_seed is None else split_seed
+    split, dataset = seed if split_seed is None else split_seed, data.name if data else dataset or "mnist"
     if data is None and dataset not in DATASETS:
         data = _read_folder(dataset, method, network, n_labels, split)
-    if data is not None:
-        n_labels, split = len(data.labelled_in_pool.unique()), data.split_seed
-    given = {"n_labels": n_labels, "seed": seed, "split_seed": split}
+    given = {"n_labels": n_labels, "seed": seed, "split_seed": data.split_seed if data else split}
     settings = resolve(method, dataset, preset, network, data, **given | overrides)
     chosen = runtime.choose_device(device)
     if method in BASELINES:
@@ -251,9 +245,8 @@ def run(
         asked = asdict(settings) | {"device": chosen.type, "cpu_threads": torch.get_num_threads()}
         prepared = prepare(settings, data, chosen, network, start)
         if file is not None:
-            own = None if isinstance(network, str | None) else nn.ModuleList(filter(None, network))
             asked |= {"data": prepared.data.digest(), "start": start and checksum("", start.state_dict())[:10]}
-            asked["networks"] = own and checksum(repr(own), {})[:10]
+            asked["networks"] = checksum(repr(prepared.state.modules), {})[:10] if settings.network == OWN else None
             if file.exists():
                 load_checkpoint(prepared.state, file, asked)
         for record in train(prepared, record_every):
@@ -268,8 +261,8 @@ def run(
 
 
 def repeat(n_seeds: int, first_seed: int = 0, **arguments: Any) -> list[RunResult]:
-    """`run` for several seeds, each with its own split; networks are dropped to save memory. Takes no `checkpoint`."""
-    if arguments.get("checkpoint") is not None:
-        raise ValueError(f"checkpoint must be left out, as it is of one seed; got {arguments['checkpoint']}")
+    """`run` for several seeds, each with its own split unless that is given; networks are dropped to save memory."""
+    if taken := {"checkpoint", "seed"} & {*arguments}:
+        raise ValueError(f"{min(taken)} must be left out, as it is of one run; got {arguments[min(taken)]}")
     seeds = range(first_seed, first_seed + runtime.check_whole_number("n_seeds", n_seeds, at_least=1))
     return [replace(run(seed=seed, **arguments), modules=None) for seed in seeds]

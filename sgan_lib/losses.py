@@ -70,8 +70,8 @@ def supervised(
     if mask is None:
         return losses.mean()
     check_tensor("mask", mask, (len(labels),))
-    if mask.dtype != torch.bool and not (mask >= 0).all():
-        raise ValueError(f"mask must hold no negative weights; got {mask.min().item():g}")
+    if mask.dtype != torch.bool and len(other := mask[(mask != 0) & (mask != 1)]):
+        raise ValueError(f"mask must hold 0 or 1 alone; got {other[0].item():g}")
     weights = mask.to(losses.dtype)
     return (losses * weights).sum() / weights.sum().clamp(min=1)
 

@@ -164,17 +164,18 @@ def default_network(dataset: str, preset: str, encoder: bool, shape: Shape = (1,
     return [*published, *usual][0]
 
 
-def row_of(network: str | Networks) -> tuple[str, Network]:
+def row_of(network: str | nn.Module | Networks) -> tuple[str, Network]:
     """The name and the row of a network; networks of the caller's own get a row with the defaults, and are copied.
 
-    Raises ValueError for an unknown name, TypeError where `network` is neither a name nor networks.
+    Raises ValueError for an unknown name, TypeError where `network` is no name, nor networks, nor a discriminator.
     """
     if isinstance(network, str):
         return check_choice("network", network, NETWORKS), NETWORKS[network]
+    network = Networks(network) if isinstance(network, nn.Module) else network
     types = [nn.Module, Generator | None, nn.Module | None]
     if not (isinstance(network, tuple) and 1 < len(network) < 4 and all(map(isinstance, network, types))):
         kinds = [type(part).__name__ for part in network] if isinstance(network, tuple) else type(network).__name__
-        raise TypeError(f"network must be a name or (discriminator, models.Generator or None); got {kinds}")
+        raise TypeError(f"network must be a name, a module or (discriminator, models.Generator or None); got {kinds}")
     own = Networks(*network)
     has_generator, has_encoder = own.generator is not None, own.encoder is not None
     return OWN, Network(lambda *_: copy.deepcopy(own), generator=has_generator, encoder=has_encoder)

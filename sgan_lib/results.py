@@ -100,7 +100,7 @@ class RunResult:
         write_file(path, "model", {"result": self._content()} | model, self.modules.state_dict())
 
     @classmethod
-    def load(cls, path: str | Path, network: Networks | None = None) -> "RunResult":
+    def load(cls, path: str | Path, network: nn.Module | Networks | None = None) -> "RunResult":
         """Read what `save` wrote. `network`: untrained networks of the caller's own, where such were trained.
 
         Raises ValueError where the file is foreign or damaged, or has the weights of other networks.

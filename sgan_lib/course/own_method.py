@@ -22,13 +22,14 @@ def run(
     method: str = "feature_matching",
     **chosen: Any,
 ) -> RunResult:
-    """Train the networks of `experiments.run(method, dataset, n_labels, **chosen)` by other moves.
+    """Train the networks of `experiments.run(method, dataset, n_labels, device="cpu", **chosen)` by other moves.
 
     Args:
         play: a function of the networks and a batch that yields what the discriminator minimises and then, with
             `generator_moves`, what the generator does: each time a dictionary from a name to a scalar.
-        dataset, n_labels, chosen: as for `experiments.run`; networks, first weights and batches are the same for equal
-            ones, whatever is played.
+        dataset, n_labels: as for `experiments.run`.
+        chosen: preset, network, seed, split_seed and other fields of `Settings`; networks, first weights and batches
+            are the same for equal ones, whatever is played.
             The batch's mask is always there: 1 where `labels` may be used, else 0.
         generator_moves: False for a generator that stays as it is, whose move `play` then leaves out.
         method: the one whose networks and settings are taken; "two_head" has a `real_head` too.

@@ -7,6 +7,7 @@ so do tests, builds and `make course`.
 import json
 import os
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ KINDS = ("solved", "predicted", "answered")
 Records = dict[str, dict[str, dict[str, Any]]]  # kind -> `<notebook>.<id>` -> what is known of it
 _SECONDS = 5  # that one kernel waits for another
 _memory: Records = {kind: {} for kind in KINDS}
+_unwritten: list[Callable[[Records], None]] = []
+_say_once = lru_cache(print)
 
 
 def progress_file() -> Path | None:
@@ -34,16 +37,13 @@ def progress_file() -> Path | None:
 
 
 def read() -> Records:
-    """All records. What cannot be read is said in a line, and counts as nothing done."""
-    path = progress_file()
-    if path is None:
-        return _memory
-    return _in_turn(path, lambda records: None) if path.exists() else _load(path)
+    """All records; where the file cannot be used, which is said in a line, those of this kernel."""
+    return _changed()
 
 
 def record(kind: str, name: str, **known: Any) -> None:
-    """Remember that something is done, and what is known of it; what cannot be written is said in a line."""
-    _change(lambda records: records[kind].update({name: known}))
+    """Remember that something is done, and what is known of it; for this kernel alone where the file cannot be used."""
+    _changed(lambda records: records[kind].update({name: known}))
 
 
 def forget(notebook: str | None = None) -> None:
@@ -53,7 +53,7 @@ def forget(notebook: str | None = None) -> None:
         for kind, known in records.items():
             records[kind] = {name: row for name, row in known.items() if notebook and not belongs_to(notebook, name)}
 
-    _change(drop)
+    _changed(drop)
 
 
 def belongs_to(notebook: str, name: str) -> bool:
@@ -61,28 +61,34 @@ def belongs_to(notebook: str, name: str) -> bool:
     return name.partition(".")[0] == notebook
 
 
-def _change(change: Callable[[Records], None]) -> None:
+def _changed(*changes: Callable[[Records], None]) -> Records:
+    """The records after these changes, which wait in this kernel while the file cannot be written."""
     path = progress_file()
-    if path is None:
-        change(_memory)
-    else:
-        _in_turn(path, change)
-
-
-def _in_turn(path: Path, change: Callable[[Records], None]) -> Records:
-    """The file's records after this change, which no other kernel disturbs; written only if something differs."""
-    records: Records = {kind: {} for kind in KINDS}
+    records: Records = _memory if path is None else {kind: {} for kind in KINDS}
+    _unwritten.extend(changes)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f"{path.name}.lock"), timeout=_SECONDS):
-            records = _load(path)
-            before = json.dumps(records)
-            change(records)
-            if json.dumps(records) != before:
-                write_whole(path, json.dumps(records, indent=1, sort_keys=True) + "\n")
+        _replay(_memory) if path is None else _in_turn(path, records)
+        _unwritten.clear()
     except OSError as error:
-        print(f"Your progress is not kept, since {path} cannot be used ({error}). The exercises work all the same.")
+        _say_once(f"Your progress is not kept, since {path} cannot be used ({error}). The exercises work all the same.")
+        _replay(records)
     return records
+
+
+def _replay(records: Records) -> Records:
+    for change in _unwritten:
+        change(records)
+    return records
+
+
+def _in_turn(path: Path, records: Records) -> None:
+    """Bring the file's records and what waits together, here and there, while no other kernel disturbs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f"{path.name}.lock"), timeout=_SECONDS):
+        records |= _load(path)
+        before = json.dumps(records)
+        if json.dumps(_replay(records)) != before:
+            write_whole(path, json.dumps(records, indent=1, sort_keys=True) + "\n")
 
 
 def _load(path: Path) -> Records:

@@ -20,11 +20,13 @@ from torch import Tensor
 
 from sgan_lib.runtime import check_choice
 
-OFFLINE = ("mnist", "digits", "moons", "rings", "mnist_rgb")
-POINTS = ("moons", "rings")  # points in the plane; every other set holds images
+SHAPES = {"mnist": (1, 28, 28), "digits": (1, 8, 8), "moons": (2,), "rings": (2,), "mnist_rgb": (3, 32, 32),
+          "fashion_mnist": (1, 28, 28), "kmnist": (1, 28, 28), "usps": (1, 16, 16), "svhn": (3, 32, 32),
+          "cifar10": (3, 32, 32)}  # of an image, or of a point in the plane  # fmt: skip
 _DOWNLOADED = {"fashion_mnist": "FashionMNIST", "kmnist": "KMNIST", "usps": "USPS", "svhn": "SVHN",
                "cifar10": "CIFAR10"}  # in torchvision.datasets  # fmt: skip
-DATASETS = (*OFFLINE, *_DOWNLOADED)
+DATASETS, OFFLINE = tuple(SHAPES), tuple(name for name in SHAPES if name not in _DOWNLOADED)
+POINTS = tuple(name for name, shape in SHAPES.items() if len(shape) == 1)
 _MNIST = {"train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",  # the shipped archives: MD5
           "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
           "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
@@ -54,8 +56,7 @@ class RawSet(NamedTuple):
 def cache_folder() -> Path:
     """The folder for downloaded files: `SGAN_DATA` if set, else the user's cache folder. Not created."""
     try:
-        named = os.environ.get("SGAN_DATA")
-        return Path(named or platformdirs.user_cache_path("sgan_lib", appauthor=False)).expanduser()
+        return Path(os.getenv("SGAN_DATA") or platformdirs.user_cache_path("sgan_lib", appauthor=False)).expanduser()
     except RuntimeError as error:
         raise DataError(f"there is no folder for downloads: {error} The variable SGAN_DATA names one") from error
 

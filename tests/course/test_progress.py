@@ -10,8 +10,9 @@ from unittest.mock import MagicMock
 import pytest
 
 from sgan_lib import data
-from sgan_lib.course import exercises, progress, quizzes
+from sgan_lib.course import exercises, progress, quizzes, widgets
 from sgan_lib.course.exercises import overview
+from sgan_lib.runtime import write_whole
 
 
 @pytest.fixture
@@ -80,12 +81,26 @@ def test_a_damaged_file_is_named_and_put_aside(file, content, capsys):
         assert progress.read()["solved"] == {"sgan.a": {}}
 
 
-def test_a_file_that_cannot_be_written_stops_nobody(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("place", ["file/progress.json", "p" * 300, "full/progress.json"])
+def test_where_the_file_cannot_be_written_the_kernel_remembers_until_it_can(place, tmp_path, monkeypatch, capsys):
     (tmp_path / "file").touch()
-    monkeypatch.setenv("SGAN_PROGRESS", str(tmp_path / "file" / "progress.json"))
-    progress.record("solved", "sgan.a")
-    assert capsys.readouterr().out.startswith("Your progress is not kept, since ")
+    monkeypatch.setattr(progress, "_unwritten", [])
+    monkeypatch.setenv("SGAN_PROGRESS", str(tmp_path / place))
+    if place.startswith("full"):
+        progress.record("answered", "sgan.q")
+        monkeypatch.setattr(progress, "write_whole", MagicMock(side_effect=OSError("No space left on device")))
     assert progress.read()["solved"] == {}
+    asked = widgets.predict("sgan.p", "Which?", ["this", "that"])
+    asked.answers = {"sgan.p": [1]}
+    assert "Recorded: <b>that</b>" in asked.notes["sgan.p"]
+    progress.record("solved", "sgan.a")
+    assert progress.read()["solved"] == {"sgan.a": {}}
+    assert capsys.readouterr().out.count("Your progress is not kept, since ") == 1
+    if place.startswith("full"):
+        assert progress.read()["answered"] == {"sgan.q": {}}
+    monkeypatch.setattr(progress, "write_whole", write_whole)
+    monkeypatch.setenv("SGAN_PROGRESS", str(tmp_path / "made" / "progress.json"))
+    assert progress.read()["predicted"] == {"sgan.p": {"guess": "that"}}
 
 
 def test_where_it_is_kept(monkeypatch, tmp_path):

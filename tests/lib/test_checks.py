@@ -2,6 +2,7 @@
 
 from dataclasses import make_dataclass
 
+import jaxtyping
 import pandas as pd
 import pytest
 import torch
@@ -125,6 +126,7 @@ def test_a_labelled_set_that_is_drawn_once_passes_and_one_drawn_anew_does_not(ro
     ("check", "error", "message"),
     [(lambda: checks.gradients_arrive(nn.Linear(1, 1), torch.tensor(1.0)), ValueError, "requires_grad=False"),
      (lambda: checks.gradients_arrive(nn.Linear(1, 1), torch.ones(6, 3)), ValueError, r"loss must be .* \[6, 3\]"),
+     (lambda: checks.gradients_arrive(nn.Linear(1, 1), 1.0), ValueError, r"loss must be a scalar .*; got 1\.0"),
      (lambda: checks.gradients_arrive(nn.ReLU(), torch.tensor(1.0)), ValueError, "network must have trainable"),
      (lambda: checks.outputs_are_logits(torch.ones(4, 3).long()), TypeError, "outputs must be .* got torch.int64"),
      (lambda: checks.hidden_labels_out_of_reach([], 0, 5), ValueError, "n_hidden must be a whole number"),
@@ -138,6 +140,7 @@ def test_a_labelled_set_that_is_drawn_once_passes_and_one_drawn_anew_does_not(ro
      (lambda: checks.hidden_labels_change_nothing(class_sums(KNOWN), LABELS, KNOWN | ~KNOWN), ValueError, "known"),
      (lambda: checks.labelled_set_stays([torch.arange(5)], n_labels=5), ValueError, "epochs must hold at least 2")],
 )  # fmt: skip
-def test_what_cannot_be_judged_is_refused_by_name(check, error, message):
+def test_what_cannot_be_judged_is_refused_by_name(check, error, message, monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no checks of signatures
     with pytest.raises(error, match=message):
         check()

@@ -144,6 +144,7 @@ def test_facts_of_the_offline_sets(name):
     limits = tuple(round(end.item(), 2) for end in train.images.aminmax())
     counts, prints = train.labels.bincount().tolist(), (fingerprint(*train), fingerprint(*test))
     assert (train.images.shape[1:], limits, class_names, counts, len(test.labels), *prints) == FACTS[name]
+    assert data.SHAPES[name] == FACTS[name][0]
 
 
 @pytest.mark.parametrize(("name", "size", "before", "after"), [("mnist", 32, 2, 2), ("digits", 9, 0, 1)])
@@ -261,6 +262,7 @@ def test_a_downloaded_set_is_read_as_it_was_written(svhn):
     for part, (images, labels) in zip(data.read("svhn")[:2], svhn, strict=True):
         assert np.array_equal(part.images, images)
         assert np.array_equal(part.labels, labels)
+    assert data.SHAPES["svhn"] == part.images.shape[1:]
     assert pixels(data.load("svhn", 20).test.images) == [image.tobytes() for image in svhn[1][0]]
 
 
@@ -282,6 +284,7 @@ def test_altered_copies_beside_checked_archives_are_not_read(empty, monkeypatch)
     read = data.read("kmnist")
     assert np.array_equal(read.test.images[:, 0], parts[1])
     assert np.array_equal(read.train.labels, labels[0])
+    assert data.SHAPES["kmnist"] == read.train.images.shape[1:]
     sets._kept.cache_clear()
     (raw / ARCHIVES[2]).write_bytes(gzip.compress(bytes(100)))
     with pytest.raises(data.DataError, match=f"{ARCHIVES[2]} is missing or damaged"):

@@ -34,7 +34,7 @@ def test_predictions_are_made_in_evaluation_mode_and_every_layer_keeps_its_mode(
     assert evaluation.error_rate(network, LOGITS, torch.tensor([0, 1, 1, 2, 2])) == pytest.approx(2 / 5)
     with pytest.raises(ValueError, match="logits must not be NaN"):
         evaluation.error_rate(network, LOGITS * math.nan, torch.tensor(CLASSES))
-    with pytest.raises(IndexError):
+    with pytest.raises(ValueError, match=r"network cannot take images of shape \[2\]: IndexError: "):
         evaluation.predict(network, LOGITS[:, :2])
     assert [layer.training for layer in network.modules()] == [True, mode, False]
 
@@ -45,6 +45,29 @@ def test_outputs_come_whole_and_in_order_computed_where_the_network_is_returned_
     sizes, on_meta = evaluation.outputs(network, LOGITS, batch_size=2)
     assert (sizes.flatten().tolist(), on_meta.tolist()) == ([2, 2, 2, 2, 1], [1] * 5)
     assert evaluation.encode(network, LOGITS).features.sum() == 5
+
+
+def test_large_images_go_in_a_few_at_a_time_and_a_lack_of_memory_is_named_as_such():
+    network, seen = nn.Identity(), []
+    network.forward = lambda images: (seen.append(len(images)) or images.flatten(1),)
+    for shape in ((1, 8, 8), (1, 28, 28), (3, 128, 128), (1, 900, 900)):
+        evaluation.outputs(network, torch.zeros(7, *shape), batch_size=200)
+    assert seen == [7, 7, 3, 3, 1, *[1] * 7]  # 200 · 28² numbers are three times 3 · 128²
+    network.forward = lambda images: (_ for _ in ()).throw(torch.OutOfMemoryError("no room"))
+    with pytest.raises(torch.OutOfMemoryError, match="no room"):
+        evaluation.outputs(network, LOGITS)
+
+
+@pytest.mark.parametrize(
+    ("returned", "got"),
+    [(lambda x: x, "Tensor"), (lambda x: {"logits": x}, "dict"), (lambda x: (x, x.mean(dim=0)), r"\[\[4, 3\], \[3\]\]"),
+     (lambda x: (x, x[:1]), r"\[\[4, 3\], \[1, 3\]\]"), (lambda x: (), "tuple"), (lambda x: (x, None), r", \[\]\]")],
+)  # fmt: skip
+def test_a_network_that_returns_no_rows_of_logits_and_features_is_refused(returned, got):
+    network = nn.Identity()
+    network.forward = returned
+    with pytest.raises(ValueError, match=rf"network must return \(class_logits, features\), .*; got .*{got}"):
+        evaluation.class_logits(network, LOGITS[:4])
 
 
 @pytest.mark.parametrize(("wrong", "n"), [(0, 10), (93, 10_000), (10, 10)])
@@ -117,7 +140,7 @@ def test_a_linear_classifier_is_that_at_the_minimum_of_the_penalised_cross_entro
     assert error == pytest.approx((answers != test_labels.numpy()).mean(), abs=1.5 / 300)
 
 
-def test_the_share_of_the_class_is_that_of_an_analysis_of_variance():
+def test_the_share_of_the_class_is_that_of_an_analysis_of_variance(monkeypatch):
     classes = torch.tensor([0, 0, 0, 2, 2, 5])  # of different sizes
     images = random(6, 1, 2, 2) + classes[:, None, None, None] / 5
     total = within = 0.0
@@ -129,6 +152,9 @@ def test_the_share_of_the_class_is_that_of_an_analysis_of_variance():
     assert share == pytest.approx(1 - within / total)
     with pytest.raises(ValueError, match="images must differ from one another"):
         evaluation.class_share(torch.ones(6, 1, 2, 2), classes)
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no checks of signatures
+    with pytest.raises(ValueError, match=r"classes must have shape \[6\]; got \[2\]"):
+        evaluation.class_share(images, classes[:2])
 
 
 @pytest.mark.parametrize("images", [torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.full((2, 1, 8, 8), 255.0)])
@@ -139,7 +165,7 @@ def test_images_in_another_range_than_in_training_are_refused(images, monkeypatc
         evaluation.predict(judge, images)
     with pytest.raises(ValueError, match=r"images must be floats in \[-1, 1\] .*; got shape \[1, 8, 8\]"):
         evaluation.predict(judge, torch.zeros(1, 8, 8))
-    with pytest.raises(ValueError, match=r"the network cannot take images of shape \[1, 9, 9\]"):
+    with pytest.raises(ValueError, match=r"network cannot take images of shape \[1, 9, 9\]: RuntimeError: "):
         evaluation.predict(judge, torch.zeros(2, 1, 9, 9))
     for labels in (torch.tensor([0]), torch.tensor([1, 10, 3]), torch.tensor([0.0, 1.0, 2.0])):
         with pytest.raises(ValueError, match=r"labels must have shape \[3\] and torch.int64 in \[0, 9\]; got"):

@@ -98,6 +98,7 @@ def test_a_result_says_what_was_found(result):
     assert sum(row[i] for i, row in enumerate(result.confusion_matrix)) == 450 - wrong
     for k, row in enumerate(result.confusion_matrix):  # true class by row
         assert row == answers[test.labels == k].bincount(minlength=10).tolist()
+    assert [record.step for record in run("supervised", steps=39, record_every=None).history] == [*range(2, 39, 2), 39]
     table = result.history_table()
     columns = ["step", "seconds", "learning_rate", "supervised", "adversarial", "generator", "validation_error"]
     assert list(table.columns) == columns
@@ -130,8 +131,9 @@ def test_repeat_runs_consecutive_seeds_each_with_its_split():
     results = experiments.repeat(2, first_seed=4, method="supervised", **TINY)
     assert [(r.settings.seed, r.settings.split_seed, r.modules) for r in results] == [(4, 4, None), (5, 5, None)]
     assert results[1].history[-1].terms == run("supervised", seed=5).history[-1].terms
-    with pytest.raises(ValueError, match="checkpoint must be left out, as it is of one seed; got file"):
-        experiments.repeat(1, checkpoint="file")
+    for name, value in (("checkpoint", "file"), ("seed", 3)):
+        with pytest.raises(ValueError, match=f"{name} must be left out, as it is of one run; got {value}"):
+            experiments.repeat(1, **{name: value})
 
 
 @pytest.mark.parametrize("method", ["sgan", "gan"])
@@ -271,9 +273,11 @@ IN_TWO_CHANNELS = data.from_arrays(torch.linspace(-1, 1, 40 * 128).view(40, 2, 8
     ("changes", "message"),
     [({"n_labels": 9}, "n_labels must be .* at least 10 .*; got 9"), ({"device": "tpu"}, "device must be .*'tpu'"),
      ({"n_labels": 1348}, "n_labels must be .* at most 1347; got 1348"), ({"record_every": 0}, "record_every must be"),
-     ({"dataset": "moons", "shift": 1}, "shift = 1 needs images"), ({"step": 1}, "no argument 'step'"),
+     ({"dataset": "moons", "shift": 1}, "shift must be .* at most 0; got 1"), ({"step": 1}, "no argument 'step'"),
      ({"dataset": "moons", "network": "dcgan"}, "'dcgan' takes images"), ({"observe": 5}, "observe must be .* got 5"),
-     ({"method": "consistency", "data": IN_TWO_CHANNELS, "n_labels": None}, "of 1 or 3 channels; .* 'arrays' have 2"),
+     ({"method": "consistency", "data": IN_TWO_CHANNELS, "n_labels": None, "dataset": None},
+      "of 1 or 3 channels; .* 'arrays' have shape .2, 8"),
+     ({"data": IN_TWO_CHANNELS, "n_labels": None}, "dataset, .* must be None where data are .* got .'digits', None"),
      ({"network": WITHOUT_WEIGHTS}, "network must have weights to train")],
 )  # fmt: skip
 def test_bad_arguments_are_refused_before_anything_is_trained(monkeypatch, changes, message):

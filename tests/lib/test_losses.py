@@ -193,19 +193,16 @@ SILENT = [  # what torch broadcasts, ignores or rounds to a number
     (losses.supervised, (TEN, torch.tensor([0.0, 1.0, 1.7, 2.0])), "labels must be whole numbers"),
     (losses.supervised, (TEN, torch.zeros(4, 1).long()), r"labels must have shape \[4\]; got \[4, 1\]"),
     (losses.supervised, (TEN, torch.zeros(4).long(), torch.ones(4, 1)), r"mask must have shape \[4\]; got \[4, 1\]"),
-    (losses.supervised, (TEN, torch.zeros(4).long(), -torch.ones(4)), "mask must hold no negative weights; got -1"),
+    (losses.supervised, (TEN, torch.zeros(4).long(), -torch.ones(4)), "mask must hold 0 or 1 alone; got -1"),
+    (losses.supervised, (TEN, torch.zeros(4).long(), torch.full((4,), 0.5)), "mask must hold 0 or 1 alone; got 0.5"),
     (losses.discriminator, (TEN, torch.zeros(4)), r"real_logit_on_real must have shape \[batch\]; got \[4, 10\]"),
     (losses.discriminator, (torch.zeros(4), TEN), "real_logit_on_fake must have shape"),
     (losses.generator, (TEN,), "real_logit_on_fake must have shape"),
     (losses.feature_matching, (torch.zeros(4, 1), torch.zeros(3, 5)), r"features_fake must have shape \[batch, 1\]"),
     (losses.pseudo_label, (TEN, torch.zeros(3, 10)), "judged_logits must have shape"),
     (losses.pseudo_label, (TEN, TEN, float("nan")), "confidence must be a number at least 0 and at most 1; got nan"),
-    (
-        losses.supervised,
-        (TEN, torch.zeros(4).long(), torch.tensor([1, 1, -2, 1])),
-        "mask must hold no negative weights",
-    ),
-    (losses.supervised, (TEN, torch.zeros(4).long(), torch.full((4,), torch.nan)), "mask must hold no .*; got nan"),
+    (losses.supervised, (TEN, torch.zeros(4).long(), torch.tensor([1, 1, 2, 1])), "mask must hold 0 or 1 alone; got 2"),
+    (losses.supervised, (TEN, torch.zeros(4).long(), torch.full((4,), torch.nan)), "mask must hold 0 or 1 .*; got nan"),
     (losses.supervised, (TEN, [0, 1, 2, 3]), r"labels must have shape \[4\]; got list"),
     *(
         (loss, (TEN.expand(2, 4, 10),), r"class_logits must have shape \[batch, classes\]; got \[2, 4, 10\]")

@@ -12,6 +12,7 @@ from sgan_lib import checks, experiments, models, networks
 from sgan_lib.data import DATASETS
 from sgan_lib.methods import METHODS
 from sgan_lib.networks import NETWORKS
+from sgan_lib.results import RunResult
 from sgan_lib.saved import write_file
 from sgan_lib.settings import PRESETS, Settings
 
@@ -132,6 +133,9 @@ def test_every_method_trains_copies_of_a_pair_of_ones_own(method):
         ([Own(returned=lambda *both: (both[0], both[1][None]))], ValueError, r"discriminator must .* \[1, 2, 12\]"),
         ([Own().requires_grad_(False)], ValueError, "network must have weights to train"),
         ([Own(returned=lambda logits, features: (logits * torch.nan, features))], ValueError, "finite numbers"),
+        ([nn.Sequential(nn.Flatten(), nn.Linear(63, 10))], ValueError, r"discriminator of .* \[1, 8, 8\]: Runtime"),
+        ([Own(returned=lambda: 0)], ValueError, r"discriminator of network cannot take .*\[1, 8, 8\]: TypeError: "),
+        ([Own(), 8, models.Generator(3, layers=nn.Linear(4, 64))], ValueError, "generator of network .*: RuntimeError"),
         ([Own(11)], ValueError, r"discriminator must .* \[\[2, 11\], \[2, 12\]\]"),
         ([Own(), 9], ValueError, r"generator must .* \[1, 8, 8\]; .* \[1, 9, 8\]"),
         ([Own(), 8, nn.Linear(3, 64)], TypeError, "network must be .* models.Generator .*; got .*'Linear'"),
@@ -140,6 +144,29 @@ def test_every_method_trains_copies_of_a_pair_of_ones_own(method):
 def test_a_pair_that_cannot_play_is_refused_before_training(arguments, error, message):
     with pytest.raises(error, match=message):
         play("sgan", *arguments)
+
+
+@pytest.mark.parametrize("error", [AssertionError("even"), IndexError("range")])
+def test_networks_of_pairs_that_do_not_fit_are_refused_before_training(error):
+    pair = networks.build("bigan_digits", (1, 8, 8), 1)
+    narrow = models.Networks(pair.discriminator, pair.generator, models.Encoder((1, 8, 8), 8, 5))
+    with pytest.raises(ValueError, match=r"network cannot take pairs with images of shape \[1, 8, 8\]: RuntimeError"):
+        experiments.run("bigan", "digits", n_labels=20, steps=1, network=narrow)
+    pair.discriminator.register_forward_hook(lambda *_: (_ for _ in ()).throw(error))
+    with pytest.raises(ValueError, match=f"network cannot take pairs .*: {type(error).__name__}: {error}"):
+        experiments.run("bigan", "digits", n_labels=20, steps=1, network=pair)
+
+
+def test_a_classifier_alone_stands_for_networks_and_is_resumed_and_read_back(tmp_path):
+    own, given = Own(), {"n_labels": 20, "steps": 4, "seed": 1, "device": "cpu"}
+    runs = [experiments.run("pseudo_label", "digits", network=each, checkpoint=tmp_path / "run", **given)
+            for each in (own, own, models.Networks(own))]  # fmt: skip
+    assert runs[0] == runs[1] == runs[2]
+    runs[0].save(tmp_path / "model")
+    back = RunResult.load(tmp_path / "model", Own()).modules.state_dict()
+    assert_close(dict(back), dict(runs[0].modules.state_dict()), rtol=0, atol=0)
+    with pytest.raises(ValueError, match="'sgan' needs a network with a generator; got network 'own'"):
+        experiments.run("sgan", "digits", network=own, **given)
 
 
 def test_stored_weights_are_read_in_full_precision_without_a_random_number(tmp_path):
@@ -157,7 +184,7 @@ def test_damaged_weights_are_refused(tmp_path, damage):
     path = tmp_path / "own.safetensors"
     write_file(path, "network", {}, nn.Linear(3, 2).state_dict())
     content = path.read_bytes()
-    spoilt = {"cut short": content[:-2], "a weight altered": content[:-1] + b"?",
+    spoilt = {"cut short": content[:-2], "a weight altered": content[:-1] + bytes([content[-1] ^ 1]),
               "no checksum": content.replace(b"sha256", b"sha257"), "another network": content}  # fmt: skip
     path.unlink()
     if damage in spoilt:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import pytest
 
-from sgan_lib import models
+from sgan_lib import data, models
 from sgan_lib.experiments import Settings, resolve
 
 
@@ -76,9 +76,10 @@ def test_bad_settings_are_refused_by_name_and_numpys_numbers_are_taken():
     [
         ({"step": 5}, "no argument 'step'; the settings it takes are .*steps"),
         ({"method": "bigan", "network": "mlp_digits"}, "'bigan' needs a network with an encoder"),
+        ({"dataset": "svhn", "data": data.load("digits", 20)}, "dataset must be 'digits', .*; got 'svhn'"),
         ({"network": "bigan_digits"}, "'sgan' needs a network without an encoder"),
         ({"network": "cnn"}, "'sgan' needs a network with a generator"),
-        ({"method": "consistency", "dataset": "moons"}, "'consistency' needs images; 'moons' holds points"),
+        ({"method": "consistency", "dataset": "moons"}, "'consistency' needs images of .* 'moons' have shape"),
     ],
 )
 def test_what_does_not_go_together_is_refused(changes, message):

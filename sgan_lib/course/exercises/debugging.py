@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sgan_lib import checks
 from sgan_lib.course.exercises.checking import check_answers, checker, compare, number, tensor
 from sgan_lib.course.exercises.worked import solution
+from sgan_lib.runtime import seeded
 
 
 class _Mended(nn.Module):
@@ -52,8 +53,7 @@ class _Head(nn.Module):
     "something that its loss applies once more?",
 ))  # fmt: skip
 def _make_discriminator(answer: Callable[[], Any]) -> str | None:
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         judge, images = answer(), 2 * torch.rand(64, 64) - 1
     if not isinstance(judge, nn.Module):
         return f"the function must hand over a network, an nn.Module; got {type(judge).__name__}"

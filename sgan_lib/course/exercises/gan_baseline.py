@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sgan_lib.course.exercises import gan_worked  # noqa: F401  (registers the worked parts)
 from sgan_lib.course.exercises.checking import WrongAnswer, check_answers, checker, compare, tensor
+from sgan_lib.runtime import seeded
 
 _WIDTHS = "two hidden layers of 128 were asked for, and one dense layer behind them"
 _RATE = 0.1  # of the optimisers that the checkers of the steps hand out
@@ -24,8 +25,7 @@ def _first(complaints: Mapping[str, bool]) -> str | None:
 
 def _networks(make: Callable[[], Any]) -> list[nn.Module]:
     """Eight of a learner's networks, since a single one may look odd by chance."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
+    with seeded(0):
         made = [make() for _ in range(8)]
     return [network for network in made if isinstance(network, nn.Module)]
 
@@ -125,8 +125,7 @@ class _Round(NamedTuple):
 
 
 def _new_round() -> _Round:
-    with torch.random.fork_rng():
-        torch.manual_seed(4)
+    with seeded(4):
         G = nn.Sequential(nn.Linear(8, 4), nn.Tanh(), nn.Linear(4, 2))
         D = nn.Sequential(nn.Linear(2, 6), nn.Tanh(), last := nn.Linear(6, 1))
         players = _Round(G, D, torch.randn(6, 2), 3 * torch.randn(6, 8), [])
@@ -136,7 +135,7 @@ def _new_round() -> _Round:
 
 
 def _weights(network: nn.Module) -> Tensor:
-    return torch.cat([weight.detach().flatten() for weight in network.parameters()])
+    return nn.utils.parameters_to_vector(network.parameters()).detach()
 
 
 def _gradients(network: nn.Module) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from sgan_lib.course.exercises.checking import checker
+from sgan_lib.runtime import forked_random
 
 _ROUNDS, _BATCH = 3, 5
 
@@ -128,7 +129,7 @@ def _results(table: _Table, result: Any) -> str | None:
 )
 def _train(answer: Callable[..., Any]) -> str | None:
     table, rate_d = _Table(), 0.003
-    with torch.random.fork_rng():
+    with forked_random():
         result = answer(table.G, table.D, table.step_d, table.step_g, table.draw_real, _ROUNDS, rate_d,
                         table.watch)  # fmt: skip
     return _order(table) or _optimisers(table, rate_d) or _draws(table) or _results(table, result)

@@ -1,6 +1,7 @@
 """The label explorer: how the test error depends on the number of labels, from stored runs and from live ones."""
 
 import json
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from threading import Event, Thread
@@ -14,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from sgan_lib import data, evaluation, experiments
+from sgan_lib.baselines import BASELINES
 from sgan_lib.course import plotting, stored
 from sgan_lib.course.widgets import shared
 from sgan_lib.runtime import check_choice, choose_device
@@ -208,12 +210,17 @@ class _LiveRun:
 
     def _train(self, name: str, settings: Settings) -> str:
         """Train to the end or until "Stop" is pressed, and return how it ended."""
-        run = experiments.prepare(settings, device=choose_device())
-        for record in experiments.train(run):
-            self._show(name, run.state.history)
-            if self._stopping.is_set():
-                return f"{name}: stopped at step {record.step}"
-        result = experiments.finish(run)
+        if settings.method in BASELINES:  # in one go, without a curve
+            self.picture.layout.display = "none"
+            result = experiments.run(**asdict(settings))
+            self.bar.value = self.bar.max
+        else:
+            run = experiments.prepare(settings, device=choose_device())
+            for record in experiments.train(run):
+                self._show(name, run.state.history)
+                if self._stopping.is_set():
+                    return f"{name}: stopped at step {record.step}"
+            result = experiments.finish(run)
         error = "no test error" if result.test_error is None else f"test error {100 * result.test_error:.1f} %"
         return f"<b>{name}</b>: {error} after {result.seconds:.0f} s of training"
 
