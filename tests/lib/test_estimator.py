@@ -3,7 +3,7 @@
 import pickle
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 from io import BytesIO, StringIO
 
@@ -26,6 +26,7 @@ from sgan_lib.comparison import METHODS, compare, macro_f1, summarise, without
 from sgan_lib.estimator import SemiSupervisedClassifier
 from sgan_lib.features import with_features
 from sgan_lib.results import RunResult
+from sgan_lib.settings import Settings
 
 RAW, DIGITS = load_digits(return_X_y=True)
 IMAGES = np.round(RAW * 255 / 16).astype(np.uint8).reshape(-1, 8, 8)
@@ -108,6 +109,11 @@ def test_it_works_in_a_pipeline_in_cross_validation_and_in_a_grid_search():
     assert scores.shape == (2,)
     search = GridSearchCV(quick(settings={"steps": 20}), {"method": ["supervised", "sgan"]}, cv=2, n_jobs=2)
     assert search.fit(IMAGES[:60], DIGITS[:60]).best_params_["method"] in ("supervised", "sgan")
+
+
+def test_no_parameter_hides_a_setting_of_the_same_name():
+    names = {each.name for each in fields(Settings)}
+    assert {*SemiSupervisedClassifier().get_params()} & names == {"method", "network", "preset"}
 
 
 def test_balanced_shows_every_class_equally_often(monkeypatch):
