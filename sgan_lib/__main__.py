@@ -47,7 +47,7 @@ def _fit(options: argparse.Namespace) -> None:
     parts = from_folder(options.folder, labels=options.labels, image_size=options.image_size, test=0)
     print(parts)
     classifier = SemiSupervisedClassifier(
-        options.method, options.network, options.preset, parse_settings(options.set), random_state=options.seed,
+        options.method, options.network, options.preset, parse_settings(options), random_state=options.seed,
         class_weight="balanced" if options.balanced else None, device=options.device, progress=True,
         checkpoint=options.checkpoint,
     ).fit(parts)  # fmt: skip
@@ -72,7 +72,7 @@ def _compare(options: argparse.Namespace) -> None:
     rows: list[dict[str, Any]] = []
     try:
         for row in compare(parts, options.methods, options.folds, options.features, preset=options.preset,
-                           seed=options.seed, device=options.device, **parse_settings(options.set)):  # fmt: skip
+                           seed=options.seed, device=options.device, **parse_settings(options)):  # fmt: skip
             rows.append(row)
             print(f"fold {row['fold']}, {row['method']}: error {row['error']:.1%}, {row['seconds']:.0f} s", flush=True)
             if options.out is not None:

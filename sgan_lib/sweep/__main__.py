@@ -8,7 +8,7 @@ from pathlib import Path
 from dask.system import CPU_COUNT
 from tqdm import tqdm
 
-from sgan_lib.experiments import METHODS, PRESETS
+from sgan_lib.experiments import BASELINES, METHODS, PRESETS
 from sgan_lib.runtime import parse_settings, refusals_as_lines, run_command
 from sgan_lib.sweep.folder import TABLE, summarise, write_csv
 from sgan_lib.sweep.plan import grid
@@ -24,7 +24,7 @@ def _command_line() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--dataset", default="digits", help="data set")
-    add("--methods", nargs="+", default=["supervised", "sgan"], help=f"any of {', '.join(METHODS)}")
+    add("--methods", nargs="+", default=["supervised", "sgan"], help=f"any of {', '.join((*METHODS, *BASELINES))}")
     add("--n-labels", nargs="+", type=int, default=[20, 50, 100], help="numbers of labelled images")
     add("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of training and split")
     add("--preset", default="quick", help=f"budget: {', '.join(PRESETS)}")
@@ -47,8 +47,8 @@ def _sweep(options: argparse.Namespace) -> int:
     if options.collect:
         print(f"{out / TABLE}: {len(write_csv(out))} runs")
         return 0
-    more = {"preset": options.preset} | parse_settings(options.set)
-    runs = grid(options.methods, options.dataset, options.n_labels, options.seeds, **more)
+    more = parse_settings(options)
+    runs = grid(options.methods, options.dataset, options.n_labels, options.seeds, options.preset, **more)
     if options.dry_run:
         show_plan(runs, out, options.workers, options.scheduler, device, print, options.notebook, every=True)
         return 0

@@ -448,6 +448,7 @@ def test_a_class_may_be_called_like_a_column(tmp_path, capsys):
         (["fit", "PHOTOS", "--out", "x", "--method", "gan"], "method must be"),
         (["fit", "PHOTOS", "--out", "PHOTOS"], "--out must be a file in a folder that can be written"),
         (["compare", "PHOTOS", "--methods", "gan"], "methods must be one of"),
+        (["compare", "PHOTOS", "--set", "seed=1"], "none that has an option of its own; got seed=1"),
     ],
 )
 def test_what_cannot_be_done_is_refused_by_name(photos, command, message, capsys, monkeypatch, tmp_path):

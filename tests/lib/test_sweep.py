@@ -286,7 +286,7 @@ def test_failed_and_damaged_runs_have_a_row_too(dask, runs, tmp_path):
      ("--set feature_norm", "feature_norm must be one of l1, l2"), ("--collect", "No such file or directory"),
      ("--set network=cnn", "method 'sgan' needs a network with a generator"),
      ("--set seed=1", "seed cannot be set for the whole grid"),
-     ("--set n_labels=7", "n_labels cannot be set for the whole grid"),
+     ("--set preset=paper", "--set must name each setting once, and none that has an option of its own; got preset"),
      ("--set shift=1 --set shift=2", "--set must name each setting once"),
      (f"--notebook {course_file('notebooks', '00_start_here.ipynb')}", "00_start_here has no parameter 'method'")],
 )  # fmt: skip
