@@ -11,7 +11,7 @@ import pandas as pd
 from sgan_lib.comparison import METHODS, compare, summarise
 from sgan_lib.data import from_folder, image_files
 from sgan_lib.estimator import SemiSupervisedClassifier
-from sgan_lib.runtime import check_writable, parse_settings, refusals_as_lines, run_command, write_whole
+from sgan_lib.runtime import check_path, check_writable, parse_settings, refusals_as_lines, run_command, write_whole
 
 
 def _command_line() -> argparse.ArgumentParser:
@@ -57,7 +57,8 @@ def _fit(options: argparse.Namespace) -> None:
 
 def _predict(options: argparse.Namespace) -> None:
     classifier = SemiSupervisedClassifier.load(options.file)
-    files = [file for path in options.images for file in (image_files(path) if path.is_dir() else [path])]
+    paths = [check_path("images", path) for path in options.images]
+    files = [file for path in paths for file in (image_files(path) if path.is_dir() else [path])]
     shares = classifier.predict_proba(files)
     table = pd.DataFrame(shares, columns=classifier.classes_)
     table.insert(0, "file", [str(file) for file in files], allow_duplicates=True)  # a class may have that name

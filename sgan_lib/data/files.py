@@ -141,7 +141,7 @@ def _alike(heads: Collection[Any], sides: tuple[int, int] | None, channels: int 
 
 def read_new(where: str | Path | Sequence[str | Path], preparation: Preparation) -> np.ndarray:
     """The images of a file, of several, or of a folder, in the size and the colours of the training images."""
-    paths = [Path(each) for each in ([where] if isinstance(where, (str, Path)) else where)]
+    paths = [check_path("X", each) for each in ([where] if isinstance(where, (str, Path)) else where)]
     if len(paths) == 1 and paths[0].is_dir():
         paths = image_files(paths[0])
     channels, *sides = preparation.shape

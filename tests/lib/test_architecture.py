@@ -33,7 +33,7 @@ ARROWS = {
                 "training"},
     "experiments": {"baselines", "checkpoints", "data", "evaluation", "methods", "models", "networks", "results",
                     "runtime", "saved", "settings", "training"},
-    "features": {"data"},
+    "features": {"data", "runtime"},
     "comparison": {"baselines", "data", "experiments", "features", "runtime"},
     "estimator": {"data", "evaluation", "experiments", "methods", "results", "runtime"},
     "__main__": {"comparison", "data", "estimator", "runtime"},

@@ -255,7 +255,7 @@ def test_networks_survive_pickle_and_torch_save(fitted):
     assert frozen == [name for name, weight in again.named_parameters() if not weight.requires_grad]
 
 
-def test_images_come_as_arrays_files_or_a_folder(fitted, tmp_path):
+def test_images_come_as_arrays_files_or_a_folder(fitted, tmp_path, monkeypatch, capsys):
     for index in range(3):
         Image.fromarray(IMAGES[index]).save(tmp_path / f"{index}.png")
     Image.fromarray(IMAGES[0]).convert("RGB").resize((80, 80)).save(tmp_path / "large.png")
@@ -264,9 +264,13 @@ def test_images_come_as_arrays_files_or_a_folder(fitted, tmp_path):
     as_arrays = [IMAGES[:3] / 255, IMAGES[:3, :, :, None], IMAGES[:3].astype(np.uint16) * 257]
     for given in (files[:3], [str(file) for file in files[:3]], *as_arrays):
         np.testing.assert_allclose(fitted.predict_proba(given), wanted, atol=1e-4)
-    for given in (files[1], str(files[1]), IMAGES[1]):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for given in (files[1], str(files[1]), "~/1.png", ["~/1.png"], IMAGES[1]):
         np.testing.assert_allclose(fitted.predict_proba(given), wanted[1:2], atol=1e-4)
-    assert fitted.predict(tmp_path).shape == (4,)
+    assert fitted.predict(tmp_path).shape == fitted.predict("~").shape == (4,)
+    fitted.save("~/model")
+    assert main(["predict", "~/model", "~"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1 + 4
     with pytest.raises(data.DataError, match=r"absent\.png cannot be read"):
         fitted.predict(tmp_path / "absent.png")
 
@@ -365,22 +369,23 @@ def test_macro_f1_is_scikit_learns():
 
 
 @pytest.mark.parametrize(("name", "width"), [("squeezenet1_1", 512), ("mobilenet_v3_small", 1024)])
-def test_features_of_a_pretrained_network_make_a_table(name, width, tmp_path):
+def test_features_of_a_pretrained_network_make_a_table(name, width, tmp_path, monkeypatch):
     import torchvision
 
     torch.manual_seed(0)
     network = torchvision.models.get_model(name)
     torch.save(network.state_dict(), tmp_path / f"{name}-abc.pth")
     parts = data.from_arrays(IMAGES[:12], [0, 1] * 4 + [-1] * 4, test=0.25)
-    table = with_features(parts, tmp_path / f"{name}-abc.pth")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    table = with_features(parts, f"~/{name}-abc.pth")
     assert (table.pool.shape, len(table.test.images)) == ((10, width), 2)
     np.testing.assert_allclose(table.pool.mean(dim=0), 0, atol=1e-3)
     torch.testing.assert_close(table.pool[table.labelled_in_pool], table.labelled.images, atol=1e-3, rtol=1e-3)
     for name in ("resnet18.pth", "absent.pth"):
-        with pytest.raises(ValueError, match="features must be a file"):
+        with pytest.raises(ValueError, match="weights must be a file"):
             with_features(parts, tmp_path / name)
     torch.save(network.state_dict(), tmp_path / "resnet18.pth")
-    with pytest.raises(ValueError, match="features must be a file with the weights of resnet18"):
+    with pytest.raises(ValueError, match="weights must be a file with the weights of resnet18"):
         with_features(parts, tmp_path / "resnet18.pth")
 
 
@@ -444,7 +449,7 @@ def test_a_class_may_be_called_like_a_column(tmp_path, capsys):
         (["predict", "/absent", "x.png"], "/absent cannot be read"),
         (["fit", "PHOTOS", "--out", "x", "--set", "steps=no"], "steps must be"),
         (["compare", "PHOTOS", "--folds", "2", "--methods", "magic"], "methods must be"),
-        (["compare", "PHOTOS", "--features", "x.pth"], "features must be a file"),
+        (["compare", "PHOTOS", "--features", "x.pth"], "weights must be a file"),
         (["fit", "PHOTOS", "--out", "x", "--method", "gan"], "method must be"),
         (["fit", "PHOTOS", "--out", "PHOTOS"], "--out must be a file in a folder that can be written"),
         (["compare", "PHOTOS", "--methods", "gan"], "methods must be one of"),
