@@ -70,8 +70,7 @@ def from_arrays(
     raw, prepared = raw_set(X, y, test, image_size, value_range, classes)
     if prepared.value_range is not None:
         notes = [*notes, "values in [{:g}, {:g}] brought to [-1, 1]".format(*prepared.value_range)]
-    given = {"n_labels": None, "validation": 0} | split
-    return split_of(raw, name, preparation=prepared, notes=notes, **given)
+    return split_of(raw, name, preparation=prepared, notes=notes, **{"n_labels": None, "validation": 0} | split)
 
 
 def from_dataset(dataset: Any, name: str | None = None, **arguments: Any) -> SemiSupervisedData:

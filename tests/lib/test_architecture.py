@@ -35,7 +35,7 @@ ARROWS = {
                     "runtime", "saved", "settings", "training"},
     "features": {"data", "runtime"},
     "comparison": {"baselines", "data", "experiments", "features", "runtime"},
-    "estimator": {"data", "evaluation", "experiments", "methods", "results", "runtime"},
+    "estimator": {"data", "evaluation", "experiments", "methods", "results", "runtime", "settings"},
     "__main__": {"comparison", "data", "estimator", "runtime"},
     "checks": {"losses", "runtime"},
     "quality": {"data", "evaluation", "models", "networks", "runtime"},

@@ -82,6 +82,9 @@ def test_rows_without_a_label_do_not_count_as_mistakes(fitted):
     weights = np.arange(200)
     weighted = np.average(right[:100], weights=weights[:100])
     assert fitted.score(IMAGES[:200], FEW[:200], weights) == pytest.approx(weighted)
+    for y, shorter in ((FEW[:199], None), (FEW[:200], weights[:199]), (FEW[:199], weights[:199])):
+        with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[200, "):
+            fitted.score(IMAGES[:200], y, shorter)
 
 
 def test_columns_keep_their_names_in_a_file(tmp_path):
@@ -143,7 +146,8 @@ def test_balanced_shows_every_class_equally_often(monkeypatch):
         ({"warm_start": 1}, "warm_start must be True or False"), ({"network": "resnet"}, "network must be one of"),
         ({"settings": {"step": 5}}, "no argument 'step'"), ({"settings": {"seed": 3}}, "settings must be a dictionary"),
         ({"settings": "steps=5"}, "settings must be a dictionary"), ({"preset": "slow"}, "preset must be one of"),
-        ({"random_state": -1}, "seed must be"), ({"device": "tpu"}, "device must be one of"),
+        ({"random_state": -1}, "random_state must be .*; got -1"), ({"device": "tpu"}, "device must be one of"),
+        ({"random_state": np.random.RandomState(0)}, "random_state must be .* of type RandomState"),
         ({"random_state": None, "checkpoint": "x"}, "random_state must be a number where"),
     ],
 )  # fmt: skip
