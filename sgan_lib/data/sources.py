@@ -124,7 +124,7 @@ def raw_set(
     X: Any, y: Any, test: Any, image_size: Any, value_range: Range | None, classes: Any
 ) -> tuple[RawSet, Preparation]:
     """A whole data set from arrays, prepared for training; arguments and errors as in `from_arrays`."""
-    X, y = to_array(X), labels_of(y, "y")
+    X, y = to_array(X, "X"), labels_of(y, "y")
     if len(y) != len(X):
         raise ValueError(f"y must hold a label for each of the {len(X)} rows of X; got {len(y)}")
     named = pd.Series(classes_of(y)) if classes is None else labels_of(classes, "classes")
@@ -132,10 +132,11 @@ def raw_set(
         raise ValueError(f"classes must hold each label once, and neither -1 nor None; got {classes}")
     classes = np.array(named.tolist())
     k = encode(y, classes, "y")
-    if isinstance(test, (tuple, list)):
+    if pair := isinstance(test, (tuple, list)):
         if len(test) != 2:
             raise ValueError(f"test must be a pair (X, y), or a share; got {len(test)} of them")
-        train, (test_X, test_k) = (X, k), (test[0], encode(labels_of(test[1], "test"), classes, "test"))
+        train, test_X = (X, k), to_array(test[0], "test")
+        test_k = encode(labels_of(test[1], "test"), classes, "test")
         if (test_k < 0).any() or len(test_X) != len(test_k):
             raise ValueError(f"test must hold a label for each of its {len(test_X)} rows; got {(test_k >= 0).sum()}")
     else:
@@ -145,7 +146,7 @@ def raw_set(
         raise ValueError(f"X must hold at least 2 rows to train on; got n_samples={len(train[0])}")
     prepared = Preparation.of(train[0], image_size, value_range)
     images = prepared(train[0])
-    test_images = prepared(test_X) if len(test_k) else images[:0]
+    test_images = prepared(test_X, "test" if pair else "X", single=False) if len(test_k) else images[:0]
     parts = Labelled(images, torch.from_numpy(train[1])), Labelled(test_images, torch.from_numpy(test_k))
     return RawSet(*parts, tuple(map(str, classes))), prepared
 
