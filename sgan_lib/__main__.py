@@ -47,9 +47,8 @@ def _fit(options: argparse.Namespace) -> None:
     parts = from_folder(options.folder, labels=options.labels, image_size=options.image_size, test=0)
     print(parts)
     classifier = SemiSupervisedClassifier(
-        options.method, options.network, options.preset, parse_settings(options), random_state=options.seed,
-        class_weight="balanced" if options.balanced else None, device=options.device, progress=True,
-        checkpoint=options.checkpoint,
+        options.method, options.network, options.preset, parse_settings(options), device=options.device, progress=True,
+        random_state=options.seed, checkpoint=options.checkpoint, class_weight="balanced" if options.balanced else None,
     ).fit(parts)  # fmt: skip
     classifier.save(options.out)
     print(f"{options.out}: {options.method}, {classifier.result_.settings.steps:,} steps")

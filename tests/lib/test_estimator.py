@@ -357,6 +357,8 @@ def test_what_a_comparison_cannot_do_is_refused_before_anything_is_trained(monke
     odd, features = {"network": models.Networks(torch.nn.Identity())}, {"methods": ["sgan"], "features": "resnet18.pth"}
     for given, message in (({"stepz": 3}, "no argument 'stepz'"), ({"n_labels": 3}, "n_labels cannot be set"),
                            ({"record_every": 0}, "record_every cannot be set"), (features, "methods must include one "),
+                           ({"methods": []}, "methods must hold at least one; got none"),
+                           ({"methods": ["linear"], "seed": 1, "stepz": 5}, "^stepz must be left out for .'linear'."),
                            (odd | {"methods": ["linear", "supervised"]}, "the discriminator must return"),
                            ({"methods": ["linear", "consistency"]}, "needs images")):  # fmt: skip
         with pytest.raises(ValueError, match=message):
