@@ -81,8 +81,7 @@ def to_array(X: Any, name: str, shape: tuple[int, ...] = ()) -> np.ndarray:
     except ValueError as error:
         raise ValueError(f"{name} must hold images of one size; {error}") from error
     if array.dtype.kind not in "buif" or np.ma.is_masked(X):
-        masked = " and masked ones" if np.ma.is_masked(X) else ""
-        raise TypeError(f"{name} must hold numbers; got {array.dtype}{masked}")
+        raise TypeError(f"{name} must hold numbers; got {array.dtype}{' and masked ones' * np.ma.is_masked(X)}")
     if len(shape) == 3 and array.ndim == 2 and array.shape[1] == prod(shape):
         raise ValueError(f"{name} must hold images as in training, {list(shape)}; got columns, {list(array.shape)}")
     small = len(shape) == 3 and array.ndim in (2, 3)

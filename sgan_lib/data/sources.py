@@ -92,17 +92,18 @@ def from_dataset(dataset: Any, name: str | None = None, **arguments: Any) -> Sem
 
 
 def from_folder(
-    folder: str | Path, unlabelled: str = "unlabelled", labels: str | Path | None = None, test: Any = 0.2,
+    folder: str | Path, unlabelled: str = "unlabelled", labels: str | Path | None = None, test: Any = None,
     image_size: Any = None, on_error: str = "skip", **split: Any,
 ) -> SemiSupervisedData:  # fmt: skip
     """A folder of images, one subfolder for each class and one, or the folder itself, for images without a label.
 
     Args:
         folder: any format that Pillow reads, of any size, grey or in colour. Hidden files and others are passed over.
-        unlabelled: the subfolder of images without a label, as "unlabeled" is. What "test" holds is for testing alone.
+        unlabelled: the subfolder of images without a label, as "unlabeled" is.
         labels: a CSV file with columns file (relative to the folder) and label instead of subfolders.
         on_error: "skip" files that cannot be read, with a warning, or "raise" a DataError at the first.
-        test, image_size, split: as in `from_arrays`. By default images keep a common size of at most 128, else 32.
+        test: as in `from_arrays`, by default 0.2; None or 0 where a subfolder "test" holds the images to test on.
+        image_size, split, and what is raised: as in `from_arrays`. By default a common size up to 128 stays, else 32.
     """
     check_choice("on_error", on_error, ("skip", "raise"))
     table = image_table(folder := check_path("folder", folder), unlabelled, labels)
@@ -113,16 +114,16 @@ def from_folder(
     if nameless := int(of_test.sum() - known.sum()):
         notes.append(f"{nameless} images in test without a label passed over")
     if known.any():
+        if not (test is None or (np.isscalar(test) and test == 0)):
+            raise ValueError(f"test must be None or 0 where the folder has a subfolder test; got {test!r:.80}")
         test = images[known], table["label"][known]
     return from_arrays(
-        images[~of_test], table["label"][~of_test], test, classes=table.attrs["classes"],
+        images[~of_test], table["label"][~of_test], 0.2 if test is None else test, classes=table.attrs["classes"],
         name=str(folder.resolve()), notes=[*table.attrs["notes"], *notes], **split,
     )  # fmt: skip
 
 
-def raw_set(
-    X: Any, y: Any, test: Any, image_size: Any, value_range: Range | None, classes: Any
-) -> tuple[RawSet, Preparation]:
+def raw_set(X: Any, y: Any, test: Any, image_size: Any, value_range: Any, classes: Any) -> tuple[RawSet, Preparation]:
     """A whole data set from arrays, prepared for training; arguments and errors as in `from_arrays`."""
     X, y = to_array(X, "X"), labels_of(y, "y")
     if len(y) != len(X):

@@ -1,6 +1,7 @@
 """scikit-learn's interface, files that hold a classifier, the comparison of methods, and the command line."""
 
 import pickle
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict, fields
@@ -418,6 +419,12 @@ def test_fit_and_predict_by_command(photos, tmp_path, capsys):
     assert list(table.columns) == ["file", "label", *sorted(NAMES)]
     assert (table["label"] == ["one"] * (len(table) - 1) + ["two"]).mean() > 0.8
     np.testing.assert_allclose(table[sorted(NAMES)].sum(axis=1), 1, atol=1e-3)
+    shutil.copytree(photos, tmp_path / "photos")
+    shutil.copytree(photos / "one", tmp_path / "photos" / "test" / "one")
+    right = len(table) - 1  # that the same network, trained on the same images, finds again
+    assert main(["fit", str(tmp_path / "photos"), "--out", f"{file}2", *command[4:]]) == 0
+    error = 1 - (table["label"][:right] == "one").mean()
+    assert f"error on the {right} images of the folder's test: {error:.1%}" in capsys.readouterr().out
 
 
 def test_compare_by_command(photos, tmp_path, capsys):

@@ -436,6 +436,9 @@ def test_a_subfolder_test_is_for_testing_however_labels_come(photos, tmp_path_fa
     save(photos, "test/dog/9.png", GREY[30])
     made = from_folder(photos)
     assert (made.test.labels.tolist(), made.class_names, len(made.pool)) == ([1], ("cat", "dog"), 18)
+    for test in ((GREY[:1], ["cat"]), 0.2, "nonsense"):
+        with pytest.raises(ValueError, match="test must be None or 0 where the folder has a subfolder test; got "):
+            from_folder(photos, test=test)
     table = tmp_path_factory.mktemp("labels") / "labels.csv"
     table.write_text("file,label\ncat/1.png,x,\ndog/0.png,y\ntest/dog/9.png,y\n")  # a comma too many does no harm
     made = from_folder(photos, labels=table)
