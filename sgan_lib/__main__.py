@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from sgan_lib.comparison import METHODS, compare, summarise
-from sgan_lib.data import from_folder, image_files
+from sgan_lib.data import SemiSupervisedData, from_folder, image_files
 from sgan_lib.estimator import SemiSupervisedClassifier
-from sgan_lib.runtime import check_writable, parse_settings, refusals_as_lines, run_command, write_whole
+from sgan_lib.runtime import check_path, check_writable, parse_settings, refusals_as_lines, run_command, write_whole
 
 
 def _command_line() -> argparse.ArgumentParser:
@@ -43,36 +43,33 @@ def _command_line() -> argparse.ArgumentParser:
 
 
 def _fit(options: argparse.Namespace) -> None:
-    _check_new(options.out)
-    parts = from_folder(options.folder, labels=options.labels, image_size=options.image_size, test=0)
-    print(parts)
+    parts = _read(options)
     classifier = SemiSupervisedClassifier(
-        options.method, options.network, options.preset, parse_settings(options.set), random_state=options.seed,
-        class_weight="balanced" if options.balanced else None, device=options.device, progress=True,
-        checkpoint=options.checkpoint,
+        options.method, options.network, options.preset, parse_settings(options), device=options.device, progress=True,
+        random_state=options.seed, checkpoint=options.checkpoint, class_weight="balanced" if options.balanced else None,
     ).fit(parts)  # fmt: skip
     classifier.save(options.out)
     print(f"{options.out}: {options.method}, {classifier.result_.settings.steps:,} steps")
+    if (error := classifier.result_.test_error) is not None:
+        print(f"error on the {len(parts.test.labels)} images of the folder's test: {error:.1%}")
 
 
 def _predict(options: argparse.Namespace) -> None:
     classifier = SemiSupervisedClassifier.load(options.file)
-    files = [file for path in options.images for file in (image_files(path) if path.is_dir() else [path])]
-    shares = classifier.predict_proba(files)
-    table = pd.DataFrame(shares, columns=classifier.classes_)
+    paths = [check_path("images", path) for path in options.images]
+    files = [file for path in paths for file in (image_files(path) if path.is_dir() else [path])]
+    table = pd.DataFrame(shares := classifier.predict_proba(files), columns=classifier.classes_)
     table.insert(0, "file", [str(file) for file in files], allow_duplicates=True)  # a class may have that name
     table.insert(1, "label", classifier.classes_[shares.argmax(axis=1)], allow_duplicates=True)
     table.to_csv(sys.stdout, index=False, float_format="%.4f")
 
 
 def _compare(options: argparse.Namespace) -> None:
-    _check_new(options.out)
-    parts = from_folder(options.folder, labels=options.labels, image_size=options.image_size, test=0)
-    print(parts)
+    parts = _read(options)
     rows: list[dict[str, Any]] = []
     try:
         for row in compare(parts, options.methods, options.folds, options.features, preset=options.preset,
-                           seed=options.seed, device=options.device, **parse_settings(options.set)):  # fmt: skip
+                           seed=options.seed, device=options.device, **parse_settings(options)):  # fmt: skip
             rows.append(row)
             print(f"fold {row['fold']}, {row['method']}: error {row['error']:.1%}, {row['seconds']:.0f} s", flush=True)
             if options.out is not None:
@@ -82,9 +79,12 @@ def _compare(options: argparse.Namespace) -> None:
             print(summarise(pd.DataFrame(rows), options.folds).round(1).to_string())
 
 
-def _check_new(out: Path | None) -> None:
-    if out is not None and check_writable("--out", out).exists():
-        raise ValueError(f"--out must be a new file, so that nothing is overwritten; {out} is there")
+def _read(options: argparse.Namespace) -> SemiSupervisedData:
+    if options.out is not None and check_writable("--out", options.out).exists():
+        raise ValueError(f"--out must be a new file, so that nothing is overwritten; {options.out} is there")
+    parts = from_folder(options.folder, labels=options.labels, image_size=options.image_size, test=0)
+    print(parts)
+    return parts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -33,25 +33,28 @@ def compare(
         methods: of `METHODS` and of `experiments.METHODS`; by default those of `METHODS` that the data can take.
         features: weights of one of torchvision's networks in a file named after it, such as "resnet18.pth": the
             baselines are measured on its features too.
-        arguments: of `experiments.run`, such as preset, seed, device, or a setting of the networks.
+        arguments: of `experiments.run`: preset, seed, device, progress and, unless all are baselines, settings.
 
-    Raises ValueError for fewer than two classes with two labels, where each class has fewer labels than folds, and for
+    Raises ValueError for no method, fewer than two classes with two labels, fewer labels in each class than folds, and
     whatever `experiments.run` refuses, before anything is trained.
     """
     folds, rows = check_whole_number("folds", folds, at_least=2), experiments.METHODS
-    known = [name for name, row in rows.items() if row.classifies]
     if taken := {"dataset", "n_labels", "split_seed", "checkpoint", "start", "observe", "record_every"} & {*arguments}:
         raise ValueError(f"{', '.join(sorted(taken))} cannot be set for a whole comparison")
-    plain: dict[str, Any] = {name: arguments[name] for name in {"preset", "seed", "device"} & {*arguments}}
+    plain: dict[str, Any] = {name: arguments[name] for name in {"preset", "seed", "device", "progress"} & {*arguments}}
     settings = {name: value for name, value in arguments.items() if name not in ("device", "progress")}
     drawn = len(data.image_shape) == 3 and data.image_shape[0] in (1, 3)  # what strong augmentation takes
     able = [name for name in METHODS if drawn or name in BASELINES or not rows[name].strong_view]
     for method in (methods := [*dict.fromkeys(able if methods is None else methods)]):
-        check_choice("methods", method, (*BASELINES, *known))
+        check_choice("methods", method, [*BASELINES, *(name for name, row in rows.items() if row.classifies)])
         if method not in BASELINES:
             settled = experiments.resolve(method, data.name, data=data, **settings)
             with experiments.reproducible(settled):
                 experiments.prepare(settled, data, network=arguments.get("network"))
+    if not methods:
+        raise ValueError("methods must hold at least one; got none")
+    if {*methods} <= {*BASELINES} and (unused := {*arguments} - {*plain}):
+        raise ValueError(f"{', '.join(sorted(unused))} must be left out for {methods}, which train no network")
     if features and not {*methods} & {*BASELINES}:
         raise ValueError(f"methods must include one of {', '.join(BASELINES)} where features are given; got {methods}")
     counts = data.labelled.labels.bincount(minlength=1)

@@ -9,14 +9,15 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, column_or_1d, validate_data
 from torch import Tensor
 
 from sgan_lib import data, evaluation, experiments
 from sgan_lib.data import Labelled, SemiSupervisedData
 from sgan_lib.methods import METHODS
 from sgan_lib.results import RunResult
-from sgan_lib.runtime import check_choice, check_flag
+from sgan_lib.runtime import check_choice, check_flag, check_whole_number
+from sgan_lib.settings import LARGEST_SEED
 
 
 class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
@@ -28,7 +29,7 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         class_weight: None, or "balanced": labels of the rarer classes are repeated until all have as many.
         image_size, value_range: as in `data.from_arrays`.
         warm_start: train the networks of the last `fit`, or of `load`, for longer, instead of new ones.
-        random_state: seed of weights, batches and noise.
+        random_state: seed of weights, batches and noise, from 0 to 2**32 - 1; None: a new one at each `fit`.
 
     Fitted, it has `classes_`, `n_features_in_` and `result_`, the run's, with the training's `history_table()`.
     """
@@ -53,8 +54,7 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         own = self.settings or {}
         taken = {*self.get_params(), "seed", "data", "dataset", "start", "observe", "record_every"}
         if not isinstance(own, Mapping) or taken & {*own}:
-            allowed = "a dictionary of `Settings`' fields that are no parameters here"
-            raise ValueError(f"settings must be {allowed}; got {own!r}")
+            raise ValueError(f"settings must be a dictionary of `Settings`' fields that are no parameters; got {own!r}")
         if self.class_weight is not None:
             check_choice("class_weight", self.class_weight, ("balanced",), "None")
             if own.get("label_mask"):
@@ -66,7 +66,8 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         network = None if isinstance(self.network, str) and self.network == "auto" else self.network
         if self.random_state is None and self.checkpoint is not None:
             raise ValueError("random_state must be a number where there is a checkpoint, or no run could go on from it")
-        seed = int(np.random.default_rng().integers(2**31)) if self.random_state is None else self.random_state
+        drawn = np.random.default_rng().integers(2**31) if self.random_state is None else self.random_state
+        seed = check_whole_number("random_state", drawn, at_least=0, at_most=LARGEST_SEED)
         self.result_: Any = experiments.run(
             self.method, seed=seed, preset=self.preset, device=self.device, progress=self.progress, network=network,
             data=parts, start=self.result_.modules if warm else None, checkpoint=self.checkpoint, **own,
@@ -101,11 +102,12 @@ class SemiSupervisedClassifier(ClassifierMixin, BaseEstimator):
         return self.classes_[best]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """The share of right answers, in [0, 1], among the rows that have a label."""
-        truth = data.labels_of(y, "y")
+        """The share of right answers, in [0, 1], among the rows that have a label. ValueError for unequal lengths."""
+        truth, predicted = data.labels_of(y, "y"), self.predict(X)
+        check_consistent_length(predicted, truth, sample_weight)
         known = truth.notna().to_numpy()
         weights = None if sample_weight is None else np.asarray(sample_weight)[known]
-        return float(accuracy_score(truth[known].tolist(), self.predict(X)[known], sample_weight=weights))
+        return float(accuracy_score(truth[known].tolist(), predicted[known], sample_weight=weights))
 
     def _logits(self, X: Any) -> Tensor:
         check_is_fitted(self)
@@ -143,7 +145,6 @@ def _balanced(parts: SemiSupervisedData) -> SemiSupervisedData:
     """The same data, but the labelled images of each class repeated until there are as many as of the largest."""
     labels = parts.labelled.labels
     of_class = [torch.nonzero(labels == k).flatten().numpy() for k in labels.unique()]
-    largest = max(map(len, of_class))
-    rows = torch.from_numpy(np.concatenate([np.resize(each, largest) for each in of_class]))
+    rows = torch.from_numpy(np.concatenate([np.resize(each, max(map(len, of_class))) for each in of_class]))
     labelled = Labelled(parts.labelled.images[rows], labels[rows])
     return replace(parts, labelled=labelled, labelled_in_pool=parts.labelled_in_pool[rows])

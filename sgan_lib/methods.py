@@ -146,7 +146,7 @@ def conditional_sgan(nets: Nets, batch: Batch, settings: Settings) -> Moves:
         asked = nets["generator"].draw_classes(len(asked))
         fake = nets["generator"].sample(len(asked), classes=asked)
     judged = judge(nets, fake).class_logits
-    asked_class = settings.class_weight * losses.supervised(judged, asked)
+    asked_class = settings.asked_class_weight * losses.supervised(judged, asked)
     yield {"generator": losses.generator(real_logit(judged)), "asked_class": asked_class}
 
 

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from math import prod
 from typing import Any
 
 from torch import nn
@@ -28,8 +29,9 @@ class Network:
     steps: tuple[int, int, int] = (600, 3_000, 93_800)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     paper: Mapping[str, Any] | None = None
-    default_for: tuple[str, ...] = ()  # data sets, and kinds of them, whose network it is by default
-    default_in_paper: tuple[str, ...] = ()  # the same under the preset paper
+    default_for: tuple[str, ...] = ()  # the library's data sets whose network it is by default
+    kinds: tuple[str, ...] = ()  # "table", "grey" (and small), "colour": all other data whose network it is by default
+    default_in_paper: tuple[str, ...] = ()  # data sets whose network it is under the preset paper
     generator: bool = True
     encoder: bool = False
     any_shape: bool = True  # False: images of 1 to 4 channels with sides from 8 to 128
@@ -90,7 +92,7 @@ NETWORKS: dict[str, Network] = {
     # The first two layers half as wide, the input centred.
     "mlp_small": Network(
         _pair(partial(models.MLPDiscriminator, widths=(500, 250, 250, 250, 250), centre=None), models.MLPGenerator),
-        (600, 24_000, 180_000), _SHORTER, default_for=("grey",), step_seconds=0.02),
+        (600, 24_000, 180_000), _SHORTER, kinds=("grey",), step_seconds=0.02),
     # The same for digits that keep away from the edge, as MNIST's do: the outer 2 pixels are left out.
     "mlp_cropped": Network(
         _pair(partial(models.MLPDiscriminator, widths=(500, 250, 250, 250, 250), centre=None, margin=2),
@@ -110,7 +112,7 @@ NETWORKS: dict[str, Network] = {
     "mlp_table": Network(
         _pair(partial(models.MLPDiscriminator, widths=(128, 128, 128), input_noise=0.1, hidden_noise=0.1),
               partial(models.MLPGenerator, latent_dim=16, widths=(128, 128), bounded=False)),
-        (1_000, 4_000, 4_000), {"learning_rate": 2e-3, "threads": 1}, default_for=("table",), step_seconds=0.004),
+        (1_000, 4_000, 4_000), {"learning_rate": 2e-3, "threads": 1}, kinds=("table",), step_seconds=0.004),
     # Radford 2016 (arXiv:1511.06434), reduced to MNIST's size; more and smaller steps, 100 epochs under `paper`.
     "dcgan": Network(
         _pair(models.ConvDiscriminator, models.DCGANGenerator, _NORMAL), (600, 3_000, 187_500),
@@ -130,7 +132,7 @@ NETWORKS: dict[str, Network] = {
         _pair(partial(models.PooledDiscriminator, channels=32, stride=2),
               partial(models.TransposedGenerator, channels=(128, 64, 32))),
         (600, 4_000, 658_800), {"batch_size": 32, "labelled_batch_size": 32, "average_decay": 0.99, **_SVHN},
-        default_for=("mnist_rgb", "colour"), any_shape=False, step_seconds=0.15),
+        default_for=("mnist_rgb",), kinds=("colour",), any_shape=False, step_seconds=0.15),
     # A small classifier, the supervised baseline; 100 epochs under `paper`.
     "cnn": Network(_pair(partial(models.ConvDiscriminator, dense=128), None), generator=False, any_shape=False,
                    step_seconds=0.02),
@@ -143,25 +145,21 @@ NETWORKS: dict[str, Network] = {
                          default_in_paper=("mnist",), encoder=True),
     # Half as wide; and smaller, for 8×8 digits, from trials on training images held out.
     "bigan_mlp_small": Network(
-        partial(_bigan, width=512), (600, 30_000, 187_600), _DONAHUE, default_for=("grey", "colour"), encoder=True),
+        partial(_bigan, width=512), (600, 30_000, 187_600), _DONAHUE, kinds=("grey", "colour"), encoder=True),
     "bigan_digits": Network(
         partial(_bigan, width=128, latent_dim=16, together=True), (2_000, 4_000, 4_000),
         {"labelled_batch_size": 1, "learning_rate": 5e-4, "threads": 1},
-        default_for=("digits", "moons", "rings", "table"), encoder=True),
+        default_for=("digits", "moons", "rings"), kinds=("table",), encoder=True),
 }  # fmt: skip
 
 
-def default_network(dataset: str, preset: str, encoder: bool, shape: Shape = (1, 28, 28)) -> str:
-    """The network of a data set where none is named, among those with an encoder or those without.
-
-    `shape` is that of the images, where the data set is the reader's own.
-    """
+def default_network(dataset: str, preset: str, encoder: bool, shape: Shape) -> str:
+    """The default network of a data set of the library, or of other data by their shape, with an encoder or without."""
     rows = {name: row for name, row in NETWORKS.items() if row.encoder == encoder}
     published = [name for name, row in rows.items() if preset == "paper" and dataset in row.default_in_paper]
-    small_and_grey = len(shape) == 3 and shape[0] == 1 and shape[1] * shape[2] <= 32 * 32
-    kind = "table" if len(shape) == 1 else "grey" if small_and_grey else "colour"
-    usual = [name for wanted in (dataset, kind) for name, row in rows.items() if wanted in row.default_for]
-    return [*published, *usual][0]
+    kind = "table" if len(shape) == 1 else "grey" if shape[0] == 1 and prod(shape) <= 32 * 32 else "colour"
+    named = [name for name, row in rows.items() if dataset in row.default_for]
+    return [*published, *named, *(name for name, row in rows.items() if kind in row.kinds)][0]
 
 
 def row_of(network: str | nn.Module | Networks) -> tuple[str, Network]:

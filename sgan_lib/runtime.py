@@ -4,8 +4,9 @@ import ast
 import hashlib
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import product
 from numbers import Real
@@ -190,17 +191,17 @@ def plain_arithmetic() -> Iterator[None]:
 
 def parse_literal(text: str) -> Any:
     """What a Python literal on the command line stands for; any other text stands for itself."""
-    try:
+    with suppress(ValueError, SyntaxError):
         return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
+    return text
 
 
-def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
-    """Settings from NAME=VALUE. Raises ValueError where a name comes twice."""
-    split = dict(pair.partition("=")[::2] for pair in pairs)
-    if len(split) < len(pairs):
-        raise ValueError(f"--set must name each setting once; got {', '.join(pairs)}")
+def parse_settings(options: Namespace) -> dict[str, Any]:
+    """Settings from --set NAME=VALUE. Raises ValueError where a name comes twice, or has an option of its own."""
+    split = dict(pair.partition("=")[::2] for pair in options.set)
+    if len(split) < len(options.set) or {*split} & {*vars(options)}:
+        allowed = "name each setting once, and none that has an option of its own"
+        raise ValueError(f"--set must {allowed}; got {', '.join(options.set)}")
     return {name: parse_literal(text) for name, text in split.items()}
 
 

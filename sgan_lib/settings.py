@@ -59,7 +59,7 @@ class Settings:
     feature_norm: str = _choice("l2", "of feature matching", "Salimans 2016, MNIST code; l1 in SVHN's", allowed=NORMS)
     entropy_weight: float = _number(0.1, "of bad GAN's discriminator", "Dai 2017, SVHN code")
     pull_away_weight: float = _number(0.3, "of bad GAN's generator", "ours, trials on MNIST; Dai 2017: 0.8")
-    class_weight: float = _number(0.1, "of conditional SGAN's generator", "ours, trials on digits; Odena 2017: 1")
+    asked_class_weight: float = _number(0.1, "of conditional SGAN's generator", "ours, trials on digits; Odena 2017: 1")
     fake_class_weight: float = _number(0.3, "of its discriminator", "ours, trials on digits; Odena 2017: 1")
     shift: int = _whole(0, "pixels that training images are moved by, at most", "ours", at_least=0)
     # Draw images from the pool alone, and use the labels of those that have one.

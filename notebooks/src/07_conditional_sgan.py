@@ -212,7 +212,7 @@ exercises.check("conditional_sgan.moves", moves)
 print(inspect.getsource(methods.conditional_sgan))
 
 # %% [markdown]
-# These are your moves; `class_weight` is $w_G$, `fake_class_weight` is $w_D$.
+# These are your moves; `asked_class_weight` is $w_G$, `fake_class_weight` is $w_D$.
 
 # %%
 widgets.quiz("conditional_sgan", "only_wd")

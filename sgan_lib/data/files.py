@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,8 @@ def image_table(folder: Path, unlabelled: str, labels: str | Path | None) -> pd.
     if not folder.is_dir():
         raise ValueError(f"folder must be a folder of images; there is none at {str(folder)!r}")
     check_choice("unlabelled", unlabelled)
-    paths = _images_among(files := [*_files(folder)], folder)
-    notes = [f"{others} hidden and other files passed over"] if (others := len(files) - len(paths)) else []
+    paths = image_files(folder)
+    notes = [f"{others} hidden and other files passed over"] if (others := len([*_files(folder)]) - len(paths)) else []
     tops = [path.relative_to(folder).parts[0] if path.parent != folder else unlabelled for path in paths]
     table = pd.DataFrame({"path": paths, "label": tops, "test": [top == "test" for top in tops]}, dtype=object)
     if labels is not None:
@@ -62,11 +62,7 @@ def _check_names(subfolders: Collection[str], unlabelled: str) -> None:
 
 def image_files(folder: Path) -> list[Path]:
     """All files in and below a folder that have the suffix of an image, sorted; hidden files and folders are none."""
-    return _images_among(_files(folder), folder)
-
-
-def _images_among(files: Iterable[Path], folder: Path) -> list[Path]:
-    visible = (path for path in files if not any(p.startswith(".") for p in path.relative_to(folder).parts))
+    visible = (path for path in _files(folder) if not any(p.startswith(".") for p in path.relative_to(folder).parts))
     suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     return sorted(path for path in visible if path.suffix.lower() in suffixes)
 
@@ -141,7 +137,7 @@ def _alike(heads: Collection[Any], sides: tuple[int, int] | None, channels: int 
 
 def read_new(where: str | Path | Sequence[str | Path], preparation: Preparation) -> np.ndarray:
     """The images of a file, of several, or of a folder, in the size and the colours of the training images."""
-    paths = [Path(each) for each in ([where] if isinstance(where, (str, Path)) else where)]
+    paths = [check_path("X", each) for each in ([where] if isinstance(where, (str, Path)) else where)]
     if len(paths) == 1 and paths[0].is_dir():
         paths = image_files(paths[0])
     channels, *sides = preparation.shape

@@ -38,7 +38,7 @@ class Preparation:
     @classmethod
     def of(cls, X: Any, image_size: int | Sequence[int] | None = None, value_range: Range | None = None) -> Any:
         """The preparation of these training arrays; the arguments are those of `from_arrays`. Raises as `__call__`."""
-        array = to_array(X)
+        array = to_array(X, "X")
         if array.ndim == 2:
             for name, value in {"image_size": image_size, "value_range": value_range}.items():
                 if value is not None:
@@ -48,40 +48,42 @@ class Preparation:
             scaler = StandardScaler().fit(array.astype(float))
             return cls(array.shape[1:], None, tuple(scaler.mean_.tolist()), tuple(scaler.scale_.tolist()))
         if array.dtype == np.uint8 and value_range is None and array.max() <= 16:
-            raise ValueError(
-                f"X must use the range of its bytes, [0, 255]; got bytes in [0, {array.max()}]: value_range says theirs"
-            )
+            got = f"bytes in [0, {array.max()}]: value_range says theirs"
+            raise ValueError(f"X must use the range of its bytes, [0, 255]; got {got}")
         sides = array.shape[2:] if image_size is None else sides_of(image_size)
         as_given = (array.dtype.name,) if value_range is not None else ()
         return cls((array.shape[1], *sides), _range_of(array, value_range), as_given=as_given)
 
-    def __call__(self, X: Any) -> Tensor:
+    def __call__(self, X: Any, name: str = "X", single: bool = True) -> Tensor:
         """New arrays [n, ...] as images [n, *shape]: bytes stay bytes where they have the size, all else is float32.
 
-        One image may come without its batch axis, and in another size. With `value_range` None floats are in [0, 1].
-        Raises TypeError or ValueError, naming X, for other channels or columns, or numbers out of range or not finite.
+        Images may be of another size, and a `single` one without its batch axis. Floats are in [0, 1] where
+        `value_range` is None. Raises TypeError or ValueError, naming the argument `name`, for other channels or
+        columns, or numbers out of range or not finite.
         """
-        array = to_array(X, self.shape)
+        array = to_array(X, name, self.shape if single else ())
+        kind, parts = ("images", "channels") if len(self.shape) == 3 else ("columns", "columns")
+        if array.ndim != len(self.shape) + 1:
+            raise ValueError(f"{name} must hold {kind} as in training; got shape {list(array.shape)}")
         if array.shape[1] != self.shape[0]:
-            what = "channels" if len(self.shape) == 3 else "columns"
-            raise ValueError(f"X must have {self.shape[0]} {what} as in training; got {array.shape[1]}")
+            raise ValueError(f"{name} must have {self.shape[0]} {parts} as in training; got {array.shape[1]}")
         if len(self.shape) == 1:
             scaled = (array - np.asarray(self.mean or 0.0)) / np.asarray(self.deviation or 1.0)
             return torch.from_numpy(scaled.astype(np.float32))
-        return resized(_scaled(array, self.value_range, self.as_given), self.shape[1:], self.margin)
+        return resized(_scaled(array, name, self.value_range, self.as_given), self.shape[1:], self.margin)
 
 
-def to_array(X: Any, shape: tuple[int, ...] = ()) -> np.ndarray:
+def to_array(X: Any, name: str, shape: tuple[int, ...] = ()) -> np.ndarray:
     """X as [n, channels, height, width] or [n, columns]; one image gets a batch axis where `shape` tells it apart."""
     try:
         half = isinstance(X, Tensor) and X.dtype == torch.bfloat16  # which numpy does not know
         array = np.asarray((X.float() if half else X).detach().cpu() if isinstance(X, Tensor) else X)
     except ValueError as error:
-        raise ValueError(f"X must hold images of one size; {error}") from error
+        raise ValueError(f"{name} must hold images of one size; {error}") from error
     if array.dtype.kind not in "buif" or np.ma.is_masked(X):
-        raise TypeError(f"X must hold numbers; got {array.dtype}{' and masked ones' if np.ma.is_masked(X) else ''}")
+        raise TypeError(f"{name} must hold numbers; got {array.dtype}{' and masked ones' * np.ma.is_masked(X)}")
     if len(shape) == 3 and array.ndim == 2 and array.shape[1] == prod(shape):
-        raise ValueError(f"X must hold images as in training, {list(shape)} each; got columns, {list(array.shape)}")
+        raise ValueError(f"{name} must hold images as in training, {list(shape)}; got columns, {list(array.shape)}")
     small = len(shape) == 3 and array.ndim in (2, 3)
     if small and (array.ndim == 2 or shape[0] > 1 or array.shape[-1] in {1, 3, 4} - {shape[2]}):
         array = array[None]
@@ -90,11 +92,9 @@ def to_array(X: Any, shape: tuple[int, ...] = ()) -> np.ndarray:
         array = np.moveaxis(array, 3, 1)
     if array.ndim not in (2, 4) or (array.ndim == 4 and not 1 <= array.shape[1] <= 4) or 0 in array.shape:
         allowed = "images [n, height, width], with 1 to 4 channels first or last, or columns [n, d]"
-        raise ValueError(f"X must hold {allowed}; got shape {list(np.shape(X))}")
-    if shape and array.ndim != len(shape) + 1:
-        raise ValueError(f"X must hold {'images' if len(shape) == 3 else 'columns'} as in training; got {array.ndim}-D")
+        raise ValueError(f"{name} must hold {allowed}; got shape {list(np.shape(X))}")
     if not float(np.abs(array).max()) < 1e150:  # whose square is finite
-        raise ValueError("X must hold finite numbers below 1e150; it contains larger ones, NaN or infinity")
+        raise ValueError(f"{name} must hold finite numbers below 1e150; it contains larger ones, NaN or infinity")
     return array
 
 
@@ -122,17 +122,17 @@ def _check_within(array: np.ndarray, allowed: Range, what: str, advice: str = ""
         raise ValueError(f"{what}, {array.dtype} from {low:g} to {high:g}; got {allowed}{advice}")
 
 
-def _scaled(array: np.ndarray, value_range: Range | None, as_given: tuple[str, ...]) -> Tensor:
+def _scaled(array: np.ndarray, name: str, value_range: Range | None, as_given: tuple[str, ...]) -> Tensor:
     """Bytes as they are, all else as float32 in [-1, 1]."""
     if array.dtype.name in {*_WHOLE} - {*as_given} and value_range in (None, *_FOUND):
         value_range = _WHOLE[array.dtype.name]
     if array.dtype == np.uint8 and value_range == _WHOLE["uint8"]:
         return torch.from_numpy(np.ascontiguousarray(array))
     if value_range == (-1, 1) and array.min() >= 0:
-        warnings.warn("X has no number below 0, but is taken as in [-1, 1]; of [0, 1] give 2 * X - 1", stacklevel=4)
+        warnings.warn(f"{name} has no number below 0, but is taken as in [-1, 1]; of [0, 1] give 2x - 1", stacklevel=4)
     advice = "" if value_range else ", as training saw whole numbers: give such, or (X + 1) / 2 of floats in [-1, 1]"
     low, high = value_range = value_range or (0.0, 1.0)
-    _check_within(array, value_range, "the range of the training images must hold the values of X", advice)
+    _check_within(array, value_range, f"the range of the training images must hold the values of {name}", advice)
     return torch.from_numpy(np.clip((array.astype(np.float32) - low) / (high - low) * 2 - 1, -1, 1))
 
 

@@ -70,8 +70,7 @@ def from_arrays(
     raw, prepared = raw_set(X, y, test, image_size, value_range, classes)
     if prepared.value_range is not None:
         notes = [*notes, "values in [{:g}, {:g}] brought to [-1, 1]".format(*prepared.value_range)]
-    given = {"n_labels": None, "validation": 0} | split
-    return split_of(raw, name, preparation=prepared, notes=notes, **given)
+    return split_of(raw, name, preparation=prepared, notes=notes, **{"n_labels": None, "validation": 0} | split)
 
 
 def from_dataset(dataset: Any, name: str | None = None, **arguments: Any) -> SemiSupervisedData:
@@ -93,17 +92,18 @@ def from_dataset(dataset: Any, name: str | None = None, **arguments: Any) -> Sem
 
 
 def from_folder(
-    folder: str | Path, unlabelled: str = "unlabelled", labels: str | Path | None = None, test: Any = 0.2,
+    folder: str | Path, unlabelled: str = "unlabelled", labels: str | Path | None = None, test: Any = None,
     image_size: Any = None, on_error: str = "skip", **split: Any,
 ) -> SemiSupervisedData:  # fmt: skip
     """A folder of images, one subfolder for each class and one, or the folder itself, for images without a label.
 
     Args:
         folder: any format that Pillow reads, of any size, grey or in colour. Hidden files and others are passed over.
-        unlabelled: the subfolder of images without a label, as "unlabeled" is. What "test" holds is for testing alone.
+        unlabelled: the subfolder of images without a label, as "unlabeled" is.
         labels: a CSV file with columns file (relative to the folder) and label instead of subfolders.
         on_error: "skip" files that cannot be read, with a warning, or "raise" a DataError at the first.
-        test, image_size, split: as in `from_arrays`. By default images keep a common size of at most 128, else 32.
+        test: as in `from_arrays`, by default 0.2; None or 0 where a subfolder "test" holds the images to test on.
+        image_size, split, and what is raised: as in `from_arrays`. By default a common size up to 128 stays, else 32.
     """
     check_choice("on_error", on_error, ("skip", "raise"))
     table = image_table(folder := check_path("folder", folder), unlabelled, labels)
@@ -114,18 +114,18 @@ def from_folder(
     if nameless := int(of_test.sum() - known.sum()):
         notes.append(f"{nameless} images in test without a label passed over")
     if known.any():
+        if not (test is None or (np.isscalar(test) and test == 0)):
+            raise ValueError(f"test must be None or 0 where the folder has a subfolder test; got {test!r:.80}")
         test = images[known], table["label"][known]
     return from_arrays(
-        images[~of_test], table["label"][~of_test], test, classes=table.attrs["classes"],
+        images[~of_test], table["label"][~of_test], 0.2 if test is None else test, classes=table.attrs["classes"],
         name=str(folder.resolve()), notes=[*table.attrs["notes"], *notes], **split,
     )  # fmt: skip
 
 
-def raw_set(
-    X: Any, y: Any, test: Any, image_size: Any, value_range: Range | None, classes: Any
-) -> tuple[RawSet, Preparation]:
+def raw_set(X: Any, y: Any, test: Any, image_size: Any, value_range: Any, classes: Any) -> tuple[RawSet, Preparation]:
     """A whole data set from arrays, prepared for training; arguments and errors as in `from_arrays`."""
-    X, y = to_array(X), labels_of(y, "y")
+    X, y = to_array(X, "X"), labels_of(y, "y")
     if len(y) != len(X):
         raise ValueError(f"y must hold a label for each of the {len(X)} rows of X; got {len(y)}")
     named = pd.Series(classes_of(y)) if classes is None else labels_of(classes, "classes")
@@ -133,10 +133,11 @@ def raw_set(
         raise ValueError(f"classes must hold each label once, and neither -1 nor None; got {classes}")
     classes = np.array(named.tolist())
     k = encode(y, classes, "y")
-    if isinstance(test, (tuple, list)):
+    if pair := isinstance(test, (tuple, list)):
         if len(test) != 2:
             raise ValueError(f"test must be a pair (X, y), or a share; got {len(test)} of them")
-        train, (test_X, test_k) = (X, k), (test[0], encode(labels_of(test[1], "test"), classes, "test"))
+        train, test_X = (X, k), to_array(test[0], "test")
+        test_k = encode(labels_of(test[1], "test"), classes, "test")
         if (test_k < 0).any() or len(test_X) != len(test_k):
             raise ValueError(f"test must hold a label for each of its {len(test_X)} rows; got {(test_k >= 0).sum()}")
     else:
@@ -146,7 +147,7 @@ def raw_set(
         raise ValueError(f"X must hold at least 2 rows to train on; got n_samples={len(train[0])}")
     prepared = Preparation.of(train[0], image_size, value_range)
     images = prepared(train[0])
-    test_images = prepared(test_X) if len(test_k) else images[:0]
+    test_images = prepared(test_X, "test" if pair else "X", single=False) if len(test_k) else images[:0]
     parts = Labelled(images, torch.from_numpy(train[1])), Labelled(test_images, torch.from_numpy(test_k))
     return RawSet(*parts, tuple(map(str, classes))), prepared
 

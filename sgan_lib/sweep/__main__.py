@@ -8,8 +8,8 @@ from pathlib import Path
 from dask.system import CPU_COUNT
 from tqdm import tqdm
 
-from sgan_lib.experiments import METHODS, PRESETS
-from sgan_lib.runtime import parse_settings, refusals_as_lines, run_command
+from sgan_lib.experiments import BASELINES, METHODS, PRESETS
+from sgan_lib.runtime import check_path, parse_settings, refusals_as_lines, run_command
 from sgan_lib.sweep.folder import TABLE, summarise, write_csv
 from sgan_lib.sweep.plan import grid
 from sgan_lib.sweep.running import run, show_plan
@@ -18,13 +18,12 @@ from sgan_lib.sweep.running import run, show_plan
 def _command_line() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sgan_lib.sweep",
-        description="Run methods × numbers of labels × seeds, each as a notebook of its own, and only what is missing. "
-        "Exit code: 0, or 1 where runs failed, or 2 where the request is refused.",
+        description="Run what is missing of methods × numbers of labels × seeds. Exit code 1: runs failed; 2: refused.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
     add("--dataset", default="digits", help="data set")
-    add("--methods", nargs="+", default=["supervised", "sgan"], help=f"any of {', '.join(METHODS)}")
+    add("--methods", nargs="+", default=["supervised", "sgan"], help=f"any of {', '.join((*METHODS, *BASELINES))}")
     add("--n-labels", nargs="+", type=int, default=[20, 50, 100], help="numbers of labelled images")
     add("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of training and split")
     add("--preset", default="quick", help=f"budget: {', '.join(PRESETS)}")
@@ -43,12 +42,12 @@ def _command_line() -> argparse.ArgumentParser:
 
 def _sweep(options: argparse.Namespace) -> int:
     """What the command line asks for. Raises ValueError, TypeError or OSError where it cannot be done."""
-    out, device = options.out, options.device
+    out, device = check_path("--out", options.out), options.device
     if options.collect:
         print(f"{out / TABLE}: {len(write_csv(out))} runs")
         return 0
-    more = {"preset": options.preset} | parse_settings(options.set)
-    runs = grid(options.methods, options.dataset, options.n_labels, options.seeds, **more)
+    asked = options.methods, options.dataset, options.n_labels, options.seeds, options.preset
+    runs = grid(*asked, **parse_settings(options))
     if options.dry_run:
         show_plan(runs, out, options.workers, options.scheduler, device, print, options.notebook, every=True)
         return 0
@@ -60,8 +59,7 @@ def _sweep(options: argparse.Namespace) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns 0, 1 where a run failed, 2 where the request is refused or no cluster answers."""
-    options = _command_line().parse_args(arguments)
-    return refusals_as_lines(lambda: _sweep(options))
+    return refusals_as_lines(lambda: _sweep(_command_line().parse_args(arguments)))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import pandas as pd
 
 from sgan_lib.evaluation import mean_interval
 from sgan_lib.experiments import BASELINES, RunResult, Settings
-from sgan_lib.runtime import write_whole
+from sgan_lib.runtime import check_path, write_whole
 from sgan_lib.sweep.plan import NOTEBOOK, RESULT
 
 FAILURE, TABLE = "failure.json", "results.csv"
@@ -36,18 +36,18 @@ class State(NamedTuple):
     row: Mapping[str, Any] = {}  # of the table: settings and, where there is a result, what was measured
 
 
-def read_state(folder: Path, settings: Settings | None = None, device: str = "auto") -> State:
+def read_state(folder: str | Path, settings: Settings | None = None, device: str = "auto") -> State:
     """What a run's folder holds. A result, readable or not, counts for more than a failure.
 
     It is "done" only with exactly the settings asked for (None: any) and on the device asked for ("auto": any), unless
-    it is of a baseline, which needs none.
+    it is of a baseline, which knows the CPU alone.
     """
+    folder = check_path("folder", folder)
     try:  # no look whether a file is there: another sweep may clear it in between
         with suppress(FileNotFoundError):
             row = _row(RunResult.from_json(folder / RESULT))
-            wanted = {} if settings is None else asdict(settings)
-            anywhere = device == "auto" or row["method"] in BASELINES  # which know the CPU alone
-            wanted |= {} if anywhere or device == row["device"].partition(":")[0] else {"device": device}
+            elsewhere = device not in ("auto", row["device"].partition(":")[0]) and row["method"] not in BASELINES
+            wanted = (asdict(settings) if settings else {}) | ({"device": device} if elsewhere else {})
             other = [f"{name} {row[name]}, not {value}" for name, value in wanted.items() if row[name] != value]
             return State("stale", f"{RESULT} has {', '.join(other)}") if other else State("done", "", row)
         with suppress(FileNotFoundError):
@@ -84,20 +84,20 @@ def record(folder: Path, settings: Settings, device: str, notebook: str, result:
     return read_state(folder, settings, device)
 
 
-def collect(out: Path, dtype: Any = None) -> pd.DataFrame:
+def collect(out: str | Path, dtype: Any = None) -> pd.DataFrame:
     """One row per run in the folder, of whichever sweep. Raises FileNotFoundError where there is no such folder.
 
     Errors are fractions in [0, 1], with Wilson's interval; the confusion matrix is JSON, true class by row.
     """
-    states = {folder.name: read_state(folder) for folder in sorted(out.iterdir()) if folder.is_dir()}
+    states = {folder.name: read_state(folder) for folder in sorted(check_path("out", out).iterdir()) if folder.is_dir()}
     rows = [{"run": name} | s._asdict() | dict(s.row) for name, s in states.items() if s.status != "missing"]
     return pd.DataFrame(rows, columns=COLUMNS, dtype=dtype)
 
 
-def write_csv(out: Path) -> pd.DataFrame:
+def write_csv(out: str | Path) -> pd.DataFrame:
     """Write `collect`'s table to DIR/results.csv, whole or not at all, with all digits, and return it as objects."""
     table = collect(out, object)  # objects: 20 does not become 20.0 beside a row that has no number
-    write_whole(out / TABLE, table.to_csv(index=False))
+    write_whole(Path(out, TABLE), table.to_csv(index=False))
     return table
 
 

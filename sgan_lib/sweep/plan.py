@@ -13,7 +13,7 @@ import pandas as pd
 from sgan_lib import data
 from sgan_lib.experiments import Settings, resolve
 from sgan_lib.networks import NETWORKS
-from sgan_lib.runtime import short_name
+from sgan_lib.runtime import check_whole_number, short_name
 
 RESULT, NOTEBOOK = "result.json", "run_experiment.ipynb"  # what a run leaves in its folder
 START_SECONDS = 6.0  # roughly, until a kernel has started, imported the library and loaded the data
@@ -56,12 +56,14 @@ def grid(
         raise ValueError(f"methods, n_labels and seeds must each hold at least one; got {methods}, {n_labels}, {seeds}")
     if taken := {"method", "dataset", "n_labels", "seed"} & {*more}:
         raise ValueError(f"{', '.join(sorted(taken))} cannot be set for the whole grid: there is an argument for it")
-    own, runs = data.load(dataset, None) if dataset not in data.DATASETS and Path(dataset).is_dir() else None, []
+    own, runs = None if dataset in data.DATASETS else data.load(dataset, None), []
     for seed, n, method in product(seeds, n_labels, methods):
         settings = resolve(method, dataset, preset, data=own, n_labels=n, seed=seed, **({"split_seed": seed} | more))
         runs.append(Run(settings, tuple(sorted(more))))
-    for n in {min(n_labels), max(n_labels)} if own or dataset in data.OFFLINE else ():
-        data.load(dataset, n)
+    if own or dataset in data.OFFLINE:
+        known = own.labelled.labels if own else data.read(dataset).train.labels
+        for n in n_labels:
+            check_whole_number("n_labels", n, len(known.unique()), len(known))
     return list(dict.fromkeys(runs))
 
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from sgan_lib.course.runner import check_parameters, copy_of, run_notebook
 from sgan_lib.course.stored import course_file
-from sgan_lib.runtime import check_choice, check_whole_number, check_writable, choose_device
+from sgan_lib.runtime import check_choice, check_path, check_whole_number, check_writable, choose_device
 from sgan_lib.sweep.folder import COLUMNS, collect, read_state, record, write_csv
 from sgan_lib.sweep.plan import NOTEBOOK, RESULT, Run, estimate
 
@@ -34,8 +34,8 @@ _DASK = {  # of a cluster on this machine
 
 
 def run(
-    runs: Sequence[Run], out: Path, workers: int = 1, scheduler: str | None = None, device: str = "auto",
-    say: Say = print, notebook: Path | None = None, strict: bool = True,
+    runs: Sequence[Run], out: str | Path, workers: int = 1, scheduler: str | None = None, device: str = "auto",
+    say: Say = print, notebook: str | Path | None = None, strict: bool = True,
 ) -> pd.DataFrame:  # fmt: skip
     """Run what is missing and return `collect`'s rows of these runs.
 
@@ -58,7 +58,7 @@ def run(
     """
     if getattr(current_process(), "_inheriting", False):  # a worker importing the caller's script: the lock is taken
         raise RuntimeError('a sweep must start in the main process: in a script, below if __name__ == "__main__":')
-    template = show_plan(runs, out, workers, scheduler, device, say, notebook)
+    template = show_plan(runs, out := check_path("out", out), workers, scheduler, device, say, notebook)
     if out.is_dir() and not os.access(out, os.W_OK) and not _missing(runs, out, device):
         table = collect(out, object)  # complete, and for reading only
     else:
@@ -87,15 +87,15 @@ def _turn(out: Path, say: Say) -> Any:
 
 
 def show_plan(
-    runs: Sequence[Run], out: Path, workers: int, scheduler: str | None, device: str, say: Say, notebook: Path | None,
-    every: bool = False,
+    runs: Sequence[Run], out: Path, workers: int, scheduler: str | None, device: str, say: Say,
+    notebook: str | Path | None, every: bool = False,
 ) -> str:  # fmt: skip
     """Check the request, say what there is (of `every` run) and how long the rest may take. Returns the notebook."""
     check_whole_number("workers", workers, at_least=1)
     check_choice("device", device, ("auto", "cpu", "cuda", "mps"))
     if scheduler is None:
         choose_device(device)  # before anything old is set aside
-    notebook = notebook or course_file("notebooks", NOTEBOOK)
+    notebook = check_path("notebook", notebook or course_file("notebooks", NOTEBOOK))
     for run in runs[:1]:  # all have the same parameters
         check_parameters(notebook, run.parameters(device))
     states = {run: read_state(out / run.name, run.settings, device) for run in runs}

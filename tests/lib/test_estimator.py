@@ -1,9 +1,10 @@
 """scikit-learn's interface, files that hold a classifier, the comparison of methods, and the command line."""
 
 import pickle
+import shutil
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 from io import BytesIO, StringIO
 
@@ -26,6 +27,7 @@ from sgan_lib.comparison import METHODS, compare, macro_f1, summarise, without
 from sgan_lib.estimator import SemiSupervisedClassifier
 from sgan_lib.features import with_features
 from sgan_lib.results import RunResult
+from sgan_lib.settings import Settings
 
 RAW, DIGITS = load_digits(return_X_y=True)
 IMAGES = np.round(RAW * 255 / 16).astype(np.uint8).reshape(-1, 8, 8)
@@ -81,6 +83,9 @@ def test_rows_without_a_label_do_not_count_as_mistakes(fitted):
     weights = np.arange(200)
     weighted = np.average(right[:100], weights=weights[:100])
     assert fitted.score(IMAGES[:200], FEW[:200], weights) == pytest.approx(weighted)
+    for y, shorter in ((FEW[:199], None), (FEW[:200], weights[:199]), (FEW[:199], weights[:199])):
+        with pytest.raises(ValueError, match=r"inconsistent numbers of samples: \[200, "):
+            fitted.score(IMAGES[:200], y, shorter)
 
 
 def test_columns_keep_their_names_in_a_file(tmp_path):
@@ -110,6 +115,11 @@ def test_it_works_in_a_pipeline_in_cross_validation_and_in_a_grid_search():
     assert search.fit(IMAGES[:60], DIGITS[:60]).best_params_["method"] in ("supervised", "sgan")
 
 
+def test_no_parameter_hides_a_setting_of_the_same_name():
+    names = {each.name for each in fields(Settings)}
+    assert {*SemiSupervisedClassifier().get_params()} & names == {"method", "network", "preset"}
+
+
 def test_balanced_shows_every_class_equally_often(monkeypatch):
     rare = np.r_[np.flatnonzero(DIGITS == 0)[:40], np.flatnonzero(DIGITS == 1)[:3], np.flatnonzero(DIGITS > 1)[:40]]
     seen, at = [], data.Batches.at
@@ -137,7 +147,8 @@ def test_balanced_shows_every_class_equally_often(monkeypatch):
         ({"warm_start": 1}, "warm_start must be True or False"), ({"network": "resnet"}, "network must be one of"),
         ({"settings": {"step": 5}}, "no argument 'step'"), ({"settings": {"seed": 3}}, "settings must be a dictionary"),
         ({"settings": "steps=5"}, "settings must be a dictionary"), ({"preset": "slow"}, "preset must be one of"),
-        ({"random_state": -1}, "seed must be"), ({"device": "tpu"}, "device must be one of"),
+        ({"random_state": -1}, "random_state must be .*; got -1"), ({"device": "tpu"}, "device must be one of"),
+        ({"random_state": np.random.RandomState(0)}, "random_state must be .* of type RandomState"),
         ({"random_state": None, "checkpoint": "x"}, "random_state must be a number where"),
     ],
 )  # fmt: skip
@@ -249,7 +260,7 @@ def test_networks_survive_pickle_and_torch_save(fitted):
     assert frozen == [name for name, weight in again.named_parameters() if not weight.requires_grad]
 
 
-def test_images_come_as_arrays_files_or_a_folder(fitted, tmp_path):
+def test_images_come_as_arrays_files_or_a_folder(fitted, tmp_path, monkeypatch, capsys):
     for index in range(3):
         Image.fromarray(IMAGES[index]).save(tmp_path / f"{index}.png")
     Image.fromarray(IMAGES[0]).convert("RGB").resize((80, 80)).save(tmp_path / "large.png")
@@ -258,9 +269,13 @@ def test_images_come_as_arrays_files_or_a_folder(fitted, tmp_path):
     as_arrays = [IMAGES[:3] / 255, IMAGES[:3, :, :, None], IMAGES[:3].astype(np.uint16) * 257]
     for given in (files[:3], [str(file) for file in files[:3]], *as_arrays):
         np.testing.assert_allclose(fitted.predict_proba(given), wanted, atol=1e-4)
-    for given in (files[1], str(files[1]), IMAGES[1]):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for given in (files[1], str(files[1]), "~/1.png", ["~/1.png"], IMAGES[1]):
         np.testing.assert_allclose(fitted.predict_proba(given), wanted[1:2], atol=1e-4)
-    assert fitted.predict(tmp_path).shape == (4,)
+    assert fitted.predict(tmp_path).shape == fitted.predict("~").shape == (4,)
+    fitted.save("~/model")
+    assert main(["predict", "~/model", "~"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1 + 4
     with pytest.raises(data.DataError, match=r"absent\.png cannot be read"):
         fitted.predict(tmp_path / "absent.png")
 
@@ -343,6 +358,8 @@ def test_what_a_comparison_cannot_do_is_refused_before_anything_is_trained(monke
     odd, features = {"network": models.Networks(torch.nn.Identity())}, {"methods": ["sgan"], "features": "resnet18.pth"}
     for given, message in (({"stepz": 3}, "no argument 'stepz'"), ({"n_labels": 3}, "n_labels cannot be set"),
                            ({"record_every": 0}, "record_every cannot be set"), (features, "methods must include one "),
+                           ({"methods": []}, "methods must hold at least one; got none"),
+                           ({"methods": ["linear"], "seed": 1, "stepz": 5}, "^stepz must be left out for .'linear'."),
                            (odd | {"methods": ["linear", "supervised"]}, "the discriminator must return"),
                            ({"methods": ["linear", "consistency"]}, "needs images")):  # fmt: skip
         with pytest.raises(ValueError, match=message):
@@ -359,22 +376,23 @@ def test_macro_f1_is_scikit_learns():
 
 
 @pytest.mark.parametrize(("name", "width"), [("squeezenet1_1", 512), ("mobilenet_v3_small", 1024)])
-def test_features_of_a_pretrained_network_make_a_table(name, width, tmp_path):
+def test_features_of_a_pretrained_network_make_a_table(name, width, tmp_path, monkeypatch):
     import torchvision
 
     torch.manual_seed(0)
     network = torchvision.models.get_model(name)
     torch.save(network.state_dict(), tmp_path / f"{name}-abc.pth")
     parts = data.from_arrays(IMAGES[:12], [0, 1] * 4 + [-1] * 4, test=0.25)
-    table = with_features(parts, tmp_path / f"{name}-abc.pth")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    table = with_features(parts, f"~/{name}-abc.pth")
     assert (table.pool.shape, len(table.test.images)) == ((10, width), 2)
     np.testing.assert_allclose(table.pool.mean(dim=0), 0, atol=1e-3)
     torch.testing.assert_close(table.pool[table.labelled_in_pool], table.labelled.images, atol=1e-3, rtol=1e-3)
     for name in ("resnet18.pth", "absent.pth"):
-        with pytest.raises(ValueError, match="features must be a file"):
+        with pytest.raises(ValueError, match="weights must be a file"):
             with_features(parts, tmp_path / name)
     torch.save(network.state_dict(), tmp_path / "resnet18.pth")
-    with pytest.raises(ValueError, match="features must be a file with the weights of resnet18"):
+    with pytest.raises(ValueError, match="weights must be a file with the weights of resnet18"):
         with_features(parts, tmp_path / "resnet18.pth")
 
 
@@ -401,6 +419,12 @@ def test_fit_and_predict_by_command(photos, tmp_path, capsys):
     assert list(table.columns) == ["file", "label", *sorted(NAMES)]
     assert (table["label"] == ["one"] * (len(table) - 1) + ["two"]).mean() > 0.8
     np.testing.assert_allclose(table[sorted(NAMES)].sum(axis=1), 1, atol=1e-3)
+    shutil.copytree(photos, tmp_path / "photos")
+    shutil.copytree(photos / "one", tmp_path / "photos" / "test" / "one")
+    right = len(table) - 1  # that the same network, trained on the same images, finds again
+    assert main(["fit", str(tmp_path / "photos"), "--out", f"{file}2", *command[4:]]) == 0
+    error = 1 - (table["label"][:right] == "one").mean()
+    assert f"error on the {right} images of the folder's test: {error:.1%}" in capsys.readouterr().out
 
 
 def test_compare_by_command(photos, tmp_path, capsys):
@@ -438,10 +462,11 @@ def test_a_class_may_be_called_like_a_column(tmp_path, capsys):
         (["predict", "/absent", "x.png"], "/absent cannot be read"),
         (["fit", "PHOTOS", "--out", "x", "--set", "steps=no"], "steps must be"),
         (["compare", "PHOTOS", "--folds", "2", "--methods", "magic"], "methods must be"),
-        (["compare", "PHOTOS", "--features", "x.pth"], "features must be a file"),
+        (["compare", "PHOTOS", "--features", "x.pth"], "weights must be a file"),
         (["fit", "PHOTOS", "--out", "x", "--method", "gan"], "method must be"),
         (["fit", "PHOTOS", "--out", "PHOTOS"], "--out must be a file in a folder that can be written"),
         (["compare", "PHOTOS", "--methods", "gan"], "methods must be one of"),
+        (["compare", "PHOTOS", "--set", "seed=1"], "none that has an option of its own; got seed=1"),
     ],
 )
 def test_what_cannot_be_done_is_refused_by_name(photos, command, message, capsys, monkeypatch, tmp_path):

@@ -13,7 +13,7 @@ from sgan_lib.methods import METHODS
 
 K = 4
 SETTINGS = experiments.resolve(
-    "sgan", "digits", adversarial_weight=2.0, entropy_weight=0.2, pull_away_weight=0.7, class_weight=0.4,
+    "sgan", "digits", adversarial_weight=2.0, entropy_weight=0.2, pull_away_weight=0.7, asked_class_weight=0.4,
     fake_class_weight=0.6, pseudo_label_weight=0.3, consistency_weight=0.3, confidence=0.0)  # fmt: skip
 
 
@@ -129,7 +129,8 @@ def spelt_out(method, nets, batch, seed, s):
         return (supervised | {method: 0.3 * sum(sure) / 10},)
     if method == "conditional_sgan":
         wrong = cross_entropy(generated, asked)
-        return game | {"fake_class": s.fake_class_weight * wrong}, generator | {"asked_class": s.class_weight * wrong}
+        game |= {"fake_class": s.fake_class_weight * wrong}
+        return game, generator | {"asked_class": s.asked_class_weight * wrong}
     return {"supervised": (supervised,), "feature_matching": (game, matching)}.get(method, (game, generator))
 
 

@@ -31,6 +31,8 @@ DEFAULTS = {  # without and with an encoder; all other data sets: mlp_small, big
     "moons": ("mlp_2d", "bigan_digits"), "rings": ("mlp_2d", "bigan_digits"), "svhn": ("svhn", "bigan_mlp_small"),
     "cifar10": ("svhn", "bigan_mlp_small"), "mnist_rgb": ("svhn_small", "bigan_mlp_small"),
 }  # fmt: skip
+KINDS = {"table": ((32,), "mlp_table", "bigan_digits"), "grey": ((1, 32, 32), "mlp_small", "bigan_mlp_small"),
+         "colour": ((3, 8, 8), "svhn_small", "bigan_mlp_small")}  # fmt: skip
 PUBLISHED = {  # openai/improved-gan, train_mnist_feature_matching.py; jeffdonahue/bigan, train_mnist.sh, train_gan.py
     "feature_matching": {"network": "mlp_published", "steps": 100_000, "batch_size": 100, "labelled_batch_size": 100,
                          "learning_rate": 3e-3, "generator_rate": 1, "beta1": 0.5, "beta2": 0.999, "epsilon": 1e-4,
@@ -84,6 +86,10 @@ def test_every_data_set_has_its_network_and_every_network_its_steps(preset):
         for method, name in zip(("supervised", "bigan"), DEFAULTS.get((dataset, preset), names), strict=True):
             settings = experiments.resolve(method, dataset, preset)
             assert (settings.network, settings.steps) == (name, STEPS[name][list(PRESETS).index(preset)])
+    for name in (*KINDS, "anything"):  # of data of one's own, whose names choose nothing
+        for kind, (shape, *wanted) in KINDS.items():
+            found = [networks.default_network(name, preset, encoder, shape) for encoder in (False, True)]
+            assert found == wanted, (name, kind)
     for name, row in NETWORKS.items():
         recipe = row.settings(preset)
         assert recipe.pop("steps") == STEPS[name][list(PRESETS).index(preset)]

@@ -191,6 +191,11 @@ BAD = [
     ({"test": (GREY[:2], [0, 9])}, "test must hold labels among 0, 1, 2, 3; got '9'"),
     ({"test": (GREY[:2], [0, -1])}, "test must hold a label for each"),
     ({"test": (GREY[:2], [0])}, "test must hold a label for each"),
+    ({"test": (3, [0])}, r"test must hold images .*; got shape \[\]"),
+    ({"test": (GREY[:2] / 9, [0, 1])}, "range of the training images must hold the values of test"),
+    ({"test": (GREY[:2] * np.nan, [0, 1])}, "test must hold finite numbers"),
+    ({"test": (GREY[:2, 0], [0, 1])}, r"test must hold images as in training; got shape \[2, 12\]"),
+    ({"X": np.stack([GREY] * 3, axis=3), "test": (GREY[:4], [0, 1, 2, 3])}, "test must have 3 channels .*; got 1"),
     ({"image_size": 3}, "image_size must be .* at least 4"),
     ({"image_size": (9, 9, 3)}, "image_size must be a side"),
     ({"image_size": 2.5}, "image_size must be"),
@@ -431,6 +436,9 @@ def test_a_subfolder_test_is_for_testing_however_labels_come(photos, tmp_path_fa
     save(photos, "test/dog/9.png", GREY[30])
     made = from_folder(photos)
     assert (made.test.labels.tolist(), made.class_names, len(made.pool)) == ([1], ("cat", "dog"), 18)
+    for test in ((GREY[:1], ["cat"]), 0.2, "nonsense"):
+        with pytest.raises(ValueError, match="test must be None or 0 where the folder has a subfolder test; got "):
+            from_folder(photos, test=test)
     table = tmp_path_factory.mktemp("labels") / "labels.csv"
     table.write_text("file,label\ncat/1.png,x,\ndog/0.png,y\ntest/dog/9.png,y\n")  # a comma too many does no harm
     made = from_folder(photos, labels=table)

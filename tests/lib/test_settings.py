@@ -34,8 +34,9 @@ BAD = {
         ("learning_rate", 0.0), ("learning_rate", float("nan")), ("learning_rate", "0.1"), ("generator_rate", 0)],
     "a number above 0 and at most 1": [("epsilon", 0.0)],
     "a number at least 0": [
-        ("entropy_weight", -1), ("pull_away_weight", float("nan")), ("class_weight", -1), ("fake_class_weight", -1),
-        ("adversarial_weight", -1.0), ("pseudo_label_weight", -1), ("consistency_weight", -1)],
+        ("entropy_weight", -1), ("pull_away_weight", float("nan")), ("asked_class_weight", -1),
+        ("fake_class_weight", -1), ("adversarial_weight", -1.0), ("pseudo_label_weight", -1),
+        ("consistency_weight", -1)],
     "a number at least 0 and at most 1": [("hold", 1.5), ("last_rate", 2.0), ("weight_decay", -1.0), ("confidence", 2)],
     "a number at least 0 and at most 0.999999": [("beta1", 1.0), ("beta2", 1.0), ("average_decay", 1.0)],
     "one of l1, l2": [("feature_norm", "l3")],

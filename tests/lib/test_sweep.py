@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import tempfile
 from concurrent.futures import Future
 from dataclasses import replace
@@ -18,7 +19,7 @@ import torch
 from distributed import Client
 from PIL import Image
 
-from sgan_lib import sweep
+from sgan_lib import data, sweep
 from sgan_lib.course.stored import course_file
 from sgan_lib.experiments import RunResult, resolve
 from sgan_lib.networks import NETWORKS
@@ -286,7 +287,7 @@ def test_failed_and_damaged_runs_have_a_row_too(dask, runs, tmp_path):
      ("--set feature_norm", "feature_norm must be one of l1, l2"), ("--collect", "No such file or directory"),
      ("--set network=cnn", "method 'sgan' needs a network with a generator"),
      ("--set seed=1", "seed cannot be set for the whole grid"),
-     ("--set n_labels=7", "n_labels cannot be set for the whole grid"),
+     ("--set preset=paper", "--set must name each setting once, and none that has an option of its own; got preset"),
      ("--set shift=1 --set shift=2", "--set must name each setting once"),
      (f"--notebook {course_file('notebooks', '00_start_here.ipynb')}", "00_start_here has no parameter 'method'")],
 )  # fmt: skip
@@ -353,7 +354,7 @@ def test_no_result_that_was_set_aside_is_overwritten(dask, runs, tmp_path):
     assert sorted(path.read_text() for path in folder.glob("result.old*.json")) == ["first", "second", "third"]
 
 
-def test_a_folder_of_images_and_baselines_are_swept(dask, tmp_path):
+def test_a_folder_of_images_and_baselines_are_swept(dask, tmp_path, monkeypatch):
     for index in range(40):
         for folder in ("photos", "others/photos"):
             place = tmp_path / folder / str(index % 2) / f"{index}.png"
@@ -367,9 +368,19 @@ def test_a_folder_of_images_and_baselines_are_swept(dask, tmp_path):
     assert names[0] == names[1]
     assert names[0].isdisjoint(names[2])  # another folder may be called photos too
     assert {run.settings.dataset for run in runs} == {str(tmp_path / "photos")}
-    with pytest.raises(ValueError, match=r"n_labels must be .* at most 32"):
-        sweep.grid(["sgan"], str(tmp_path / "photos"), [33], [0])
+    monkeypatch.setenv("HOME", str(tmp_path))
+    read = MagicMock(side_effect=data.load)
+    monkeypatch.setattr(data, "load", read)
+    assert sweep.grid(["linear", "sgan"], "~/photos", [4, 8], [0]) == runs
+    assert read.call_count == 1
+    for n_labels, message in ((33, "at most 32"), (1, "at least 2")):
+        with pytest.raises(ValueError, match=f"n_labels must be .*{message}.*; got {n_labels}"):
+            sweep.grid(["sgan"], "~/photos", [n_labels], [0])
     assert "4 workers" not in sweep.estimate(runs, sweep.collect(tmp_path), 1)
+    shutil.copy(course_file("notebooks", "run_experiment.ipynb"), tmp_path / "run.ipynb")
     for _ in range(2):  # baselines know the CPU alone: their results are neither failures nor stale
-        sweep.run(runs[:1], tmp_path / "out", scheduler="tcp://host:1", device="cuda")
+        table = sweep.run(runs[:1], "~/out", scheduler="tcp://host:1", device="cuda", notebook="~/run.ipynb")
     assert dask.asked == [runs[0].name]
+    for again in (sweep.collect("~/out"), sweep.write_csv("~/out"), pd.read_csv(tmp_path / "out" / "results.csv")):
+        assert again["run"].tolist() == table["run"].tolist() == [runs[0].name]
+    assert sweep.read_state(f"~/out/{runs[0].name}").status == "done"
