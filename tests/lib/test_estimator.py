@@ -15,9 +15,7 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.metrics import f1_score
-from sklearn.model_selection import GridSearchCV, cross_val_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from sgan_lib import baselines, data, experiments, models, saved
@@ -101,13 +99,9 @@ def test_columns_keep_their_names_in_a_file(tmp_path):
     assert not hasattr(loaded, "feature_names_in_")
 
 
-def test_it_works_in_a_pipeline_in_cross_validation_and_in_a_grid_search():
-    flat, pipeline = IMAGES[:60].reshape(60, -1), make_pipeline(
-        FunctionTransformer(lambda rows: rows.reshape(-1, 8, 8)), quick(settings={"steps": 20}))  # fmt: skip
-    scores = cross_val_score(pipeline, flat, DIGITS[:60], cv=2)
-    assert scores.shape == (2,)
-    search = GridSearchCV(quick(settings={"steps": 20}), {"method": ["supervised", "sgan"]}, cv=2, n_jobs=2)
-    assert search.fit(IMAGES[:60], DIGITS[:60]).best_params_["method"] in ("supervised", "sgan")
+def test_a_grid_search_finds_the_longer_training_of_two():
+    search = GridSearchCV(quick(), {"settings": [{"steps": 1}, {"steps": 50}]}, cv=2)
+    assert search.fit(IMAGES[:100], DIGITS[:100]).best_params_ == {"settings": {"steps": 50}}
 
 
 def test_balanced_shows_every_class_equally_often(monkeypatch):
@@ -311,7 +305,6 @@ def test_the_comparison_measures_all_methods_on_the_same_folds():
     parts = data.from_arrays(IMAGES[:300], FEW[:300], test=0)
     table = pd.DataFrame(compare(parts, ["linear", "label_spreading", "supervised"], folds=4, steps=30))
     assert table.groupby("method")["fold"].apply(list).tolist() == [[0, 1, 2, 3]] * 3
-    assert table["error"].between(0, 1).all()
     summary = summarise(table)
     assert list(summary.index) == ["linear", "label_spreading", "supervised"]
     errors = 100 * table.pivot(index="fold", columns="method", values="error")
