@@ -85,6 +85,11 @@ def test_a_class_that_runs_out_is_passed_over():
     assert len(set(chosen.tolist())) == 60
 
 
+def test_fewer_labels_than_classes_may_be_had_as_they_come():
+    with pytest.warns(UserWarning, match="no labelled image"):
+        assert len(data.load("digits", 3, draw="as_they_come").labelled.labels) == 3
+
+
 def test_the_split_seed_decides_and_nothing_else():
     labels, before = data.read("mnist").train.labels, torch.get_rng_state()
     first, other = (data.split_indices(labels, 100, 100, seed) for seed in (0, 1))

@@ -320,6 +320,9 @@ def test_the_comparison_measures_all_methods_on_the_same_folds():
     # t with 1 degree of freedom: 12.7062; two folds were done of four of a quarter each: 1/2 + 1/3
     half = 12.7062 * 0.5**0.5 * (1 / 2 + 1 / 3) ** 0.5
     assert summarise(two, folds=4)["error_high"].item() == pytest.approx(50.5 + half, rel=1e-4)
+    errors = {"linear": 0.5, "linear on squeezenet1_1": 0.2, "sgan": 0.3}
+    summary = summarise(pd.concat([two.assign(method=name, error=error) for name, error in errors.items()]))
+    assert summary["gain"].tolist() == pytest.approx([-30, 0, -10])  # over the best baseline, on features or not
     wide = summarise(two.assign(error=[0, 1], macro_f1=[0, 1]))
     assert wide[["error_low", "error_high", "macro_f1_low", "macro_f1_high"]].to_numpy().tolist() == [[0, 100, 0, 100]]
 
@@ -363,6 +366,9 @@ def test_features_of_a_pretrained_network_make_a_table(name, width, tmp_path):
     assert (table.pool.shape, len(table.test.images)) == ((10, width), 2)
     np.testing.assert_allclose(table.pool.mean(dim=0), 0, atol=1e-3)
     torch.testing.assert_close(table.pool[table.labelled_in_pool], table.labelled.images, atol=1e-3, rtol=1e-3)
+    if name == "squeezenet1_1":
+        rows = compare(parts, ["linear", "supervised"], 2, tmp_path / f"{name}-abc.pth", steps=2)
+        assert [row["method"] for row in rows] == 2 * ["linear", "supervised", f"linear on {name}-abc"]
     for name in ("resnet18.pth", "absent.pth"):
         with pytest.raises(ValueError, match="features must be a file"):
             with_features(parts, tmp_path / name)
@@ -394,6 +400,15 @@ def test_fit_and_predict_by_command(photos, tmp_path, capsys):
     assert list(table.columns) == ["file", "label", *sorted(NAMES)]
     assert (table["label"] == ["one"] * (len(table) - 1) + ["two"]).mean() > 0.8
     np.testing.assert_allclose(table[sorted(NAMES)].sum(axis=1), 1, atol=1e-3)
+
+
+def test_what_fit_is_told_is_in_its_file(photos, tmp_path):
+    (tmp_path / "labels.csv").write_text("file,label\none/1.png,x\ntwo/2.png,y\n")
+    options = ["--labels", str(tmp_path / "labels.csv"), "--image-size", "10", "--seed", "3", "--balanced"]
+    assert main(["fit", str(photos), "--out", str(tmp_path / "model"), "--set", "steps=2", *options]) == 0
+    loaded = SemiSupervisedClassifier.load(tmp_path / "model")
+    assert (loaded.class_weight, loaded.random_state, list(loaded.classes_)) == ("balanced", 3, ["x", "y"])
+    assert loaded.result_.preparation.shape == (1, 10, 10)
 
 
 def test_compare_by_command(photos, tmp_path, capsys):

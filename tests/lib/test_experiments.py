@@ -233,6 +233,8 @@ def test_a_checkpoint_of_other_data_of_the_same_size_is_refused(tmp_path):
     start = experiments.run("supervised", data=parts, steps=2, seed=1).modules
     with pytest.raises(ValueError, match=r"other settings \(start: None there, '\w+' now\)"):
         experiments.run(**given, data=parts, start=start)
+    with pytest.raises(ValueError, match="start must hold networks like those of this run; Error"):
+        experiments.run("sgan", data=parts, steps=2, start=start)
 
 
 def test_a_checkpoint_of_own_networks_is_resumed_with_the_same_layers_alone(tmp_path):

@@ -466,6 +466,25 @@ def test_small_images_keep_their_axes_and_palettes_their_colours(tmp_path):
     assert torch.equal(from_dataset(pairs, test=0).pool, made.pool)
 
 
+def test_photos_are_turned_as_their_cameras_say(tmp_path):
+    lying = Image.Exif()
+    lying[0x0112] = 6  # to be turned right by 90 degrees
+    for index, pixels in enumerate(GREY[:4]):
+        save(tmp_path, f"{'ab'[index % 2]}/{index}.png", pixels, exif=lying)
+    made = from_folder(tmp_path, test=0)
+    assert made.image_shape == (1, 12, 9)
+    assert {image.numpy().tobytes() for image in made.pool} == {np.rot90(grey, -1).tobytes() for grey in GREY[:4]}
+
+
+@pytest.mark.parametrize(
+    ("shape", "network"),
+    [((30, 30), "mlp_small"), ((32, 33), "svhn_small"), ((64, 48, 3), "svhn_small"), ((96, 96), "svhn_small")],
+)
+def test_images_of_ones_own_get_a_network_of_their_size(shape, network):
+    images = np.resize(np.arange(256, dtype=np.uint8), (8, *shape))
+    assert experiments.resolve("sgan", "arrays", data=from_arrays(images, [0, 1, -1, -1] * 2)).network == network
+
+
 def test_any_size_colour_and_depth(tmp_path):
     colour = RANDOM.randint(256, size=(50, 40, 3)).astype(np.uint8)
     colour[:, :, 1:] = 0  # red alone

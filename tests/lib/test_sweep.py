@@ -267,6 +267,9 @@ def test_failed_and_damaged_runs_have_a_row_too(dask, runs, tmp_path):
     wanted = [2, 0, mean, (high - low) / np.sqrt(2), mean - half, mean + half]
     assert list(summary.loc["supervised", 20]) == pytest.approx(wanted, rel=1e-4)
     assert list(summary.loc["sgan", 50])[:2] == [0, 2]
+    two = pd.concat([sweep.collect(tmp_path).assign(shift=shift) for shift in (0, 1)])
+    with pytest.raises(ValueError, match="table must hold one sweep; runs of sgan differ in shift"):
+        sweep.summarise(two)
     (tmp_path / runs[0].name / "result.json").write_text("{")
     (tmp_path / runs[7].name / "failure.json").write_text('{"reason": "", "settings": {"n_labels": [1]}}')
     (tmp_path / "notes").mkdir()
