@@ -5,12 +5,15 @@ import os
 from pathlib import Path
 from types import ModuleType
 
+import hypothesis
 import matplotlib
 import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)  # the same examples in every run
+hypothesis.settings.load_profile("same")
 matplotlib.use("agg")
 torch.set_num_threads(1)  # tests run side by side
 os.environ["SGAN_PROGRESS"] = ""  # tests leave the progress of whoever runs them alone

@@ -407,7 +407,7 @@ ASKED = {
 }
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.fixed_dictionaries({"method": ASKED["method"]}, optional={name: ASKED[name] for name in [*ASKED][1:]}))
 def test_whatever_is_asked_a_run_ends_in_a_result_or_names_the_argument(asked):
     state, refused = torch.get_rng_state(), ""

@@ -287,7 +287,7 @@ numbers = arrays.arrays(
 
 
 @pytest.mark.filterwarnings("ignore:all labels are")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(numbers, st.lists(st.sampled_from([-1, 0, 1, None]), max_size=6))
 def test_whatever_the_arrays_they_are_refused_by_name_or_lie_in_range(X, y):
     refused = ""
