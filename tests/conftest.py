@@ -6,6 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 import hypothesis
+import jaxtyping
 import matplotlib
 import pytest
 import torch
@@ -23,6 +24,12 @@ os.environ["SGAN_PROGRESS"] = ""  # tests leave the progress of whoever runs the
 def root() -> Path:
     """The repository's root."""
     return ROOT
+
+
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No checks of signatures, as users have none: what is refused, the library refuses."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.fixture(scope="session")

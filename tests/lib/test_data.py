@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from unittest.mock import Mock
 
 import filelock
-import jaxtyping
 import numpy as np
 import pytest
 import scipy.io
@@ -204,8 +203,7 @@ BAD = [
 @pytest.mark.parametrize(
     ("call", "name", "changes", "error", "allowed"), BAD, ids=lambda part: getattr(part, "__name__", str(part))
 )
-def test_bad_arguments_are_refused_by_name(call, name, changes, error, allowed, monkeypatch):
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no checks of signatures
+def test_bad_arguments_are_refused_by_name(call, name, changes, error, allowed, unchecked):
     with pytest.raises(error, match=f"^{name} must be .*{allowed}"):
         call(**changes)
 

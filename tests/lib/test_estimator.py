@@ -7,7 +7,6 @@ from dataclasses import asdict
 from functools import partial
 from io import BytesIO, StringIO
 
-import jaxtyping
 import numpy as np
 import pandas as pd
 import pytest
@@ -50,8 +49,7 @@ EXPECTED_FAILURES = {
     expected_failed_checks=lambda _: EXPECTED_FAILURES,
 )
 @pytest.mark.filterwarnings("ignore")
-def test_scikit_learns_own_checks(estimator, check, monkeypatch):
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no checks of signatures
+def test_scikit_learns_own_checks(estimator, check, unchecked):
     check(estimator)
 
 
@@ -135,8 +133,7 @@ def test_balanced_shows_every_class_equally_often(monkeypatch):
         ({"random_state": None, "checkpoint": "x"}, "random_state must be a number where"),
     ],
 )  # fmt: skip
-def test_bad_parameters_are_refused_by_name(changes, message, monkeypatch):
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+def test_bad_parameters_are_refused_by_name(changes, message, unchecked):
     with pytest.raises((TypeError, ValueError), match=message):
         quick(settings={"steps": 5}).set_params(**changes).fit(IMAGES[:100], FEW[:100])
 
@@ -452,9 +449,8 @@ def test_a_class_may_be_called_like_a_column(tmp_path, capsys):
         (["compare", "PHOTOS", "--methods", "gan"], "methods must be one of"),
     ],
 )
-def test_what_cannot_be_done_is_refused_by_name(photos, command, message, capsys, monkeypatch, tmp_path):
+def test_what_cannot_be_done_is_refused_by_name(photos, command, message, capsys, monkeypatch, tmp_path, unchecked):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     assert main([str(photos) if part == "PHOTOS" else part for part in command]) == 2
     assert message in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from itertools import combinations
 from pathlib import Path
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -278,8 +277,7 @@ IN_TWO_CHANNELS = data.from_arrays(torch.linspace(-1, 1, 40 * 128).view(40, 2, 8
      ({"method": "consistency", "data": IN_TWO_CHANNELS, "n_labels": None}, "of 1 or 3 channels; .* 'arrays' have 2"),
      ({"network": WITHOUT_WEIGHTS}, "network must have weights to train")],
 )  # fmt: skip
-def test_bad_arguments_are_refused_before_anything_is_trained(monkeypatch, changes, message):
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no checks of signatures
+def test_bad_arguments_are_refused_before_anything_is_trained(unchecked, monkeypatch, changes, message):
     monkeypatch.setattr(training, "training_step", None)  # calling it fails
     with pytest.raises((TypeError, ValueError), match=message):
         run(**changes)

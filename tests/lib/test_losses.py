@@ -5,7 +5,6 @@ import math
 from functools import partial
 from itertools import compress, permutations, starmap
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -197,7 +196,6 @@ REFUSED = [  # unknown kinds, and what torch broadcasts, ignores or rounds to a 
 
 
 @pytest.mark.parametrize(("loss", "arguments", "message"), REFUSED, ids=[row[2][:20] for row in REFUSED])
-def test_bad_arguments_are_refused_by_name(loss, arguments, message, monkeypatch):
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no checks of signatures
+def test_bad_arguments_are_refused_by_name(loss, arguments, message, unchecked):
     with pytest.raises((TypeError, ValueError), match=message):
         loss(*arguments)

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-import jaxtyping
 import numpy as np
 import pandas as pd
 import pytest
@@ -223,8 +222,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("changes", "message"), BAD, ids=[row[1][:30] for row in BAD])
-def test_bad_arrays_are_refused_by_name(changes, message, monkeypatch):
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no checks of signatures
+def test_bad_arrays_are_refused_by_name(changes, message, unchecked):
     with pytest.raises((TypeError, ValueError), match=message):
         from_arrays(**{"X": GREY, "y": LABELS} | changes)
 
@@ -356,8 +354,7 @@ SPOILT = [
 
 
 @pytest.mark.parametrize(("changes", "message"), SPOILT, ids=[row[1][:24] for row in SPOILT])
-def test_parts_put_together_by_hand_that_do_not_fit_are_refused_by_name(changes, message, monkeypatch):
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+def test_parts_put_together_by_hand_that_do_not_fit_are_refused_by_name(changes, message, unchecked):
     with pytest.raises(ValueError, match=message):
         replace(DIGITS, **changes)
 
