@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -30,6 +31,15 @@ def root() -> Path:
 def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     """No checks of signatures, as users have none: what is refused, the library refuses."""
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+
+
+@pytest.fixture
+def same_numbers() -> Iterator[None]:
+    """Random numbers from a seed, and those of before and float32 given back at the end."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+    torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture(scope="session")
