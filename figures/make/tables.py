@@ -8,8 +8,9 @@ a stop loses only what was under way. To measure a table or to draw a picture an
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import as_completed
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -61,7 +62,7 @@ class Table:
         names = sorted(self.columns.split(), key=lambda name: name != "dataset")
         return {name: getattr(settings, name) for name in names if hasattr(settings, name)}
 
-    def rows(self, runs: list[Any], workers: int) -> Iterator[list[Row]]:
+    def rows(self, runs: list[Any], workers: int) -> Generator[list[Row], None, None]:
         """The rows of these runs as they end, `workers` at a time."""
         if self.measure is None:
             results = sweep.run(runs, RUNS, workers)
@@ -110,10 +111,11 @@ def missing_runs(name: str, table: Table) -> list[Any]:
 def update(name: str, table: Table, workers: int) -> None:
     """Run what the CSV lacks, and draw the picture where it is missing or its table has new rows."""
     missing = missing_runs(name, table)
-    for rows in table.rows(missing, workers) if missing else ():
-        whole = pd.DataFrame([*read(name).to_dict("records"), *rows])[table.columns.split()]
-        whole = whole.sort_values(list(table.key(missing[0])), kind="stable")
-        write_whole(FIGURES / f"{name}.csv", whole.to_csv(index=False))
+    with closing(table.rows(missing, workers)) as found:  # a stop ends the cluster at once, not when it is collected
+        for rows in found if missing else ():
+            whole = pd.DataFrame([*read(name).to_dict("records"), *rows])[table.columns.split()]
+            whole = whole.sort_values(list(table.key(missing[0])), kind="stable")
+            write_whole(FIGURES / f"{name}.csv", whole.to_csv(index=False))
     picture = FIGURES / f"{name}.png"
     if table.draw and (missing or not picture.exists()):
         table.draw(read(name)).savefig(picture)

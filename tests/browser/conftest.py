@@ -53,7 +53,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Lab]:
     assert made is not None
     command = [
         sys.executable, "-m", "jupyterlab", *made[1].split(), "--no-browser", "--ip=127.0.0.1", f"--port={port}",
-        "--allow-root", f"--IdentityProvider.token={token}", "--expose-app-in-browser",
+        "--ServerApp.port_retries=0", "--allow-root", f"--IdentityProvider.token={token}", "--expose-app-in-browser",
         "--LabApp.extension_manager=readonly",
     ]  # fmt: skip
     environment = os.environ | {"JUPYTER_CONFIG_DIR": str(folder / "config"), "OMP_NUM_THREADS": "1"}
@@ -66,7 +66,11 @@ def lab(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Lab]:
         yield Lab(f"http://127.0.0.1:{port}{{}}?reset&token={token}", folder / "my")  # nothing that was open before
     finally:
         server.terminate()
-        server.wait(timeout=30)
+        try:
+            server.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
 
 
 def _wait_until_up(address: str, server: subprocess.Popen[bytes], log: Path) -> None:

@@ -69,12 +69,6 @@ def _open(page: Page, lab: Any, notebook: str, n_cells: int) -> None:
     assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
 
 
-def _screenshot(page: Page, name: str) -> None:
-    screenshots = Path("runs/browser")
-    screenshots.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=screenshots / name)
-
-
 def test_make_lab_opens_a_copy_whose_links_arrive_and_no_pop_up(page: Page, lab: Any) -> None:
     page.goto(lab.address.format("/"))
     tabs = page.locator(".lm-DockPanel-tabBar .lm-TabBar-tab")
@@ -99,7 +93,6 @@ def test_theory_slider_redraws_at_once(page: Page, lab: Any) -> None:
     page.wait_for_function(
         "old => document.querySelector('.widget-interact .jp-OutputArea-output img')?.src != old", arg=before
     )
-    _screenshot(page, "01_theory_slider.png")
     assert "2.25" in page.locator(".widget-interact .widget-readout").inner_text()
 
 
@@ -121,8 +114,6 @@ def test_the_label_explorer_redraws_trains_and_stops(page: Page, lab: Any) -> No
     explorer.get_by_role("button", name="Train now").click()
     live = explorer.locator(".widget-html").last
     page.wait_for_function("html => /step [0-9]+, validation/.test(html.innerText)", arg=live.element_handle())
-    explorer.locator("img.widget-image").last.scroll_into_view_if_needed()
-    _screenshot(page, "05_label_explorer.png")
     explorer.get_by_role("button", name="Stop").click()
     page.wait_for_function("html => /stopped at step [0-9]+/.test(html.innerText)", arg=live.element_handle())
     expect(explorer.get_by_role("button", name="Train now")).to_be_enabled()  # its message comes after the text's
@@ -165,4 +156,3 @@ def test_questions_are_answered_by_keyboard_and_kept(page: Page, lab: Any) -> No
     expect(cells.nth(1).get_by_role("radio", name="4 to 7")).to_be_checked()
     expect(cells.nth(4).locator(".why")).to_have_count(6)
     expect(cells.nth(5).locator("tr", has_text="03_sgan")).to_contain_text("2 of 2")
-    _screenshot(page, "asking.png")

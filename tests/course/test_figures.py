@@ -1,9 +1,11 @@
 """The stored tables and pictures are whole, and the scripts behind them measure what they say."""
 
 import importlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import numpy as np
 import pandas as pd
@@ -45,13 +47,17 @@ def test_each_stored_file_is_whole_sorted_and_of_a_script(make):
     assert {path.name for path in make.tables.FIGURES.iterdir() if path.is_file()} == expected
 
 
-@pytest.mark.integration
 def test_the_sweep_and_the_tasks_measure_what_a_table_lacks_and_keep_the_rest(make, monkeypatch, tmp_path):
+    client = MagicMock(get_executor=lambda pure: ThreadPoolExecutor(1))  # in place of a cluster
+    client.__enter__.return_value = client
+    monkeypatch.setattr(make.tables, "Client", lambda **_: client)
     monkeypatch.setattr(make.tables, "FIGURES", tmp_path)
-    monkeypatch.setattr(make.tables, "RUNS", tmp_path / "runs")
     runs = sweep.grid(("supervised",), "digits", (20,), (0, 1), steps=2)
     swept = make.tables.Table(lambda: runs, "seed steps test_error cpu_seconds", decimals={"test_error": 4})
-    error = round(experiments.run("supervised", "digits", 20, 1, steps=2).test_error, 4)
+    found = experiments.run("supervised", "digits", 20, 1, steps=2)
+    error, row = round(found.test_error, 4), {"seed": 1, "steps": 2, "test_error": found.test_error, "seconds": 3.0}
+    results = {(runs[1],): pd.DataFrame([row])}  # of what is missing, and nothing else
+    monkeypatch.setattr(make.tables.sweep, "run", lambda asked, folder, workers: results[tuple(asked)])
     for name, table, n_rows in (("swept", swept, 1), ("measured", replace(swept, measure=make.nb04.curve), 2)):
         (tmp_path / f"{name}.csv").write_text("seed,steps,test_error,cpu_seconds\n0,2,0.5,1.0\n")
         make.tables.update(name, table, 1)

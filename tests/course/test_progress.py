@@ -1,9 +1,10 @@
 """What the learner does is remembered: in a file of the learner's own, across kernels, and never lost in silence."""
 
 import json
-import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -120,8 +121,9 @@ def test_where_it_is_kept(monkeypatch, tmp_path):
 def test_kernels_side_by_side_lose_nothing(file):
     loop = "for i in range(20): p.record('solved', sys.argv[1] + str(i))"
     write = f"import sys; from sgan_lib.course import progress as p\n{loop}"
-    kernels = [subprocess.Popen([sys.executable, "-c", write, f"sgan.{letter}"], env=os.environ) for letter in "ab"]
-    assert [kernel.wait() for kernel in kernels] == [0, 0]
+    kernels = [[sys.executable, "-c", write, f"sgan.{letter}"] for letter in "ab"]
+    with ThreadPoolExecutor() as both:
+        assert list(both.map(partial(subprocess.call, timeout=100), kernels)) == [0, 0]
     assert len(progress.read()["solved"]) == 40
 
 

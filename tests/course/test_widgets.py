@@ -67,18 +67,23 @@ class Opened:
 
     def train(self, then=lambda: None):
         """Press "Train now", do something, and wait for the end."""
-        button = self.controls["Train now"]
-        button.click()
+        self.controls["Train now"].click()
         then()
-        while button.disabled:
-            time.sleep(0.05)
+        self.wait()
         assert self.controls["Stop"].disabled
         return self.texts[1].value
+
+    def wait(self):
+        while self.controls["Train now"].disabled:
+            time.sleep(0.05)
 
 
 @pytest.fixture
 def explorer():
-    return Opened(widgets.label_explorer(stored_runs()))
+    opened = Opened(widgets.label_explorer(stored_runs()))
+    yield opened
+    opened.controls["Stop"].click()  # no run outlives a test that fails
+    opened.wait()
 
 
 def test_every_choice_of_the_table_is_offered_and_kept_where_the_other_data_set_has_it(explorer):

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from unittest.mock import Mock
 
 import filelock
-import jaxtyping
 import numpy as np
 import pytest
 import scipy.io
@@ -83,6 +82,11 @@ def test_a_class_that_runs_out_is_passed_over():
     assert data.split_indices(labels, 30, 4, 0).labelled.tolist() == chosen[:30].tolist()
     assert labels[chosen].bincount().tolist() == [55, 5]  # of 7, and 2 are for validation
     assert len(set(chosen.tolist())) == 60
+
+
+def test_fewer_labels_than_classes_may_be_had_as_they_come():
+    with pytest.warns(UserWarning, match="no labelled image"):
+        assert len(data.load("digits", 3, draw="as_they_come").labelled.labels) == 3
 
 
 def test_the_split_seed_decides_and_nothing_else():
@@ -200,8 +204,7 @@ BAD = [
 @pytest.mark.parametrize(
     ("call", "name", "changes", "error", "allowed"), BAD, ids=lambda part: getattr(part, "__name__", str(part))
 )
-def test_bad_arguments_are_refused_by_name(call, name, changes, error, allowed, monkeypatch):
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no checks of signatures
+def test_bad_arguments_are_refused_by_name(call, name, changes, error, allowed, unchecked):
     with pytest.raises(error, match=f"^{name} must be .*{allowed}"):
         call(**changes)
 

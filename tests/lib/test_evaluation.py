@@ -2,7 +2,6 @@
 
 import math
 
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -158,8 +157,7 @@ def test_the_share_of_the_class_is_that_of_an_analysis_of_variance(monkeypatch):
 
 
 @pytest.mark.parametrize("images", [torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.full((2, 1, 8, 8), 255.0)])
-def test_images_in_another_range_than_in_training_are_refused(images, monkeypatch):
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no checks of signatures
+def test_images_in_another_range_than_in_training_are_refused(images, unchecked):
     judge = networks.build("mlp_digits", (1, 8, 8), 10).discriminator
     with pytest.raises(ValueError, match=r"images must be floats in \[-1, 1\] .*; got torch\."):
         evaluation.predict(judge, images)

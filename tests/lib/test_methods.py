@@ -15,14 +15,7 @@ K = 4
 SETTINGS = experiments.resolve(
     "sgan", "digits", adversarial_weight=2.0, entropy_weight=0.2, pull_away_weight=0.7, asked_class_weight=0.4,
     fake_class_weight=0.6, pseudo_label_weight=0.3, consistency_weight=0.3, confidence=0.0)  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _same_numbers():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
-    torch.set_default_dtype(torch.float32)
+pytestmark = pytest.mark.usefixtures("same_numbers")
 
 
 def small_network(method):

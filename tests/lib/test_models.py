@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 from sgan_lib import models
 
+pytestmark = pytest.mark.usefixtures("same_numbers")
 TRANSPOSED = nn.ConvTranspose2d(3, 5, 5, stride=2, padding=2, output_padding=1)
 NORMED = {  # networks without dropout or noise, and the shape of their inputs
     "dense": (models.MLPDiscriminator((1, 8, 8), 10, (20, 12), input_noise=0.0, hidden_noise=0.0), (1, 8, 8)),
@@ -18,13 +19,6 @@ NORMED = {  # networks without dropout or noise, and the shape of their inputs
     "transposed": (models.normalised(TRANSPOSED, train_scale=False), (3, 8, 8)),
 }
 LAWS = [(models.NORMAL, stats.norm()), (models.UNIFORM, stats.uniform()), (models.SYMMETRIC, stats.uniform(-1, 2))]
-
-
-@pytest.fixture(autouse=True)
-def _same_numbers():
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
 
 
 def images(n, shape):

@@ -80,6 +80,12 @@ def dask(monkeypatch):
 
 
 @pytest.fixture
+def no_gpu(monkeypatch):
+    for kind in (torch.cuda, torch.backends.mps):
+        monkeypatch.setattr(kind, "is_available", lambda: False)
+
+
+@pytest.fixture
 def runs():
     return sweep.grid(["supervised", "sgan"], "digits", [20, 50], [0, 1])
 
@@ -95,15 +101,7 @@ def test_the_grid_has_every_combination_once_and_finishes_seed_after_seed(runs):
         sweep.grid(["sgan"], "digits", [20], [])
 
 
-def test_what_a_run_would_refuse_is_refused_while_planning(tmp_path, capsys):
-    asked = {"moons": ["--set", "shift=3"], "digits": ["--device", "cuda"], "rings": ["--set", "network='dcgan'"]}
-    if torch.cuda.is_available():
-        del asked["digits"]
-    for dataset, more in asked.items():
-        request = ["--dataset", dataset, "--n-labels", "10", "--out", str(tmp_path / "out"), "--dry-run", *more]
-        assert command.main(request) == 2, dataset
-        assert more[-1].partition("=")[2].strip("'") in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
+def test_names_of_runs_differ_and_fit_a_file_system_however_many_settings():
     many = {"learning_rate": 0.001, "beta2": 0.99, "hold": 0.7, "epsilon": 1e-7, "average_decay": 0.9}
     many |= dict.fromkeys(("beta1", "adversarial_weight", "generator_rate", "weight_decay", "last_rate"), 0.123456789)
     names = {run.name for run in sweep.grid(["sgan"], "digits", [20], range(3), **many)}
@@ -178,19 +176,6 @@ def test_what_fails_leaves_its_reason_and_is_tried_again(dask, runs, tmp_path):
     assert set(sweep.run(runs, tmp_path)["status"]) == {"done"}
     assert set(dask.asked) == set(reasons)
     assert [*tmp_path.rglob("failure.json"), *tmp_path.rglob("*.partial")] == []
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"settings": {"method": "sgan"}}', "\udcff", "whole[:-40]"])
-def test_a_damaged_result_is_set_aside_and_run_again(dask, runs, tmp_path, content):
-    sweep.run(runs[:2], tmp_path)
-    path, told = tmp_path / runs[1].name / "result.json", []
-    path.write_bytes(path.read_bytes()[:-40] if content == "whole[:-40]" else content.encode(errors="surrogateescape"))
-    damaged = path.read_bytes()
-    sweep.run(runs[:2], tmp_path, say=told.append)
-    assert told[0].startswith(f"{runs[1].name}: corrupt, to be run again ({path} does not hold a RunResult")
-    assert dask.asked == [runs[0].name, runs[1].name, runs[1].name]
-    assert RunResult.from_json(path) == result_of(runs[1])
-    assert (path.parent / "result.old.json").read_bytes() == damaged
 
 
 def test_a_result_of_other_settings_or_another_device_is_stale(dask, runs, tmp_path, monkeypatch):
@@ -268,6 +253,9 @@ def test_failed_and_damaged_runs_have_a_row_too(dask, runs, tmp_path):
     wanted = [2, 0, mean, (high - low) / np.sqrt(2), mean - half, mean + half]
     assert list(summary.loc["supervised", 20]) == pytest.approx(wanted, rel=1e-4)
     assert list(summary.loc["sgan", 50])[:2] == [0, 2]
+    two = pd.concat([sweep.collect(tmp_path).assign(shift=shift) for shift in (0, 1)])
+    with pytest.raises(ValueError, match="table must hold one sweep; runs of sgan differ in shift"):
+        sweep.summarise(two)
     (tmp_path / runs[0].name / "result.json").write_text("{")
     (tmp_path / runs[7].name / "failure.json").write_text('{"reason": "", "settings": {"n_labels": [1]}}')
     (tmp_path / "notes").mkdir()
@@ -289,9 +277,12 @@ def test_failed_and_damaged_runs_have_a_row_too(dask, runs, tmp_path):
      ("--set seed=1", "seed cannot be set for the whole grid"),
      ("--set preset=paper", "--set must name each setting once, and none that has an option of its own; got preset"),
      ("--set shift=1 --set shift=2", "--set must name each setting once"),
+     ("--dataset moons --set shift=3 --dry-run", "shift = 3 needs images"),
+     ("--dataset rings --set network=dcgan --dry-run", "'dcgan' takes images"),
+     ("--device cuda --dry-run", "device must be one of auto, cpu; got 'cuda'"),
      (f"--notebook {course_file('notebooks', '00_start_here.ipynb')}", "00_start_here has no parameter 'method'")],
 )  # fmt: skip
-def test_a_bad_request_is_refused_before_anything_starts(tmp_path, capsys, dask, arguments, complaint):
+def test_a_bad_request_is_refused_before_anything_starts(tmp_path, capsys, dask, no_gpu, arguments, complaint):
     assert command.main([*arguments.split(), "--out", str(tmp_path / "out")]) == 2
     assert complaint in capsys.readouterr().err
     assert dask.asked == []
@@ -333,7 +324,7 @@ def test_the_command_line_from_a_dry_run_to_the_table(dask, tmp_path, runs, caps
     assert main("--collect") == (0, f"{tmp_path / 'results.csv'}: 10 runs\n")
 
 
-def test_a_folder_or_device_that_is_not_there_is_refused_by_name_before_a_result_is_set_aside(dask, runs, tmp_path):
+def test_a_folder_or_device_that_is_not_there_is_refused_before_a_result_is_set_aside(dask, runs, tmp_path, no_gpu):
     sweep.run(runs[:1], tmp_path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.json")}
     with pytest.raises(ValueError, match="device must be one of auto, cpu; got 'cuda'"):
@@ -345,13 +336,16 @@ def test_a_folder_or_device_that_is_not_there_is_refused_by_name_before_a_result
     assert dask.asked == [runs[0].name]
 
 
-def test_no_result_that_was_set_aside_is_overwritten(dask, runs, tmp_path):
-    folder = tmp_path / runs[0].name
+def test_a_damaged_result_is_set_aside_under_a_name_of_its_own_and_run_again(dask, runs, tmp_path):
+    path, told = tmp_path / runs[1].name / "result.json", []
     for content in ("first", "second", "third"):
-        sweep.run(runs[:1], tmp_path)
-        (folder / "result.json").write_text(content)
-    sweep.run(runs[:1], tmp_path)
-    assert sorted(path.read_text() for path in folder.glob("result.old*.json")) == ["first", "second", "third"]
+        sweep.run(runs[:2], tmp_path)
+        path.write_text(content)
+    sweep.run(runs[:2], tmp_path, say=told.append)
+    assert told[0].startswith(f"{runs[1].name}: corrupt, to be run again ({path} does not hold a RunResult")
+    assert dask.asked == [runs[0].name, *[runs[1].name] * 4]
+    assert RunResult.from_json(path) == result_of(runs[1])
+    assert sorted(each.read_text() for each in path.parent.glob("result.old*.json")) == ["first", "second", "third"]
 
 
 def test_a_folder_of_images_and_baselines_are_swept(dask, tmp_path, monkeypatch):

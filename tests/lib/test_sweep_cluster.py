@@ -24,7 +24,7 @@ import json, os, time
 assert "MALLOC_TRIM_THRESHOLD_" not in os.environ  # Dask's, with which a step takes almost twice as long
 with open({log!r}, "a") as log:
     log.write(f"{{method}} {{n_labels}} {{seed}}\\n")
-time.sleep({pause})
+{wait}
 result = json.loads({result!r})
 result["settings"] |= dict(method=method, n_labels=n_labels, seed=seed, split_seed=seed)
 with open(result_file, "w") as file:
@@ -32,10 +32,10 @@ with open(result_file, "w") as file:
 """
 
 
-def stand_in(folder, pause):
+def stand_in(folder, wait="pass"):
     """A notebook with the parameters of `run_experiment` that trains nothing and needs no torch: fast to start."""
     experiments.run("sgan", "digits", 20, steps=2, device="cpu").to_json(folder / "result.json")
-    body = STAND_IN.format(log=str(folder / "log"), pause=pause, result=(folder / "result.json").read_text())
+    body = STAND_IN.format(log=str(folder / "log"), wait=wait, result=(folder / "result.json").read_text())
     notebook = nbformat.read(course_file("notebooks", "run_experiment.ipynb"), as_version=4)
     notebook.cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     notebook.cells += [nbformat.v4.new_code_cell(body)]
@@ -55,9 +55,14 @@ def start(tmp_path):
         return started[-1]
 
     yield start_one
-    for process in reversed(started):
+    for process in started:
         process.terminate()
-        process.wait(60)
+    for process in started:
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def printed_in(folder):
@@ -77,7 +82,7 @@ def results_in(folder):
 
 def test_a_killed_sweep_goes_on_where_it_was(tmp_path, start):
     """kill -9 in the middle: what was done stays, nothing is left locked or half written, no process stays behind."""
-    arguments = [*SWEEP, "--seeds", 0, 1, "--workers", 2, "--notebook", stand_in(tmp_path, pause=1)]
+    arguments = [*SWEEP, "--seeds", 0, 1, "--workers", 2, "--notebook", stand_in(tmp_path, "time.sleep(1)")]
     first = start(*arguments)
     wait_until(lambda: "/status" in printed_in(tmp_path) or first.poll() is not None, tmp_path)
     [dashboard] = re.findall(r"watch it at (http://127\.0\.0\.1:\d+/status)", printed_in(tmp_path))
@@ -99,18 +104,22 @@ def test_a_killed_sweep_goes_on_where_it_was(tmp_path, start):
 
 
 def test_two_sweeps_at_once_run_everything_once(tmp_path, start):
-    arguments = [*SWEEP, "--seeds", 0, "--workers", 1, "--notebook", stand_in(tmp_path, pause=0.2)]
+    notebook = stand_in(tmp_path, f"while not os.path.exists({str(tmp_path / 'go')!r}): time.sleep(0.1)")
+    arguments = [*SWEEP, "--seeds", 0, "--workers", 1, "--notebook", notebook]
     both = [start(*arguments), start(*arguments)]
+    waits = "another sweep is at work in out; waiting for its end"
+    wait_until(lambda: waits in printed_in(tmp_path) or any(process.poll() is not None for process in both), tmp_path)
+    (tmp_path / "go").touch()
     assert [process.wait(400) for process in both] == [0, 0], printed_in(tmp_path)
     runs = ["sgan 20 0", "sgan 50 0", "supervised 20 0", "supervised 50 0"]
     assert sorted((tmp_path / "log").read_text().splitlines()) == runs
-    assert "another sweep is at work in out; waiting for its end" in printed_in(tmp_path)
+    assert waits in printed_in(tmp_path)
 
 
 def test_a_run_that_kills_its_worker_costs_itself_alone_and_leaves_no_files(tmp_path, start, monkeypatch):
     (tmp_path / "tmp").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
-    notebook = stand_in(tmp_path, pause=0)
+    notebook = stand_in(tmp_path)
     killer = "\nimport os\nif (method, n_labels) == ('supervised', 20):\n    os.kill(os.getppid(), 9)\n"
     written = nbformat.read(notebook, as_version=4)
     written.cells[-1].source += killer
@@ -164,7 +173,7 @@ def test_a_cluster_runs_the_real_notebook_and_a_copy_run_alone_finds_the_same(tm
 def test_a_lost_cluster_ends_the_sweep_with_an_error(tmp_path, start, cluster, monkeypatch):
     monkeypatch.setenv("DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT", "2s")
     address, scheduler = cluster
-    arguments = [*SWEEP, "--scheduler", address, "--notebook", stand_in(tmp_path, pause=20)]
+    arguments = [*SWEEP, "--scheduler", address, "--notebook", stand_in(tmp_path, "time.sleep(20)")]
     process = start(*arguments)
     wait_until((tmp_path / "log").exists, tmp_path)
     scheduler.kill()

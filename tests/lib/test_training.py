@@ -15,6 +15,8 @@ from sgan_lib import checkpoints, training
 from sgan_lib.runtime import DivergenceError
 from sgan_lib.training import Player, TrainingState, average_of, hold_then_decay
 
+pytestmark = pytest.mark.usefixtures("same_numbers")
+
 
 def toy(learning_rate=0.1, seed=0, optimizer=torch.optim.Adam, extra=lambda step: 0.0):
     """Two players, each with weights of its own; the first one's loss is noisy, and `extra` is added to it."""
@@ -37,12 +39,6 @@ def batch_at(step):
 
 def run(state, n_steps, **arguments):
     return list(training.train(state, batch_at, n_steps, **arguments))
-
-
-@pytest.fixture(autouse=True)
-def _global_numbers_restored():
-    with torch.random.fork_rng():
-        yield
 
 
 # --- the average of weights, the schedule

@@ -1,9 +1,8 @@
-"""The glossary, the README's map, and what leads to them."""
+"""The glossary, and what leads to it."""
 
 import re
 from pathlib import Path
 
-import nbformat
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,19 +33,6 @@ def test_links_to_files_arrive(page: Path) -> None:
 def test_every_term_says_where_it_is_used() -> None:
     entries = re.split(r"^### ", GLOSSARY.read_text("utf-8"), flags=re.MULTILINE)[1:]
     assert [entry.splitlines()[0] for entry in entries if ".ipynb)" not in entry] == []
-
-
-def test_the_map_has_every_notebook_with_its_own_minutes() -> None:
-    rows = re.findall(r"\]\(notebooks/([0-9A].+)\.ipynb\) \|.+\| (\d+) \|", (ROOT / "README.md").read_text("utf-8"))
-    assert {stem: int(minutes) for stem, minutes in rows} == {
-        path.stem: minutes_claimed(path) for path in GLOSSARY.parent.glob("[0-9A]*.ipynb")
-    }
-
-
-def minutes_claimed(path: Path) -> int:
-    """The longest time in minutes that stands in the notebook's first cell after the word "Time"."""
-    first = nbformat.read(path, as_version=4).cells[0].source
-    return max(map(int, re.findall(r"(\d+)\s+minutes", first.split("**Time")[1])))
 
 
 def test_the_readme_is_short() -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from sgan_lib.course import exercises, quizzes
 
-SOURCES = sorted((Path(__file__).resolve().parents[2] / "notebooks" / "src").glob("[0-9A]*_*.py"))
-
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted((ROOT / "notebooks" / "src").glob("[0-9A]*_*.py"))
 DONE = re.compile(r"exercises\.check\(|widgets\.(predict|quiz|\w+_explorer)\(|ipywidgets\.interact")
 SET_UP = {"colab", "imports"}
 each_notebook = pytest.mark.parametrize("path", SOURCES, ids=[path.stem for path in SOURCES])
@@ -44,6 +44,11 @@ def claimed(path: Path) -> tuple[float, float]:
     found = re.search(r"\*\*Time:?\*\*:? about (\d*)(½?) minutes? of computing .*?(\d+) minutes of reading", text)
     assert found is not None, "**Time**: about 1½ minutes of computing on two CPU cores, 50 minutes of reading ..."
     return int(found[1] or 0) + len(found[2]) / 2, int(found[3])
+
+
+def test_the_readmes_map_has_every_notebook_with_its_longest_time() -> None:
+    rows = re.findall(r"\]\(notebooks/([0-9A].+)\.ipynb\) \|.+\| (\d+) \|", (ROOT / "README.md").read_text("utf-8"))
+    assert {stem: int(minutes) for stem, minutes in rows} == {path.stem: max(claimed(path)) for path in SOURCES}
 
 
 @each_notebook

@@ -116,12 +116,13 @@ def _time_limit() -> Iterator[None]:
         raise _TooSlow(f"it takes more than {_SECONDS} seconds")
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, _SECONDS)
+    earlier = signal.setitimer(signal.ITIMER_REAL, _SECONDS)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_REAL, *earlier)  # whoever had set one gets it back, with what was left then
 
 
 def _copied(value: Any) -> Any:

@@ -194,7 +194,7 @@ class _LiveRun:
         Thread(target=self._run, args=(method, dataset, n_labels), daemon=True).start()
 
     def _set_busy(self, busy: bool) -> None:
-        self.train.disabled, self.stop.disabled = busy, not busy
+        self.stop.disabled, self.train.disabled = not busy, busy  # in this order, for who waits for `train`
 
     def _run(self, method: str, dataset: str, n_labels: int) -> None:
         name = f"{plotting.METHOD_STYLES[method][0]}, {dataset}, {n_labels:,} labels"
