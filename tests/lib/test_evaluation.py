@@ -139,7 +139,8 @@ def test_a_linear_classifier_is_that_at_the_minimum_of_the_penalised_cross_entro
     assert error == pytest.approx((answers != test_labels.numpy()).mean(), abs=1.5 / 300)
 
 
-def test_the_share_of_the_class_is_that_of_an_analysis_of_variance(monkeypatch):
+@pytest.mark.usefixtures("unchecked")
+def test_the_share_of_the_class_is_that_of_an_analysis_of_variance():
     classes = torch.tensor([0, 0, 0, 2, 2, 5])  # of different sizes
     images = random(6, 1, 2, 2) + classes[:, None, None, None] / 5
     total = within = 0.0
@@ -151,7 +152,6 @@ def test_the_share_of_the_class_is_that_of_an_analysis_of_variance(monkeypatch):
     assert share == pytest.approx(1 - within / total)
     with pytest.raises(ValueError, match="images must differ from one another"):
         evaluation.class_share(torch.ones(6, 1, 2, 2), classes)
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # users have no checks of signatures
     with pytest.raises(ValueError, match=r"classes must have shape \[6\]; got \[2\]"):
         evaluation.class_share(images, classes[:2])
 

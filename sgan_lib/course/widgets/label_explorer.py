@@ -15,7 +15,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from sgan_lib import data, evaluation, experiments
-from sgan_lib.baselines import BASELINES
 from sgan_lib.course import plotting, stored
 from sgan_lib.course.widgets import shared
 from sgan_lib.runtime import check_choice, choose_device
@@ -210,7 +209,7 @@ class _LiveRun:
 
     def _train(self, name: str, settings: Settings) -> str:
         """Train to the end or until "Stop" is pressed, and return how it ended."""
-        if settings.method in BASELINES:  # in one go, without a curve
+        if settings.method in experiments.BASELINES:  # in one go, without a curve
             self.picture.layout.display = "none"
             result = experiments.run(**asdict(settings))
             self.bar.value = self.bar.max
