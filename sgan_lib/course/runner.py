@@ -5,14 +5,11 @@ type; `run_notebook` refuses both before anything runs.
 """
 
 import ast
-import asyncio
 import os
 import re
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,13 +157,6 @@ def _join_streams(executed: Path) -> list[nbformat.NotebookNode]:
     return notebook.cells
 
 
-def _close_event_loop() -> None:
-    """Close the loop that papermill made for this thread; the next notebook gets another. The main thread keeps its."""
-    if threading.current_thread() is not threading.main_thread():
-        with suppress(RuntimeError):  # there is none, or it is the caller's and running: then papermill made no other
-            asyncio.get_event_loop().close()
-
-
 def run_notebook(
     path: Path, parameters: Mapping[str, Any] | None = None, out: Path = RUNS, cwd: Path | None = None
 ) -> Path:
@@ -188,7 +178,6 @@ def run_notebook(
     try:
         papermill.execute_notebook(path.resolve(), executed, checked, resources=resources, **_PAPERMILL_SETTINGS)
     finally:  # a failed notebook has its copy too
-        _close_event_loop()
         if executed.exists():
             cells = _join_streams(executed)
     if any(cell.metadata.get("papermill", {}).get("status") == "pending" for cell in cells):
