@@ -377,8 +377,8 @@ baselines = stored.stored_table("baseline_tuned.csv").query("preset == 'standard
 alone = 100 * baselines.groupby(["network", "shift", "preset"])["test_error"].mean()
 longest = stored.stored_table("mnist_100_labels.csv").query("method == 'feature_matching' and step == steps")
 ours = 100 * longest["test_error"].mean()
-for (network, shift, budget), error in alone.sort_values(ascending=False).items():
-    name = f"{network}, shifts of up to {shift} pixels, {budget}"
+for (network, shift, of_preset), error in alone.sort_values(ascending=False).items():
+    name = f"{network}, shifts of up to {shift} pixels, {of_preset}"
     print(f"{name:40} {error:4.1f} %; feature matching gains {error - ours:4.1f} points on it")
 
 # %% [markdown]

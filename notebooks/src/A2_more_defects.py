@@ -673,7 +673,7 @@ widgets.quiz("more_defects", "order")
 #   cleared gradients D's accuracy returns to ½.
 # - **Slow, and right in the end**: without its logarithm a class loss has 36 % error after 20 steps and 11 % after 300,
 #   where cross-entropy has 19 and 12 % (means of seeds 0 to 2).
-# - **Wrong in what is reported**: a class that is lost whole; 16 % error instead of 6 %, since "fake" may be an answer;
+# - **Wrong in what is reported**: a class that is lost whole; 15 % error instead of 8 %, since "fake" may be an answer;
 #   72 % at step 100, since an average starts at zero.
 #
 # **Still open.** Whether a log alone can prove a cause. In all these cases you needed the code, or the network.
