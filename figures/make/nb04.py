@@ -5,13 +5,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any, NamedTuple, cast
 
-import numpy as np
 import tables
 import torch
 from tables import TIMED, Once, Row, Table
 from torch import nn
 
-from sgan_lib import data, evaluation, experiments, quality, results, runtime, sweep
+from sgan_lib import data, evaluation, experiments, quality, runtime, sweep
 from sgan_lib.settings import Settings
 from sgan_lib.training import Record
 
@@ -35,26 +34,6 @@ SHIFTED = {
     ("feature_matching", "mlp_cropped"): Shifted({"steps": 11_000}),
 }
 SOONER = (("float32", 16_000), ("float32", 32_000), ("mixed", 28_000), ("mixed", 48_000))
-
-
-class Published(NamedTuple):
-    """The seed of the published code's draw of labels, and of our run on it."""
-
-    seed: int
-
-
-def as_published(seed: int) -> data.SemiSupervisedData:
-    """MNIST with 100 labels as the code of Salimans 2016 picks them; the pool has all 60,000 images.
-
-    It puts them into a random order, and takes the first ten of each class.
-    """
-    (images, labels), test, names = data.read("mnist")
-    order = torch.from_numpy(np.random.RandomState(seed).permutation(len(labels)))
-    images, labels = images[order], labels[order]
-    picked = torch.cat([(labels == k).nonzero()[:10, 0] for k in range(10)])
-    parts = [data.Labelled(data.as_images(images[rows]), labels[rows]) for rows in (picked, picked[:0])]
-    tested = data.Labelled(data.as_images(test.images), test.labels)
-    return data.SemiSupervisedData("mnist", seed, parts[0], images, picked, parts[1], tested, names)
 
 
 def dense(counts: dict[str, int]) -> Iterator[sweep.Run]:
@@ -95,22 +74,6 @@ def shifted_chosen() -> Iterator[sweep.Run]:
         yield from shifted(method, network, range(cell.splits), **best)
 
 
-def wrong_by_digit(result: results.RunResult) -> Row:
-    """How many of each digit's test images are taken for another digit."""
-    confusion = np.array(result.confusion_matrix)
-    return {f"wrong_{k}": int(n) for k, n in enumerate(confusion.sum(axis=1) - confusion.diagonal())}
-
-
-def of_published(run: Published, **overrides: Any) -> list[Row]:
-    """One row: the last test error of preset `paper` on the published code's draw."""
-    chosen: Row = {"preset": "paper", "precision": "mixed", "network": "mlp_published"}
-    started = time.process_time()
-    result = experiments.run(seed=run.seed, data=as_published(run.seed), device="cpu", **chosen, **overrides)
-    seconds = round(time.process_time() - started, 1)
-    ends = {"steps": result.settings.steps, "test_error": result.test_error, "cpu_seconds": seconds}
-    return [chosen | ends | {"torch": torch.__version__} | wrong_by_digit(result)]
-
-
 def curve(settings: Settings) -> list[Row]:
     """One row per record: the test error by then, and the processor's time, of one core."""
     looks, started = list[Row](), time.process_time()
@@ -144,7 +107,6 @@ def train_classifier() -> None:
 BEGIN = "method dataset n_labels seed preset"
 DENSE, PAPER = f"{BEGIN} learning_rate precision steps network {TIMED}", f"{BEGIN} precision steps network {TIMED}"
 WITH_SHIFTS = f"{BEGIN} network shift batch_size labelled_batch_size learning_rate steps {TIMED}"
-WRONG = " ".join(f"wrong_{digit}" for digit in range(10))
 FIGURES: tables.Figures = {
     "mnist_classifier": Once(CLASSIFIER, train_classifier),
     "mnist_100_labels": Table(
@@ -154,11 +116,6 @@ FIGURES: tables.Figures = {
     "mnist_100_labels_shifted": Table(shifted_chosen, WITH_SHIFTS, curve),
     # 40 minutes a run on one core
     "mnist_100_labels_paper": Table(lambda: matching(range(5), precision="mixed"), PAPER),
-    # the same on labels as the published code draws them; among those of seeds 5, 6 and 8 is no crossed seven
-    "mnist_100_labels_published": Table(
-        lambda: map(Published, (5, 6, 8)),
-        f"seed preset network precision steps test_error cpu_seconds torch {WRONG}", of_published,
-    ),
     # without the edge of the images: six and twelve minutes a run of one core, and in `mixed`, on another, six and ten
     "mnist_100_labels_sooner": Table(
         lambda: [run for precision, steps in SOONER for run in matching(

@@ -615,15 +615,14 @@ widgets.reveal("label_scarcity.foreign", result, "The supervised network never t
 #   of the pool is real, so every 7 is pressed into one of the classes 0 to 5. (The supervised network's 0.4: the pool
 #   sets the scale of its first weights.)
 #
-# A method that learns from the pool inherits the pool's faults. Oliver et al. (2018) report more on CIFAR-10, for
-# methods without a GAN: foreign classes can make a method worse than no unlabelled images at all.
+# A method that learns from the pool inherits its faults. On CIFAR-10 Oliver et al. (2018) report methods without a GAN
+# that foreign classes made worse than no pool at all.
 #
 # ## 8 · Explore
 #
 # The widget holds every stored run. The slider sets the number of labels. The matrix shows which digits are confused,
 # and the pictures on the right are all that the labels show. Move to 20 labels: could you tell the ten classes apart
 # from these? "Train now" runs the chosen method here, at preset `quick`; while it runs, leave other cells alone.
-# (Without a running kernel nothing is shown here.)
 
 # %% tags=["nbval-ignore-output"]
 explorer = widgets.label_explorer(runs, stored.published_errors("mnist"))
@@ -637,9 +636,8 @@ explorer
 #   SGAN, as 138 to 200 labels do alone (the settings were chosen with 400 others). The difference between SGAN and
 #   label spreading is undecided up to 100 labels.
 # - On MNIST (five splits, 3,000 steps) 100 labels give 22.0 % alone and 7.0 % with feature matching; after 16,000 steps
-#   it has 1.94 % (ten splits). With 20 labels the SGAN with two heads leads on every split; the gain of the bad GAN is
-#   undecided.
-# - Against four supervised baselines, the same feature matching gains 10 to 23 points. Ask for the baseline first.
+#   it has 1.94 % (ten splits). With 20 labels the SGAN with two heads leads on every split.
+# - Against four supervised baselines, the same feature matching gains 10 to 23 points.
 # - In six minutes of one core consistency, with convolutions and shifts, is ahead of dense feature matching on each of
 #   ten splits of MNIST with 100 labels. On one network, with the same shifts, the order depends on the network.
 #

@@ -108,20 +108,6 @@ def test_an_exchange_changes_only_the_labels_it_names(make):
     assert [row[f"wrong_{digit}"] for digit in range(10)] == wrong
 
 
-def test_labels_as_the_published_code_picks_them(make):
-    images, labels = data.read("mnist").train
-    order, digits = np.random.RandomState(5).permutation(60_000).tolist(), labels.tolist()
-    picked = [row for digit in range(10) for row in [row for row in order if digits[row] == digit][:10]]
-    parts = make.nb04.as_published(5)
-    assert parts.labelled.labels.tolist() == [digits[row] for row in picked]
-    assert torch.equal(parts.labelled.images, data.as_images(images[picked]))
-    assert torch.equal(parts.pool, images[order])
-    assert torch.equal(parts.pool[parts.labelled_in_pool], images[picked])
-    [row] = make.nb04.of_published(make.nb04.Published(5), steps=2)
-    result = experiments.run(seed=5, data=parts, preset="paper", precision="mixed", steps=2, device="cpu")
-    assert (row["network"], row["test_error"]) == (result.settings.network, result.test_error)
-
-
 def test_class_vectors_start_where_they_are_told_to(make):
     arguments = {"method": "conditional_sgan", "dataset": "digits", "network": "dcgan", "steps": 1}
     usual, other = (make.nb07.started_at(start, experiments.resolve(**arguments)) for start in (0.1, 1.0))

@@ -277,7 +277,7 @@ def test_failed_and_damaged_runs_have_a_row_too(dask, runs, tmp_path):
      ("--set seed=1", "seed cannot be set for the whole grid"),
      ("--set preset=paper", "--set must name each setting once, and none that has an option of its own; got preset"),
      ("--set shift=1 --set shift=2", "--set must name each setting once"),
-     ("--dataset moons --set shift=3 --dry-run", "shift = 3 needs images"),
+     ("--dataset moons --set shift=3 --dry-run", "shift must be a whole number of at least 0 and at most 0; got 3"),
      ("--dataset rings --set network=dcgan --dry-run", "'dcgan' takes images"),
      ("--device cuda --dry-run", "device must be one of auto, cpu; got 'cuda'"),
      (f"--notebook {course_file('notebooks', '00_start_here.ipynb')}", "00_start_here has no parameter 'method'")],
