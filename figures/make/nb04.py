@@ -116,7 +116,7 @@ FIGURES: tables.Figures = {
     "mnist_100_labels_shifted": Table(shifted_chosen, WITH_SHIFTS, curve),
     # 40 minutes a run on one core
     "mnist_100_labels_paper": Table(lambda: matching(range(5), precision="mixed"), PAPER),
-    # without the edge of the images: six and twelve minutes a run of one core, and in `mixed`, on another, six and ten
+    # without the edge of the images: six and twelve minutes a run of one core; `mixed`, on another, six and eleven
     "mnist_100_labels_sooner": Table(
         lambda: [run for precision, steps in SOONER for run in matching(
             range(10), "standard", network="mlp_cropped", precision=precision, steps=steps)], PAPER, curve,

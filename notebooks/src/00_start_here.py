@@ -197,7 +197,8 @@ print(f"supervised minus sgan, {len(pairs)} splits: {compared(pairs['supervised'
 
 # %% [markdown]
 # In the stored run (preset `quick`, seeds 0 to 4) the mean error falls from 12.2 % to 4.6 %. The mean gain is 7.6
-# points. Its interval, 4.4 to 10.8, does not contain zero. Five runs are few; for fewer, stored tables give no interval.
+# points. Its interval, 4.4 to 10.8, does not contain zero. Five runs are few; for fewer, stored tables give no
+# interval.
 
 # %%
 widgets.quiz("start", "paired")
@@ -286,8 +287,9 @@ widgets.reveal("start.ten", "only supervised against SGAN", "The other interval 
 # Label spreading has 5.6 % on these ten splits. Its difference from the SGAN is undecided as well: -0.3 to 1.8 points.
 #
 # A caution. The settings were chosen with 400 labels of other splits, so the errors are lower than 50 labels alone
-# allow, the GANs' most of all ([how we measure](../figures/PROTOCOL.md)). *digits* is an easy set, and the supervised network has no [augmentation](glossary.md#augmentation). A
-# better baseline may take away part of such a gain, and more labels all of it.
+# allow, the GANs' most of all ([how we measure](../figures/PROTOCOL.md)). *digits* is an easy set, and the supervised
+# network has no [augmentation](glossary.md#augmentation). A better baseline may take away part of such a gain, and more
+# labels all of it.
 
 # %%
 widgets.quiz("start", "undecided")

@@ -633,8 +633,8 @@ exercises.check("scaling.which_tool", situations)
 # exercises.check("scaling.which_tool", situations)
 # ```
 #
-# For the spectra nothing here was measured, so the answer is a measurement and not a method. The street numbers need one
-# too, after that first try: on the coloured digits of [10](10_your_data.ipynb) consistency is behind the SGAN.
+# For the spectra nothing here was measured, so the answer is a measurement and not a method. The street numbers need
+# one too, after that first try: on the coloured digits of [10](10_your_data.ipynb) consistency is behind the SGAN.
 # </details>
 #
 # ## What you found

@@ -320,9 +320,10 @@ widgets.reveal(
 # turn white again. `precision="mixed"` takes this one function in float32.
 #
 # Preset `paper` has the authors' generator now and an ε that does about what theirs does; it also has 100,000 steps,
-# the last quarter at a falling rate. The runs here are in `"mixed"`. Split 0 hardly changes (1.04 % for 0.99), split 1 falls from 2.25
-# to 0.88 %, and split 2 rises from 1.77 to 2.25 %. Three splits do not say whether these changes matter. They do say
-# this: had we run split 0 alone, we would have called the published figure reproduced the first time round.
+# the last quarter at a falling rate. The runs here are in `"mixed"`. Split 0 hardly changes (1.04 % for 0.99), split 1
+# falls from 2.25 to 0.88 %, and split 2 rises from 1.77 to 2.25 %. Three splits do not say whether these changes
+# matter. They do say this: had we run split 0 alone, we would have called the published figure reproduced the first
+# time round.
 
 # %%
 widgets.quiz("case_studies", "one_split")
