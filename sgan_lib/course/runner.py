@@ -16,6 +16,7 @@ from typing import Any
 
 import nbformat
 import papermill
+from nbclient.output_widget import OutputWidget
 
 from sgan_lib.course.stored import course_file
 from sgan_lib.runtime import parse_literal, short_name
@@ -34,6 +35,9 @@ _PAPERMILL_SETTINGS: dict[str, Any] = {
     ],
 }
 _ANSI_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+# Let no output widget tell the kernel what it shows: nbclient sends that on the socket on which it waits for the end of
+# the cell, past asyncio, and once in some hundred notebooks never hears of that end.
+OutputWidget.send = lambda *_, **__: None  # type: ignore[method-assign]
 
 
 class ParameterError(ValueError):
