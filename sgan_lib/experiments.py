@@ -226,7 +226,8 @@ def run(
         raise ValueError(f"dataset, n_labels and split_seed must be None where data are given; got {taken}")
     if not (observe is None or callable(observe)):
         raise TypeError(f"observe must be a function of a record and networks; got {observe!r}")
-    split, dataset = seed if split_seed is None else split_seed, data.name if data else dataset or "mnist"
+    split = seed if split_seed is None else split_seed
+    dataset = data.name if data else dataset or "mnist"
     if data is None and dataset not in DATASETS:
         data = _read_folder(dataset, method, network, n_labels, split)
     given = {"n_labels": n_labels, "seed": seed, "split_seed": data.split_seed if data else split}
