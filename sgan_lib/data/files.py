@@ -24,8 +24,8 @@ def image_table(folder: Path, unlabelled: str, labels: str | Path | None) -> pd.
     if not folder.is_dir():
         raise ValueError(f"folder must be a folder of images; there is none at {str(folder)!r}")
     check_choice("unlabelled", unlabelled)
-    paths = image_files(folder)
-    notes = [f"{others} hidden and other files passed over"] if (others := len([*_files(folder)]) - len(paths)) else []
+    paths = image_files(folder, files := [*_files(folder)])
+    notes = [f"{others} hidden and other files passed over"] if (others := len(files) - len(paths)) else []
     tops = [path.relative_to(folder).parts[0] if path.parent != folder else unlabelled for path in paths]
     table = pd.DataFrame({"path": paths, "label": tops, "test": [top == "test" for top in tops]}, dtype=object)
     if labels is not None:
@@ -60,9 +60,9 @@ def _check_names(subfolders: Collection[str], unlabelled: str) -> None:
         raise ValueError(f"folder must have {odd[0]!r} written {odd[0].casefold()!r}")
 
 
-def image_files(folder: Path) -> list[Path]:
-    """All files in and below a folder that have the suffix of an image, sorted; hidden files and folders are none."""
-    visible = (path for path in _files(folder) if not any(p.startswith(".") for p in path.relative_to(folder).parts))
+def image_files(folder: Path, files: Collection[Path] | None = None) -> list[Path]:
+    """Those of `files`, by default of all in and below a folder, with the suffix of an image, sorted; none hidden."""
+    visible = (file for file in files or _files(folder) if not any(p[0] == "." for p in file.relative_to(folder).parts))
     suffixes = {suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN}
     return sorted(path for path in visible if path.suffix.lower() in suffixes)
 
